@@ -1,0 +1,43 @@
+"""Compile one mypyc group: `compile.py GROUP OUT FILE...`, started by the build hook in a process of its own.
+
+FILE is relative to the current directory, which holds the packages ("l7codecs/buffer.py"). The extension modules are
+written below OUT under the names that a wheel gives them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import sysconfig
+
+import setuptools  # before mypyc, which asks whether it is there
+from mypyc.build import mypycify
+
+
+def main(group: str, out: str, *files: str) -> None:
+    """Compile `files` into `out`; exit with a message on standard error where that fails."""
+    compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "").split()
+    if os.name == "posix" and not (compiler and shutil.which(compiler[0])):
+        raise SystemExit(f"no C compiler: {compiler[0] if compiler else 'cc'} is not there")
+    # mypy's own options. Errors count in the compiled modules only: the others are `make lint`'s business, and their
+    # optional dependencies are not in the build environment.
+    options = ["--config-file=", "--follow-imports=silent", "--ignore-missing-imports"]
+    extensions = mypycify([*options, *files], opt_level="3", debug_level="0", group_name=group, target_dir="_c")
+    for extension in extensions:
+        if os.name == "posix":
+            # mypyc makes warnings errors; a C compiler newer than mypyc may know more of them.
+            extension.extra_compile_args.append("-Wno-error")
+        if sys.platform == "linux":
+            extension.extra_link_args.append("-Wl,--strip-all")
+    distribution = setuptools.Distribution({"name": group, "ext_modules": extensions})
+    command = distribution.get_command_obj("build_ext")
+    command.build_lib = out
+    command.build_temp = "_o"
+    command.parallel = os.cpu_count()
+    command.ensure_finalized()
+    command.run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,48 @@
+"""Redis: RESP2 and RESP3, both directions. See the README of this room."""
+
+from __future__ import annotations
+
+from l7codecs import Attribute, Direction, Pairing, Protocol
+
+from ._detect import detect
+from ._replication import RdbFile
+from ._reply import RedisReply
+from ._request import RedisRequest
+from ._session import RedisSession
+
+__all__ = ["PROTOCOL", "RdbFile", "RedisReply", "RedisRequest", "RedisSession"]
+
+_BOTH = Direction.BOTH
+_CLIENT = Direction.CLIENT
+_SERVER = Direction.SERVER
+
+PROTOCOL = Protocol(
+    name="redis",
+    title="Redis (RESP2, RESP3)",
+    session=RedisSession,
+    detect=detect,
+    ports=(6379,),
+    pairing=Pairing.FIFO,
+    specification="RESP protocol specification, redis.io",
+    attributes=(
+        Attribute("db.system.name", str, _BOTH, "always redis"),
+        Attribute(
+            "db.operation.name", str, _BOTH, "the command, upper case, with its sub-command; of a reply, what it answers",
+            changeable=True,
+        ),
+        Attribute("db.namespace", str, _BOTH, "the number of the database, after the last SELECT; absent while unknown"),
+        Attribute("db.query.text", str, _CLIENT, "the command with its keys, every other argument as ?", sensitive=True),
+        Attribute("db.stored_procedure.name", str, _CLIENT, "the first argument of EVALSHA and FCALL"),
+        Attribute("db.operation.batch.size", int, _CLIENT, "of EXEC: the commands queued since MULTI"),
+        Attribute("db.response.status_code", str, _SERVER, "the first word of an error reply"),
+        Attribute("error.type", str, _SERVER, "the first word of an error reply"),
+        Attribute("l7.access", str, _CLIENT, "read, write, admin or unknown, from the server's table of commands"),
+        Attribute("l7.pins", str, _BOTH, "why what follows has to stay on this connection"),
+        Attribute("redis.keys", bytes, _CLIENT, "the arguments that are keys", many=True, sensitive=True, changeable=True),
+        Attribute(
+            "redis.channels", bytes, _BOTH, "channels or patterns of the publish/subscribe commands; the channel of a push",
+            many=True, sensitive=True,
+        ),
+        Attribute("redis.reply_type", str, _SERVER, "the type of the reply: simple_string, array, map, push…"),
+    ),
+)  # fmt: skip

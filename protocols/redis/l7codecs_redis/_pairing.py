@@ -1,0 +1,294 @@
+"""What a command does to its connection when it is asked, and what an answer confirms, takes back, or turns out to be.
+
+Both are called for what was received and for what the caller sends on a connection; only a received message is told what it is.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mypy_extensions import i64
+
+from l7codecs import Kind
+
+from ._items import first_items
+from ._reply import BULK_ERROR, ERROR, PUSH_TYPE, RedisReply
+from ._request import RedisRequest, Situation
+from ._state import (
+    CLIENT_REPLY,
+    DISCARD,
+    EXEC,
+    HELLO,
+    MONITOR,
+    MULTI,
+    NO_EFFECT,
+    PING,
+    QUIT,
+    REPLCONF,
+    RESET,
+    SELECT,
+    SUBSCRIBE,
+    SYNC,
+    UNSUBSCRIBE,
+    UNWATCH,
+    WATCH,
+    ConnectionState,
+)
+
+__all__ = ["answer", "ask"]
+
+_REQUEST: Final = Kind.REQUEST
+_ONEWAY: Final = Kind.ONEWAY
+_CONTROL: Final = Kind.CONTROL
+_HEARTBEAT: Final = Kind.HEARTBEAT
+_PUSH: Final = Kind.PUSH
+
+_SIMPLE: Final[i64] = 0x2B
+_ARRAY: Final[i64] = 0x2A
+
+
+def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
+    """Apply what a command does to its connection, and remember it if it will be answered.
+
+    A received message is told what it turns out to be; one that is sent stays as it is.
+    """
+    spec = message.spec
+    if not spec.name:
+        if received:
+            message.kind = _CONTROL
+        return
+    effect = spec.effect
+    kind = _REQUEST
+    pins = state.pins(spec)
+    batch_size: i64 = -1
+    extra_items: i64 = 0
+    queued = state.in_multi and effect != EXEC and effect != DISCARD and effect != RESET and effect != QUIT
+    if effect == CLIENT_REPLY and not queued:
+        kind = _client_reply(state, message)
+    elif state.silent() and not _answers_anyway(state, effect):
+        kind = _ONEWAY
+    elif effect == PING and not queued:
+        kind = _HEARTBEAT
+    if queued:
+        pins = "transaction"
+        if effect == SELECT:
+            _select(state, message)
+        elif effect == SUBSCRIBE or effect == UNSUBSCRIBE:
+            state.extra_items += max(message.argument_count - 2, 0)
+            state.confirmations = True
+        if effect != MULTI and effect != WATCH:
+            state.queued += 1
+    elif effect == MULTI:
+        state.in_multi = True
+        state.queued = 0
+        state.extra_items = 0
+        state.confirmations = False
+        state.multi_database = state.database
+    elif effect == EXEC or effect == DISCARD:
+        if state.in_multi:
+            pins = "transaction"
+            if effect == EXEC:
+                batch_size = state.queued
+                extra_items = state.extra_items
+            else:
+                state.database = state.multi_database
+        state.in_multi = False
+        state.watching = False
+    elif effect == WATCH:
+        state.watching = True
+    elif effect == UNWATCH:
+        state.watching = False
+    elif effect == SELECT:
+        _select(state, message)
+    elif effect == RESET:
+        state.reset()
+    elif effect == REPLCONF:
+        if _argument(message, 1).upper() in _UNANSWERED_REPLCONF:
+            kind = _ONEWAY
+    elif effect == MONITOR:
+        if state.monitor_asked:
+            kind = _ONEWAY
+        state.monitor_asked = True
+    elif effect == SYNC:
+        state.replicating = True
+    if pins is None:
+        if state.watching:
+            pins = "watch"
+        elif state.replies_off:
+            pins = "reply mode"
+    if kind is not _ONEWAY:
+        state.pairing.asked(message)
+    if received:
+        message.kind = kind
+        if pins is not None or batch_size >= 0:
+            message.situation = Situation(pins, batch_size, extra_items, effect == EXEC and state.confirmations)
+    state.settle()
+
+
+_UNANSWERED_REPLCONF: Final = frozenset({b"ACK", b"GETACK"})
+
+
+def _answers_anyway(state: ConnectionState, effect: i64) -> bool:
+    """Whether a command is answered although replies are off or skipped: subscriptions are confirmed, and RESET ends OFF."""
+    return effect == SUBSCRIBE or effect == UNSUBSCRIBE or (effect == RESET and state.replies_off)
+
+
+def _argument(message: RedisRequest, index: i64) -> bytes:
+    arguments = message.arguments
+    return arguments[index] if index < len(arguments) else b""
+
+
+def _select(state: ConnectionState, message: RedisRequest) -> None:
+    number = _argument(message, 1)
+    if number.isdigit() and len(number) <= 10:
+        state.database = str(int(number))
+
+
+def _client_reply(state: ConnectionState, message: RedisRequest) -> Kind:
+    """CLIENT REPLY ON is answered; OFF and SKIP are not (`clientCommand`, redis/src/networking.c)."""
+    mode = _argument(message, 2).upper()
+    if mode == b"ON":
+        state.replies_off = False
+        state.skip_next = False
+        return _REQUEST
+    if mode == b"OFF":
+        state.replies_off = True
+        return _ONEWAY
+    if mode == b"SKIP":
+        if not state.replies_off:
+            state.skip_next = True
+        return _ONEWAY
+    return _ONEWAY if state.silent() else _REQUEST
+
+
+_DELIVERIES: Final = frozenset({b"message", b"pmessage", b"smessage"})
+_CONFIRMATIONS: Final[dict[bytes, str]] = {
+    b"subscribe": "SUBSCRIBE",
+    b"psubscribe": "PSUBSCRIBE",
+    b"ssubscribe": "SSUBSCRIBE",
+    b"unsubscribe": "UNSUBSCRIBE",
+    b"punsubscribe": "PUNSUBSCRIBE",
+    b"sunsubscribe": "SUNSUBSCRIBE",
+}
+
+
+def answer(state: ConnectionState, reply: RedisReply, received: bool) -> RedisRequest | None:
+    """Tell what a reply is (``kind`` and ``request`` of a received one) and apply it to the connection; returns the request it answers."""
+    head = state.pairing.head()
+    kind = reply.type
+    if kind == PUSH_TYPE or (kind == _ARRAY and (state.subscribed or head is None or _effect(head) != NO_EFFECT)):
+        word = reply.word
+        if word in _CONFIRMATIONS:
+            if head is not None and isinstance(head, RedisRequest) and head.spec.name == _CONFIRMATIONS[word]:
+                _confirm(state, reply, head, word)
+                if received:
+                    reply.request = head.situation.original or head
+                return head
+            if kind == PUSH_TYPE or state.subscribed:
+                _count(state, reply, word)
+                state.settle()
+                _push(reply, received)
+                return None
+        elif kind == PUSH_TYPE or (word in _DELIVERIES and (state.subscribed or head is None)):
+            _push(reply, received)
+            return None
+    elif state.monitoring and kind == _SIMPLE and _is_monitor_line(reply):
+        _push(reply, received)
+        return None
+    if state.answers_seen > 0:
+        # UNSUBSCRIBE of all, joined midway: how many answers it would have was not known.
+        state.pairing.pop()
+        state.answers_seen = 0
+    request = state.pairing.answered(reply)
+    if not isinstance(request, RedisRequest):
+        state.settle()
+        return None
+    if received:
+        reply.request = request.situation.original or request
+    if request.spec.effect != NO_EFFECT:
+        _apply(state, request, reply)
+    state.settle()
+    return request
+
+
+def _effect(message: object) -> i64:
+    return message.spec.effect if isinstance(message, RedisRequest) else NO_EFFECT
+
+
+def _push(reply: RedisReply, received: bool) -> None:
+    if received:
+        reply.kind = _PUSH
+
+
+def _is_monitor_line(reply: RedisReply) -> bool:
+    """Whether this is ``+1339518083.107412 [0 127.0.0.1:60866] "keys" "*"`` (`replicationFeedMonitors`, redis/src/replication.c)."""
+    octets = reply.octets
+    at = reply.item + 1
+    return 0x30 <= octets[at] <= 0x39 and octets.find(b" [", at, min(reply.stop, at + 32)) > 0
+
+
+def _confirm(state: ConnectionState, reply: RedisReply, head: RedisRequest, word: bytes) -> None:
+    """One of the answers to a command of the subscribe family."""
+    nothing = _count(state, reply, word)
+    state.answers_seen += 1
+    named: i64 = head.argument_count - 1
+    if named > 0:
+        done = state.answers_seen >= named
+    else:
+        done = nothing or _subscriptions(state, word) == 0
+    if done:
+        state.pairing.pop()
+        state.answers_seen = 0
+    state.settle()
+
+
+def _subscriptions(state: ConnectionState, word: bytes) -> i64:
+    if word.startswith(b"p"):
+        return state.patterns
+    return state.shard_channels if word.startswith((b"ss", b"sun")) else state.channels
+
+
+def _count(state: ConnectionState, reply: RedisReply, word: bytes) -> bool:
+    """Take over the number of subscriptions that a confirmation gives; True where it names no channel: there was none.
+
+    The number is that of channels and patterns together, or of shard channels.
+    """
+    items = first_items(reply.octets, reply.item, reply.stop, 3)
+    total: i64 = 0
+    if len(items) > 2:
+        text = items[2]
+        if text is not None and text.isdigit() and len(text) < 10:
+            total = int(text)
+    if word.startswith((b"ss", b"sun")):
+        state.shard_channels = total
+    elif word.startswith(b"p"):
+        state.patterns = max(total - state.channels, 0)
+    else:
+        state.channels = max(total - state.patterns, 0)
+    return len(items) > 1 and items[1] is None
+
+
+def _apply(state: ConnectionState, request: RedisRequest, reply: RedisReply) -> None:
+    """The answer to a command with an effect has come: confirm the effect, or take it back."""
+    failed = reply.type == ERROR or reply.type == BULK_ERROR
+    if not failed and reply.octets[reply.item : reply.stop] == b"+QUEUED\r\n":
+        return
+    effect = request.spec.effect
+    if effect == HELLO and not failed:
+        arguments = request.arguments
+        if len(arguments) > 1:
+            state.resp = 3 if arguments[1] == b"3" else 2
+    elif effect == SELECT and failed:
+        state.database = request.database
+    elif effect == MONITOR:
+        state.monitoring = not failed
+        state.monitor_asked = not failed
+    elif effect == RESET and not failed:
+        state.resp = 2
+        state.monitoring = False
+        state.monitor_asked = False
+        state.channels = 0
+        state.patterns = 0
+        state.shard_channels = 0
+    elif effect == SYNC and failed:
+        state.replicating = False

@@ -1,0 +1,221 @@
+"""One command: what a routing engine sees of it, and how its octets are written."""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from mypy_extensions import i64, mypyc_attr
+
+from l7codecs import Kind, Message, Sender
+from l7codecs.message import AttrValue, Flow
+
+from ._commands import CommandSpec, unknown_command
+from ._resp import CR, LF, STAR
+
+__all__ = ["NO_COMMAND", "ORDINARY", "RedisRequest", "Situation", "channels_of", "encode_command"]
+
+NO_COMMAND: Final = unknown_command(b"")
+"""What a command of no arguments is."""
+
+_QUERY_TEXT_ARGUMENTS: Final = 32
+_QUERY_TEXT_SIZE: Final = 1024
+
+
+@final
+@mypyc_attr(acyclic=True)
+class Situation:
+    """What the state of its connection adds to a command; nearly all share `ORDINARY`.
+
+    ``extra_items``: of EXEC, items that its answer has beyond one for each queued command, where a queued SUBSCRIBE is answered by several;
+    ``confirmations``: of EXEC, whether such a command is queued; ``original``: the message that a caller changed into this one.
+    """
+
+    def __init__(
+        self,
+        pins: str | None = None,
+        batch_size: i64 = -1,
+        extra_items: i64 = 0,
+        confirmations: bool = False,
+        original: Message | None = None,
+    ) -> None:
+        self.pins = pins
+        self.batch_size = batch_size
+        self.extra_items = extra_items
+        self.confirmations = confirmations
+        self.original = original
+
+
+ORDINARY: Final = Situation()
+
+
+@final
+@mypyc_attr(acyclic=True, free_list_len=1)
+class RedisRequest(Message):
+    """One command."""
+
+    def __init__(
+        self,
+        flow: Flow,
+        sender: Sender,
+        kind: Kind,
+        offset: i64,
+        octets: bytes,
+        start: i64,
+        stop: i64,
+        more: bool,
+        spec: CommandSpec,
+        key_at: i64,
+        key_size: i64,
+        database: str | None,
+    ) -> None:
+        self.flow = flow
+        self.sender = sender
+        self.kind = kind
+        self.offset = offset
+        self.octets = octets
+        self.start = start
+        self.stop = stop
+        self.more = more
+        self.request = None
+        self._attributes = None
+        self.spec = spec
+        self._key_at = key_at
+        self._key_size = key_size
+        self.database = database
+        self.situation = ORDINARY
+        self._arguments: list[bytes] | None = None
+
+    @property
+    def operation(self) -> str | None:
+        """The command in upper case, with its sub-command: ``SET``, ``XGROUP CREATE``."""
+        name = self.spec.name
+        return name if name else None
+
+    @property
+    def resources(self) -> tuple[str | bytes, ...]:
+        """The keys, in the order of the arguments."""
+        if self._key_size >= 0:
+            at = self.start + self._key_at
+            return (self.octets[at : at + self._key_size],)
+        arguments = self.arguments
+        return tuple([arguments[index] for index in self.spec.key_indices(arguments)])
+
+    @property
+    def arguments(self) -> list[bytes]:
+        """The command's name and its arguments; those whole in the head, of a message with ``more``."""
+        found = self._arguments
+        if found is None:
+            found = _split_multibulk(self.octets, self.start, self.stop)
+            self._arguments = found
+        return found
+
+    def take_arguments(self, arguments: list[bytes]) -> None:
+        """Keep the arguments of an inline command, which a decoder has split."""
+        self._arguments = arguments
+
+    @property
+    def argument_count(self) -> int:
+        """How many arguments the command has, its name included; the declared number, of a message with ``more``."""
+        if self.more and self.octets[self.start] == STAR:
+            return int(self.octets[self.start + 1 : self.octets.index(b"\r", self.start)])
+        return len(self.arguments)
+
+    @property
+    def inline(self) -> bool:
+        """Whether the command came as a line of words."""
+        return self.start < self.stop and self.octets[self.start] != STAR
+
+    @property
+    def payload(self) -> bytes:
+        """The last argument: the value, of most commands that write one."""
+        arguments = self.arguments
+        return arguments[len(arguments) - 1] if len(arguments) > 1 else b""
+
+    def collect(self, attributes: dict[str, AttrValue]) -> None:
+        attributes["db.system.name"] = "redis"
+        spec = self.spec
+        if not spec.name:
+            return
+        attributes["db.operation.name"] = spec.name
+        if self.database is not None:
+            attributes["db.namespace"] = self.database
+        attributes["l7.access"] = spec.access
+        situation = self.situation
+        if situation.pins is not None:
+            attributes["l7.pins"] = situation.pins
+        if situation.batch_size >= 0:
+            attributes["db.operation.batch.size"] = int(situation.batch_size)
+        arguments = self.arguments
+        keys = spec.key_indices(arguments)
+        attributes["db.query.text"] = _query_text(spec, arguments, keys)
+        if keys:
+            attributes["redis.keys"] = tuple([arguments[index] for index in keys])
+        if spec.name in _SCRIPTED and len(arguments) > 1:
+            attributes["db.stored_procedure.name"] = _text(arguments[1])
+        channels = channels_of(spec, arguments)
+        if channels:
+            attributes["redis.channels"] = tuple(channels)
+
+
+_SCRIPTED: Final = frozenset({"EVALSHA", "EVALSHA_RO", "FCALL", "FCALL_RO"})
+
+
+def channels_of(spec: CommandSpec, arguments: list[bytes]) -> list[bytes]:
+    """The channels or patterns that a command of the publish/subscribe family names."""
+    if spec.group != "pubsub":
+        return []
+    if spec.name == "PUBLISH" or spec.name == "SPUBLISH":
+        return arguments[1:2]
+    return arguments[1:] if spec.name.endswith("SUBSCRIBE") else []
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "backslashreplace")
+
+
+def _query_text(spec: CommandSpec, arguments: list[bytes], keys: list[int]) -> str:
+    """The command with its keys, every other argument as ``?``; cut where it gets long."""
+    words = [spec.name]
+    size = len(spec.name)
+    known = set(keys)
+    index = spec.name.count(" ") + 1
+    while index < len(arguments):
+        if index > _QUERY_TEXT_ARGUMENTS or size > _QUERY_TEXT_SIZE:
+            words.append("...")
+            break
+        word = _text(arguments[index][:_QUERY_TEXT_SIZE]) if index in known else "?"
+        words.append(word)
+        size += len(word) + 1
+        index += 1
+    return " ".join(words)
+
+
+def _split_multibulk(octets: bytes, start: i64, stop: i64) -> list[bytes]:
+    """The arguments in ``octets[start:stop]``, which a decoder has checked; a cut one at the end is left out."""
+    found: list[bytes] = []
+    at = start
+    while at < stop and octets[at] != LF:
+        at += 1
+    at += 1
+    while at < stop:
+        size: i64 = 0
+        at += 1
+        while octets[at] != CR:
+            size = size * 10 + (octets[at] - 0x30)
+            at += 1
+        at += 2
+        if at + size > stop:
+            break
+        found.append(octets[at : at + size])
+        at += size + 2
+    return found
+
+
+def encode_command(arguments: list[bytes]) -> bytes:
+    """The octets of a command."""
+    parts = [b"*%d\r\n" % len(arguments)]
+    for argument in arguments:
+        parts.append(b"$%d\r\n" % len(argument))
+        parts.append(argument)
+        parts.append(b"\r\n")
+    return b"".join(parts)

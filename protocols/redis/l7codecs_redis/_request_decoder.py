@@ -1,0 +1,426 @@
+"""Commands: what a client sends, and what a primary sends to its replica.
+
+    *3 CR LF                   the number of arguments
+    $3 CR LF  SET CR LF        each argument as a bulk string: the command's name first
+    $7 CR LF  user:42 CR LF
+    $5 CR LF  hello CR LF
+
+or inline, a line of words with the quoting of a shell (`sdssplitargs`, redis/src/sds.c)::
+
+    SET user:42 "hello world\\x21" LF
+
+"RESP protocol specification", redis.io. A command of no arguments (``*0``, ``*-1``, an empty line) is legal and has no answer.
+"""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from librt.strings import read_i16_le, read_i64_le
+from mypy_extensions import i64, mypyc_attr
+
+from l7codecs import Decoder, Kind, LimitExceeded, Limits, ProtocolError, Sender
+from l7codecs.message import Event, Flow, Gap
+from l7codecs.pairing import PairingTable
+
+from ._commands import CommandSpec, find_command, unknown_command
+from ._inline import split_arguments
+from ._pairing import ask
+from ._request import NO_COMMAND, RedisRequest
+from ._resp import CR, DOLLAR, LF, NEED_MORE, SPEC, STAR, STREAMED, bad_octet, check_line_end, read_length
+from ._state import NO_EFFECT, ConnectionState
+
+__all__ = ["RequestDecoder", "find_command_boundary"]
+
+_REQUEST: Final = Kind.REQUEST
+_PUSH: Final = Kind.PUSH
+_CRLF: Final[i64] = 0x0A0D
+"""CR LF as a little-endian number of 16 bits."""
+
+
+@final
+@mypyc_attr(acyclic=True)
+class _Slot:
+    """One place of the cache of short command names."""
+
+    def __init__(self) -> None:
+        self.word: i64 = 0
+        self.size: i64 = 0
+        self.spec = NO_COMMAND
+
+
+_SLOT_COUNT: Final[i64] = 512
+_SLOTS: Final = [_Slot() for _ in range(512)]
+
+
+def _command_at(data: bytes, at: i64, size: i64) -> CommandSpec:
+    """The command whose name is ``data[at:at + size]``.
+
+    Names of up to 7 octets (nearly all there are) are looked up as one 64-bit word in a small direct-mapped cache, with no
+    object made of them; the cache cannot grow, whatever names a peer invents.
+    """
+    if 0 < size < 8 and at + 8 <= len(data):
+        word: i64 = read_i64_le(data, at) & ((1 << (size * 8)) - 1)
+        folded = word ^ (word >> 27)
+        slot = _SLOTS[(folded ^ (folded >> 13) ^ (folded >> 5)) & (_SLOT_COUNT - 1)]
+        if slot.word == word and slot.size == size:
+            return slot.spec
+        found = find_command(data[at : at + size])
+        if found is not None:
+            slot.word = word
+            slot.size = size
+            slot.spec = found
+            return found
+    else:
+        found = find_command(data[at : at + size])
+        if found is not None:
+            return found
+    return unknown_command(data[at : at + min(size, 64)])
+
+
+@final
+class RequestDecoder(Decoder):
+    """Commands of one direction.
+
+    With ``stream`` it is the command stream from a primary to its replica: every command is a push, and none is answered.
+    """
+
+    def __init__(
+        self, flow: Flow, sender: Sender, limits: Limits, state: ConnectionState, stream: bool = False
+    ) -> None:
+        super().__init__(flow, sender, limits, state.pairing, PairingTable())
+        self.state = state
+        self._stream = stream
+        self._message_limit: i64 = limits.message
+        self._payload_limit: i64 = limits.payload
+        self._head_limit: i64 = limits.head
+        self._elements_limit: i64 = limits.elements
+        self._left: i64 = -1
+        self._index: i64 = 0
+        self._payload: i64 = -1
+        self._looked = False
+        self._spec = NO_COMMAND
+        self._key_at: i64 = 0
+        self._key_size: i64 = -1
+
+    def unfinished(self) -> bool:
+        return self._left >= 0 or self.buffer.unfinished > 0
+
+    def between(self) -> bool:
+        """Whether nothing of a command is parsed."""
+        return self._left < 0
+
+    def restart(self) -> None:
+        self._left = -1
+        self._payload = -1
+        self.head = None
+
+    def boundary(self, octets: bytes) -> int:
+        return find_command_boundary(octets)
+
+    def gap(self, size: int) -> None:
+        buffer = self.buffer
+        if self._left <= 0 or self._index == 0 or not 0 < size <= self._payload - buffer.available:
+            super().gap(size)
+            self.state.lose()
+            return
+        # Inside an argument whose end is known: the command goes on behind the gap.
+        self._payload = buffer.pass_over(self._payload) - size
+        passed = self._announce() if self.head is None else self.rest()
+        if passed is not None:
+            self.set_aside(passed)
+        lost = Gap(self.sender, buffer.offset, size)
+        buffer.skip_lost(size)
+        lost.resumed_at = buffer.offset
+        self.set_aside(lost)
+
+    def next_event(self) -> Event | None:
+        buffer = self.buffer
+        if self._left < 0:
+            whole = self._whole()
+            if whole is not None:
+                return whole
+            if buffer.pos >= buffer.end and not buffer.need(1):
+                return None
+            if buffer.data[buffer.pos] != STAR:
+                return self._inline()
+            count = read_length(buffer)
+            if count <= 0:
+                if count == NEED_MORE:
+                    return None
+                if count == STREAMED:
+                    self.fail(buffer.start + 1, "b'?'", "a number of arguments", SPEC)
+                return self._message(NO_COMMAND)
+            if count > self._elements_limit:
+                raise LimitExceeded(
+                    buffer.message_offset,
+                    f"a command of {count} arguments",
+                    f"at most limits.elements = {self.limits.elements}",
+                    SPEC,
+                )
+            self._left = count
+            self._index = 0
+            self._payload = -1
+            self._spec = NO_COMMAND
+            self._key_size = -1
+        while self._left > 0:
+            if self._payload < 0:
+                if not buffer.need(1):
+                    return self.rest()
+                if buffer.data[buffer.pos] != DOLLAR:
+                    bad_octet(buffer, buffer.pos, "'$' and the length of an argument")
+                size = read_length(buffer)
+                if size < 0:
+                    if size == NEED_MORE:
+                        return self.rest()
+                    raise ProtocolError(buffer.offset, f"an argument of length {size}", "a length of 0 or more", SPEC)
+                if size > self._payload_limit:
+                    raise LimitExceeded(
+                        buffer.offset,
+                        f"an argument of {size} octets",
+                        f"at most limits.payload = {self._payload_limit}",
+                        SPEC,
+                    )
+                self._payload = size
+                self._looked = False
+                if self.head is None and buffer.message_size() + size + 2 > self._message_limit:
+                    return self._announce()
+            if not self._argument():
+                return self.rest()
+            self._payload = -1
+            self._index += 1
+            self._left -= 1
+        if self.head is not None:
+            self._left = -1
+            return self.end()
+        return self._message(self._spec)
+
+    def _whole(self) -> RedisRequest | None:
+        """An ordinary command that lies whole in the window; None, with nothing moved, leaves it to the general path.
+
+        This is the fast lane of `next_event`: the same grammar for the case that is nearly always there, in locals. Everything
+        unusual, wrong or cut is the general path's.
+        """
+        buffer = self.buffer
+        data = buffer.data
+        start = buffer.pos
+        end = min(buffer.end, start + self._message_limit)
+        at = start + 1
+        if at >= end or data[start] != STAR or buffer.held is not None:
+            return None
+        octet: i64 = data[at]
+        count: i64 = octet - 0x30
+        if count < 1 or count > 9:
+            return None
+        at += 1
+        if at >= end:
+            return None
+        octet = data[at]
+        if 0x30 <= octet <= 0x39:
+            count = count * 10 + octet - 0x30
+            at += 1
+        if count > self._elements_limit:
+            return None
+        spec = NO_COMMAND
+        key_at: i64 = 0
+        key_size: i64 = -1
+        key_index: i64 = -1
+        index: i64 = 0
+        while index < count:
+            # CR LF of the line before, then "$" and a size of one to seven digits.
+            if at + 5 > end or read_i16_le(data, at) != _CRLF or data[at + 2] != DOLLAR:
+                return None
+            octet = data[at + 3]
+            size: i64 = octet - 0x30
+            if size < 0 or size > 9:
+                return None
+            octet = data[at + 4]
+            at += 5
+            if octet != CR:
+                if size == 0:
+                    return None
+                while octet != CR:
+                    if octet < 0x30 or octet > 0x39 or size > 999_999 or at >= end:
+                        return None
+                    size = size * 10 + octet - 0x30
+                    octet = data[at]
+                    at += 1
+            if at + size + 3 > end or data[at] != LF or size > self._payload_limit:
+                return None
+            at += 1
+            if index == key_index:
+                key_at = at - start
+                key_size = size
+            elif index == 0:
+                if size > self._head_limit:
+                    return None
+                spec = _command_at(data, at, size)
+                if spec.single_key:
+                    key_index = spec.first_key
+            elif index == 1 and spec.has_subcommands:
+                found = spec.subcommand(data[at : at + min(size, 64)])
+                if found is not None:
+                    spec = found
+                    if spec.single_key:
+                        key_index = spec.first_key
+            at += size
+            index += 1
+        if read_i16_le(data, at) != _CRLF:
+            return None
+        buffer.pos = at + 2
+        self._key_at = key_at
+        self._key_size = key_size
+        return self._message(spec)
+
+    def _argument(self) -> bool:
+        """Go on with an argument whose length is known; False while it and its CR LF are not whole.
+
+        The name, the first argument and the key are looked at; they are made one piece, unless they are longer than the limit of a head.
+        """
+        buffer = self.buffer
+        if not self._looked:
+            index = self._index
+            size = self._payload
+            if index <= 1 or index == self._spec.first_key:
+                if not buffer.need(min(size, self._head_limit)):
+                    return False
+                self._look(index, buffer.data, buffer.pos, size)
+            self._looked = True
+        if self._payload > 0:
+            left = self._payload
+            self._payload = buffer.pass_over(left) if self.head is None else buffer.pass_window(left)
+            if self._payload > 0:
+                return False
+        if not buffer.need(2):
+            if buffer.need(1):
+                check_line_end(buffer, buffer.pos)
+            return False
+        check_line_end(buffer, buffer.pos)
+        buffer.pos += 2
+        return True
+
+    def _look(self, index: i64, data: bytes, at: i64, size: i64) -> None:
+        """See what an argument says: the command, its sub-command, its key."""
+        if index == 0:
+            if size <= self._head_limit:
+                self._spec = _command_at(data, at, size)
+            else:
+                self._spec = unknown_command(data[at : at + min(self._head_limit, 64)])
+        elif index == 1 and self._spec.has_subcommands:
+            found = self._spec.subcommand(data[at : at + min(size, 64)])
+            if found is not None:
+                self._spec = found
+        elif index == self._spec.first_key and self._spec.single_key:
+            self._key_at = self.buffer.message_size()
+            self._key_size = size
+
+    def _message(self, spec: CommandSpec, arguments: list[bytes] | None = None) -> RedisRequest:
+        """The command that ends at ``buffer.pos``; `arguments` are given where it is inline."""
+        buffer = self.buffer
+        state = self.state
+        self._left = -1
+        if buffer.held is None:
+            start = buffer.start
+            message = RedisRequest(
+                self.flow, self.sender, _REQUEST, buffer.base + start, buffer.data, start, buffer.pos, False,
+                spec, self._key_at, self._key_size, state.database,
+            )  # fmt: skip
+            buffer.start = buffer.pos
+        else:
+            offset = buffer.message_offset
+            octets = buffer.message()
+            message = RedisRequest(
+                self.flow, self.sender, _REQUEST, offset, octets, 0, len(octets), False,
+                spec, self._key_at, self._key_size, state.database,
+            )  # fmt: skip
+            buffer.finish()
+        if arguments is not None:
+            message.take_arguments(arguments)
+        if self._stream:
+            message.kind = _PUSH
+        elif spec.effect == NO_EFFECT and not state.busy and spec.name:
+            state.pairing.asked(message)
+        else:
+            ask(state, message, True)
+        return message
+
+    def _announce(self) -> RedisRequest:
+        """The head of a command that is too large to buffer: up to and including the length of the argument that is too much."""
+        left = self._left
+        message = self._message(self._spec)
+        message.more = True
+        self._left = left
+        self.head = message
+        return message
+
+    def _inline(self) -> Event | None:
+        buffer = self.buffer
+        size = buffer.line(self._head_limit)
+        if size <= 0:
+            if size == 0:
+                return None
+            raise LimitExceeded(
+                buffer.offset, "a line that does not end", f"at most limits.head = {self.limits.head} octets", SPEC
+            )
+        at = buffer.pos
+        line = buffer.data[at : at + size]
+        arguments = split_arguments(line)
+        if arguments is None:
+            raise ProtocolError(buffer.offset, "unbalanced quotes", "a closing quote before a space or LF", SPEC)
+        buffer.pos = at + size
+        self._key_size = -1
+        if not arguments:
+            return self._message(NO_COMMAND)
+        name = arguments[0]
+        spec = find_command(name)
+        if spec is None:
+            spec = unknown_command(name)
+        elif spec.has_subcommands and len(arguments) > 1:
+            selected = spec.subcommand(arguments[1])
+            if selected is not None:
+                spec = selected
+        return self._message(spec, arguments)
+
+
+def find_command_boundary(octets: bytes) -> int:
+    """The index of the first ``*`` that begins a plausible command, as `Decoder.boundary` returns it.
+
+    Plausible is ``*`` 1 to 7 digits CR LF ``$`` 1 to 9 digits CR LF, at the start or after CR LF.
+    """
+    at = 0
+    while True:
+        at = octets.find(b"*", at)
+        if at < 0:
+            return -1 - len(octets)
+        if at == 0 or octets[at - 1] == 0x0A:
+            after = _plausible_length(octets, at, 7)
+            if after > 0:
+                if after == len(octets):
+                    return -1 - at
+                if octets[after] == 0x24:
+                    after = _plausible_length(octets, after, 9)
+                    if after > 0:
+                        return at
+                    if after < 0:
+                        return -1 - at
+            elif after < 0:
+                return -1 - at
+        at += 1
+
+
+def _plausible_length(octets: bytes, at: int, digits: int) -> int:
+    """The index after ``<type> 1*digits CR LF`` at `at`; 0 if that is not what stands there, -1 if more octets are needed."""
+    first = at + 1
+    end = len(octets)
+    at = first
+    while at < end and 0x30 <= octets[at] <= 0x39:
+        at += 1
+    if at - first > digits:
+        return 0
+    if at == end:
+        return -1
+    if at == first or octets[at] != 0x0D:
+        return 0
+    if at + 1 == end:
+        return -1
+    return at + 2 if octets[at + 1] == 0x0A else 0

@@ -1,0 +1,210 @@
+"""What both directions of a Redis connection share: what waits for an answer, and the modes that change what an answer is.
+
+Each command has an effect on the connection. It applies when the command is asked (the commands pipelined behind it are already
+under it) and is taken back or confirmed when the answer comes.
+
+    effect         answers            from then on
+    ─────────────  ─────────────────  ────────────────────────────────────────────────────────────────────────────
+    SUBSCRIBE      one per channel    RESP2: only pushes and answers to the subscribe family; RESP3: pushes between answers
+    UNSUBSCRIBE    one per channel    without arguments: one per subscribed channel, one with nil where there is none
+    MULTI          1                  every command answers QUEUED, until EXEC or DISCARD
+    CLIENT_REPLY   ON: 1, else 0      OFF: no answers at all; SKIP: none to the next command
+    MONITOR        1                  a push for every command that the server executes
+    SYNC           1                  the server sends an RDB file and then commands (replication)
+    HELLO          1                  RESP2 or RESP3
+    SELECT         1                  another database
+    RESET          1                  everything as on a new connection
+"""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from mypy_extensions import i64
+
+from l7codecs import FifoPairing, Limits
+
+from ._commands import CommandSpec, find_command
+
+__all__ = [
+    "AUTH",
+    "CLIENT_REPLY",
+    "DISCARD",
+    "EXEC",
+    "HELLO",
+    "MONITOR",
+    "MULTI",
+    "NO_EFFECT",
+    "PING",
+    "QUIT",
+    "REPLCONF",
+    "RESET",
+    "SELECT",
+    "SUBSCRIBE",
+    "SYNC",
+    "UNSUBSCRIBE",
+    "UNWATCH",
+    "WATCH",
+    "ConnectionState",
+]
+
+NO_EFFECT: Final[i64] = 0
+SUBSCRIBE: Final[i64] = 1
+UNSUBSCRIBE: Final[i64] = 2
+MULTI: Final[i64] = 3
+EXEC: Final[i64] = 4
+DISCARD: Final[i64] = 5
+WATCH: Final[i64] = 6
+UNWATCH: Final[i64] = 7
+SELECT: Final[i64] = 8
+HELLO: Final[i64] = 9
+RESET: Final[i64] = 10
+QUIT: Final[i64] = 11
+MONITOR: Final[i64] = 12
+CLIENT_REPLY: Final[i64] = 13
+SYNC: Final[i64] = 14
+REPLCONF: Final[i64] = 15
+PING: Final[i64] = 16
+AUTH: Final[i64] = 17
+
+_EFFECTS: Final[dict[str, i64]] = {
+    "SUBSCRIBE": SUBSCRIBE,
+    "PSUBSCRIBE": SUBSCRIBE,
+    "SSUBSCRIBE": SUBSCRIBE,
+    "UNSUBSCRIBE": UNSUBSCRIBE,
+    "PUNSUBSCRIBE": UNSUBSCRIBE,
+    "SUNSUBSCRIBE": UNSUBSCRIBE,
+    "MULTI": MULTI,
+    "EXEC": EXEC,
+    "DISCARD": DISCARD,
+    "WATCH": WATCH,
+    "UNWATCH": UNWATCH,
+    "SELECT": SELECT,
+    "HELLO": HELLO,
+    "RESET": RESET,
+    "QUIT": QUIT,
+    "MONITOR": MONITOR,
+    "CLIENT REPLY": CLIENT_REPLY,
+    "SYNC": SYNC,
+    "PSYNC": SYNC,
+    "REPLCONF": REPLCONF,
+    "PING": PING,
+    "AUTH": AUTH,
+}
+
+
+def _set_effects() -> None:
+    for name, effect in _EFFECTS.items():
+        command, _, word = name.partition(" ")
+        spec = find_command(command.encode("ascii"))
+        if spec is not None and word:
+            spec = spec.subcommand(word.encode("ascii"))
+        if spec is not None:
+            spec.effect = effect
+
+
+_set_effects()
+
+
+@final
+class ConnectionState:
+    """The modes of one connection.
+
+    ``busy`` is False while none of them is on, so that an ordinary command and its answer need not look at the others.
+    ``database`` is None where it is not known: the connection was joined midway, or octets were lost.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.pairing = FifoPairing(limits.pending)
+        self.busy = False
+        self.resp: i64 = 2
+        self.database: str | None = "0"
+        self.in_multi = False
+        self.queued: i64 = 0
+        self.extra_items: i64 = 0
+        """Items that EXEC's answer has beyond one for each command: confirmations of a queued SUBSCRIBE a b c."""
+        self.confirmations = False
+        self.multi_database: str | None = "0"
+        self.watching = False
+        self.replies_off = False
+        self.skip_next = False
+        self.monitor_asked = False
+        self.monitoring = False
+        self.replicating = False
+        self.answers_seen: i64 = 0
+        """Answers that the request at the head of the queue has had."""
+        self.channels: i64 = 0
+        self.patterns: i64 = 0
+        self.shard_channels: i64 = 0
+
+    @property
+    def subscribed(self) -> bool:
+        return self.channels + self.patterns + self.shard_channels > 0
+
+    def settle(self) -> None:
+        """Work out `busy` anew."""
+        self.busy = (
+            self.in_multi
+            or self.watching
+            or self.replies_off
+            or self.skip_next
+            or self.monitoring
+            or self.replicating
+            or self.answers_seen > 0
+            or self.channels + self.patterns + self.shard_channels > 0
+        )
+
+    def reset(self) -> None:
+        """What RESET leaves, except for the queue of requests."""
+        self.database = "0"
+        self.in_multi = False
+        self.queued = 0
+        self.watching = False
+        self.replies_off = False
+        self.skip_next = False
+
+    def lose(self) -> None:
+        """Octets were lost: what is not certain any more is forgotten."""
+        self.pairing.clear()
+        self.answers_seen = 0
+        self.in_multi = False
+        self.queued = 0
+        self.skip_next = False
+        self.database = None
+        self.settle()
+
+    def silent(self) -> bool:
+        """Whether the command that is asked now gets no answer; uses up a SKIP."""
+        if self.skip_next:
+            self.skip_next = False
+            return True
+        return self.replies_off
+
+    @staticmethod
+    def pins(spec: CommandSpec) -> str | None:
+        """Why `spec` ties what follows to its connection, outside of a transaction."""
+        return _PINS.get(spec.name)
+
+
+_PINS: Final[dict[str, str]] = {
+    "MULTI": "transaction",
+    "WATCH": "watch",
+    "SUBSCRIBE": "subscription",
+    "PSUBSCRIBE": "subscription",
+    "SSUBSCRIBE": "subscription",
+    "MONITOR": "monitor",
+    "CLIENT REPLY": "reply mode",
+    "CLIENT TRACKING": "tracking",
+    "CLIENT CACHING": "tracking",
+    "CLIENT SETNAME": "client name",
+    "CLIENT NO-EVICT": "client mode",
+    "SYNC": "replication",
+    "PSYNC": "replication",
+    "REPLCONF": "replication",
+    "SELECT": "database",
+    "HELLO": "protocol version",
+    "AUTH": "authentication",
+    "ASKING": "asking",
+    "READONLY": "read mode",
+    "READWRITE": "read mode",
+}

@@ -1,0 +1,95 @@
+"""Streaming, sans-IO parsers for L7 protocols behind one metadata interface.
+
+    session = l7codecs.open_session("redis")
+    for event in session.receive(Sender.CLIENT, data):
+        print(event.kind, event.operation, event.resources)
+
+Protocols are plugins, found through entry points; this package knows none of them by name.
+"""
+
+from __future__ import annotations
+
+from l7codecs import buffer as _buffer
+from l7codecs.buffer import Buffer
+from l7codecs.decoder import Decoder, FramedDecoder
+from l7codecs.detect import AutoSession, Candidate, detect
+from l7codecs.errors import IncompleteMessage, L7Error, LimitExceeded, ProtocolError, RegistryError, Unsupported
+from l7codecs.headers import Headers, HeaderValue
+from l7codecs.limits import DEFAULT_LIMITS, Limits
+from l7codecs.message import Address, AttrValue, Data, Event, Flow, Gap, Kind, Message, Opaque, Sender, Status
+from l7codecs.pairing import FifoPairing, IdPairing, Pairing, PairingTable, StreamPairing, new_pairing
+from l7codecs.protocol import Attribute, Detection, Direction, Protocol, Verdict
+from l7codecs.registry import ProtocolEntry, get_protocol, list_protocols, load_protocols
+from l7codecs.session import Changes, Session
+
+__all__ = [
+    "Address",
+    "AttrValue",
+    "Attribute",
+    "AutoSession",
+    "Buffer",
+    "Candidate",
+    "Changes",
+    "Data",
+    "Decoder",
+    "Detection",
+    "Direction",
+    "Event",
+    "FifoPairing",
+    "Flow",
+    "FramedDecoder",
+    "Gap",
+    "HeaderValue",
+    "Headers",
+    "IdPairing",
+    "IncompleteMessage",
+    "Kind",
+    "L7Error",
+    "LimitExceeded",
+    "Limits",
+    "Message",
+    "Opaque",
+    "Pairing",
+    "PairingTable",
+    "Protocol",
+    "ProtocolEntry",
+    "ProtocolError",
+    "RegistryError",
+    "Sender",
+    "Session",
+    "Status",
+    "StreamPairing",
+    "Unsupported",
+    "Verdict",
+    "detect",
+    "get_protocol",
+    "list_protocols",
+    "load_protocols",
+    "new_pairing",
+    "open_session",
+]
+
+__version__ = "0.1.0"
+
+__compiled__: bool = not _buffer.__file__.endswith(".py")
+"""Whether the hot modules run as compiled extensions."""
+
+
+def open_session(
+    protocol: str | Protocol = "auto",
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    endpoint: Sender | None = None,
+    client: Address | None = None,
+    server: Address | None = None,
+) -> Session:
+    """A session for one connection of `protocol`: a registered name, a `Protocol`, or ``"auto"`` to detect it.
+
+    `endpoint` is the side that the caller plays, None for an observer; `client` and `server` are addresses to put in the attributes of
+    messages. Raises `RegistryError` for a name that is not registered.
+    """
+    if protocol == "auto":
+        return AutoSession(Flow("auto", client, server), load_protocols()[0], limits, endpoint)
+    if isinstance(protocol, str):
+        protocol = get_protocol(protocol)
+    return protocol.open(limits=limits, endpoint=endpoint, client=client, server=server)

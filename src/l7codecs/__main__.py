@@ -1,0 +1,7 @@
+"""``python -m l7codecs``: the same as the ``l7codecs`` command."""
+
+import sys
+
+from l7codecs.cli import main
+
+sys.exit(main())

@@ -1,0 +1,171 @@
+"""TCP streams -> sessions: every connection of a capture decoded, in the order of the capture.
+
+Which protocol a connection speaks is decided by the caller's word (for all, or for a port), else by what it says, with
+the port that a protocol is
+registered for where that proves nothing. A connection that was joined midway starts as after lost octets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import final
+
+from l7codecs.capture.events import Closed, Connection, Ended, Hole, Opened, Segment, StreamEvent
+from l7codecs.detect import decide, detect
+from l7codecs.errors import ProtocolError
+from l7codecs.limits import DEFAULT_LIMITS, Limits
+from l7codecs.message import Event, Sender
+from l7codecs.protocol import Protocol
+from l7codecs.session import Session
+
+__all__ = ["Decoded", "decode_streams"]
+
+
+@final
+class Decoded:
+    """One event of a session, or the error that ended one direction of it.
+
+    ``time`` is ns since 1970 (UTC), that of the packet that completed it; exactly one of ``event`` and ``error`` is set.
+    """
+
+    __slots__ = ("connection", "error", "event", "protocol", "sender", "time")
+
+    def __init__(
+        self,
+        connection: Connection,
+        protocol: str | None,
+        sender: Sender,
+        time: int,
+        event: Event | None,
+        error: ProtocolError | None,
+    ) -> None:
+        self.connection = connection
+        self.protocol = protocol
+        self.sender = sender
+        self.time = time
+        self.event = event
+        self.error = error
+
+
+@final
+class _Conversation:
+    """One connection: its session, or what was seen of it while the protocol is not known."""
+
+    def __init__(self, connection: Connection, choice: _Choice) -> None:
+        self.connection = connection
+        self._choice = choice
+        self._session: Session | None = None
+        self._broken: set[Sender] = set()
+        self._waiting: list[StreamEvent] = []
+        self._first = dict.fromkeys(Sender, b"")
+        self._ignored = False
+        protocol = choice.told(connection)
+        if protocol is not None:
+            self._open(protocol)
+
+    def take(self, item: StreamEvent) -> Iterator[Decoded]:
+        """What comes of the next item of this connection."""
+        if self._ignored:
+            return
+        if self._session is not None:
+            yield from self._decode(self._session, item)
+            return
+        self._waiting.append(item)
+        final = not isinstance(item, Segment)
+        if isinstance(item, Segment):
+            cap = self._choice.limits.detection
+            first = self._first[item.sender] = (self._first[item.sender] + item.data)[:cap]
+            final = len(first) >= cap
+        protocol = self._choice.detected(self.connection, self._first[Sender.CLIENT], self._first[Sender.SERVER], final)
+        if protocol is not None:
+            session = self._open(protocol)
+            for earlier in self._waiting:
+                yield from self._decode(session, earlier)
+            self._waiting.clear()
+        elif final:
+            self._ignored = True
+            self._waiting.clear()
+
+    def _open(self, protocol: Protocol) -> Session:
+        connection = self.connection
+        session = protocol.open(limits=self._choice.limits, client=connection.client, server=connection.server)
+        if connection.midstream:
+            for sender in Sender:
+                session.gap(sender)
+        self._session = session
+        return session
+
+    def _decode(self, session: Session, item: StreamEvent) -> Iterator[Decoded]:
+        if isinstance(item, Segment):
+            if item.sender not in self._broken:
+                yield from self._follow(session, item.sender, item.time, session.receive(item.sender, item.data))
+        elif isinstance(item, Hole):
+            if item.sender not in self._broken:
+                yield from self._follow(session, item.sender, item.time, session.gap(item.sender, item.size))
+        elif isinstance(item, Ended):
+            if item.sender not in self._broken:
+                yield from self._follow(session, item.sender, item.time, session.eof(item.sender))
+
+    def _follow(self, session: Session, sender: Sender, time: int, events: Iterator[Event]) -> Iterator[Decoded]:
+        """Iterate the session's events; an error ends its direction."""
+        try:
+            for event in events:
+                yield Decoded(self.connection, session.protocol, event.sender, time, event, None)
+        except ProtocolError as error:
+            self._broken.add(sender)
+            yield Decoded(self.connection, session.protocol, sender, time, None, error)
+
+
+@final
+class _Choice:
+    """Which protocol a connection is taken for."""
+
+    def __init__(
+        self, protocols: list[Protocol], protocol: Protocol | None, ports: Mapping[int, Protocol], limits: Limits
+    ) -> None:
+        self._protocols = protocols
+        self._protocol = protocol
+        self._ports = ports
+        self._registered = {port: item for item in protocols for port in item.ports}
+        self.limits = limits
+
+    def told(self, connection: Connection) -> Protocol | None:
+        """What the caller says."""
+        return self._protocol or self._ports.get(connection.server[1]) or self._ports.get(connection.client[1])
+
+    def detected(self, connection: Connection, client: bytes, server: bytes, final: bool) -> Protocol | None:
+        """What the first octets say; in the end, where nothing is certain, the protocol that the server's port is registered for."""
+        candidates = detect(client, server, self._protocols)
+        name = decide(candidates, final or not candidates)
+        for protocol in self._protocols:
+            if protocol.name == name:
+                return protocol
+        if name == "":
+            return self._registered.get(connection.server[1])
+        return None
+
+
+def decode_streams(
+    streams: Iterable[StreamEvent],
+    protocols: list[Protocol],
+    *,
+    protocol: Protocol | None = None,
+    ports: Mapping[int, Protocol] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Iterator[Decoded]:
+    """Decode every connection: as `protocol` if given, as `ports` says by the server's or the client's port, else as
+    detected among `protocols`.
+
+    A message that the capture or a reset cuts is not an error of the connection; one that a FIN cuts is.
+    """
+    choice = _Choice(protocols, protocol, ports or {}, limits)
+    conversations: dict[int, _Conversation] = {}
+    for item in streams:
+        connection = item.connection
+        found = conversations.get(connection.id)
+        if found is None:
+            found = conversations[connection.id] = _Conversation(connection, choice)
+        if isinstance(item, Closed):
+            del conversations[connection.id]
+        if not isinstance(item, Opened):
+            yield from found.take(item)

@@ -1,0 +1,93 @@
+"""The ``l7codecs`` command.
+
+    l7codecs decode FILE…        one line for each message of a capture
+    l7codecs detect FILE…        which protocol each connection speaks, and why
+    l7codecs protocols           what is registered, with ports and metadata
+
+Exit status: 0; 1 where ``decode --strict`` met a protocol error; 2 for a bad option, an unknown protocol or an
+unreadable file (the other files
+are still done).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import l7codecs
+from l7codecs.cli.errors import UsageError
+
+__all__ = ["main"]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="l7codecs", description="Decode application-layer protocols.", allow_abbrev=False)
+    compiled = "compiled" if l7codecs.__compiled__ else "pure Python"
+    parser.add_argument("--version", action="version", version=f"l7codecs {l7codecs.__version__} ({compiled})")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+
+    decode = commands.add_parser("decode", help="decode the messages of captures", allow_abbrev=False)
+    decode.add_argument("files", nargs="+", metavar="FILE", help="pcap or pcapng, also gzipped; - for standard input")
+    decode.add_argument("--protocol", metavar="NAME", help="take every connection for this protocol")
+    decode.add_argument(
+        "--port",
+        action="append",
+        default=[],
+        metavar="PORT=NAME",
+        help="take connections of this port for this protocol",
+    )
+    decode.add_argument("--format", choices=("table", "jsonl"), default="table", help="default: table")
+    decode.add_argument("--strict", action="store_true", help="exit with status 1 if there was a protocol error")
+    decode.add_argument("--no-progress", action="store_true", help="no progress bar on a terminal")
+    decode.set_defaults(module="l7codecs.cli.decode")
+
+    detect = commands.add_parser("detect", help="tell which protocol each connection speaks", allow_abbrev=False)
+    detect.add_argument("files", nargs="+", metavar="FILE", help="pcap or pcapng, also gzipped; - for standard input")
+    detect.add_argument("--json", action="store_true", help="one JSON object for each connection")
+    detect.set_defaults(module="l7codecs.cli.detect")
+
+    protocols = commands.add_parser("protocols", help="list the registered protocols", allow_abbrev=False)
+    protocols.add_argument("--json", action="store_true", help="one JSON array, with the schema of every attribute")
+    protocols.set_defaults(module="l7codecs.cli.protocols")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with `arguments` (default: those of the process); returns the exit status."""
+    try:
+        options = _parser().parse_args(arguments)
+        return _run(options)
+    except UsageError as error:
+        print(f"l7codecs: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader of our output has seen enough: `l7codecs decode FILE | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        if options.module == "l7codecs.cli.decode":
+            from l7codecs.cli.decode import run
+        elif options.module == "l7codecs.cli.detect":
+            from l7codecs.cli.detect import run
+        else:
+            from l7codecs.cli.protocols import run
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{error.name} is not installed: pip install 'l7codecs[cli,capture]'") from None
+    status = run(options)
+    sys.stdout.flush()
+    return status

@@ -1,0 +1,65 @@
+"""``l7codecs detect``: which protocol each connection of a capture speaks, and why."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+
+import orjson
+
+from l7codecs import Candidate, Limits, Protocol, Sender, detect, load_protocols
+from l7codecs.capture import CaptureError, Closed, Connection, Segment, StreamReader, read_streams
+from l7codecs.cli.table import printable
+
+__all__ = ["run"]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the ranked candidates of every connection; returns the exit status."""
+    protocols, broken = load_protocols()
+    for problem in broken:
+        print(f"l7codecs: {problem}", file=sys.stderr)
+    server_ports = {port for protocol in protocols for port in protocol.ports}
+    status = 0
+    for name in options.files:
+        try:
+            with read_streams(name, server_ports=server_ports) as reader:
+                for connection, candidates in _detected(reader, protocols):
+                    print(_json(connection, candidates) if options.json else _text(connection, candidates))
+        except CaptureError as error:
+            sys.stdout.flush()
+            print(f"l7codecs: {error}", file=sys.stderr)
+            status = 2
+    return status
+
+
+def _detected(reader: StreamReader, protocols: list[Protocol]) -> Iterator[tuple[Connection, list[Candidate]]]:
+    """Every connection with its candidates, when it ends; only the first octets of each direction are kept."""
+    cap = Limits().detection
+    first: dict[int, dict[Sender, bytes]] = {}
+    for event in reader:
+        if isinstance(event, Segment):
+            seen = first.setdefault(event.connection.id, dict.fromkeys(Sender, b""))
+            if len(seen[event.sender]) < cap:
+                seen[event.sender] = (seen[event.sender] + event.data)[:cap]
+        elif isinstance(event, Closed) and event.connection.id in first:
+            seen = first.pop(event.connection.id)
+            yield event.connection, detect(seen[Sender.CLIENT], seen[Sender.SERVER], protocols)
+
+
+def _json(connection: Connection, candidates: list[Candidate]) -> str:
+    ranked = [
+        {"protocol": c.protocol, "verdict": c.verdict.value, "score": c.score, "reason": c.reason} for c in candidates
+    ]
+    return orjson.dumps({"flow": connection.flow, "candidates": ranked}).decode()
+
+
+def _text(connection: Connection, candidates: list[Candidate]) -> str:
+    if not candidates:
+        return f"{connection.flow}  unknown: no registered protocol claims it"
+    ranked = [
+        f"{c.protocol} {c.verdict.value} {c.score}" + (f": {printable(c.reason)}" if c.reason else "")
+        for c in candidates
+    ]
+    return f"{connection.flow}  " + "; ".join(ranked)

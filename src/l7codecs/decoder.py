@@ -1,0 +1,249 @@
+"""The base of every codec: one direction of one connection, octets in, events out.
+
+A decoder does no I/O and never waits. `Decoder.next_event` returns the next event, or None when it needs more octets; what it has
+parsed so far it keeps, so that nothing is looked at twice. Length-prefixed protocols subclass `FramedDecoder` and write two methods.
+
+After lost octets (`Decoder.gap`) the session asks `Decoder.boundary` where decoding can go on.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, NoReturn
+
+from mypy_extensions import i64, mypyc_attr
+
+from l7codecs.buffer import Buffer
+from l7codecs.errors import IncompleteMessage, LimitExceeded, ProtocolError
+from l7codecs.limits import Limits
+from l7codecs.message import Data, Event, Flow, Gap, Kind, Message, Opaque, Sender
+from l7codecs.pairing import PairingTable
+
+__all__ = ["Decoder", "FramedDecoder"]
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Decoder:
+    """One direction of one connection.
+
+    ``asks`` holds the requests of this direction that wait for an answer, ``answers`` those of the other direction.
+    """
+
+    def __init__(self, flow: Flow, sender: Sender, limits: Limits, asks: PairingTable, answers: PairingTable) -> None:
+        self.flow = flow
+        self.sender = sender
+        self.limits = limits
+        self.asks = asks
+        self.answers = answers
+        self.buffer = Buffer()
+        self.fed = False
+        self.ended = False
+        self.special = False
+        """Anything but decoding comes first: an error to raise again, events set aside, octets lost, the end."""
+        self.error: ProtocolError | None = None
+        self.backlog: list[Event] | None = None
+        self.lost: Gap | None = None
+        self.head: Message | None = None
+        """The message that is streaming: announced with ``more``, and not at its end."""
+
+    def next_event(self) -> Event | None:
+        """The next event; None when it needs more octets. Raises `ProtocolError` where the octets are wrong."""
+        raise NotImplementedError
+
+    def boundary(self, octets: bytes) -> int:
+        """Where, after lost octets, a message starts.
+
+        Returns the index of the first octet of the first plausible message, or ``-1 - n`` when nothing starts before index n and
+        what does from there on needs more octets to tell.
+        """
+        return -1 - len(octets)
+
+    def unfinished(self) -> bool:
+        """Whether the direction stands inside a message."""
+        return self.buffer.unfinished > 0
+
+    def restart(self) -> None:
+        """Forget the message in progress: decoding goes on at a boundary."""
+        self.head = None
+
+    def gap(self, size: int) -> None:
+        """`size` octets are lost after those fed so far (0: an unknown number). What is fed next starts anywhere."""
+        rest = self.buffer.unfinished
+        if rest:
+            at = self.buffer.message_offset
+            self.set_aside(Opaque(self.sender, at, self.buffer.take_all()))
+        self.restart()
+        self.buffer.skip_lost(size)
+        lost = Gap(self.sender, self.buffer.offset, size)
+        lost.offset -= size
+        self.set_aside(lost)
+        self.lost = lost
+        self.asks.clear()
+        self.answers.clear()
+
+    def set_aside(self, event: Event) -> None:
+        """Let `event` come before anything that is decoded from now on."""
+        if self.backlog is None:
+            self.backlog = []
+        self.backlog.append(event)
+        self.special = True
+
+    def next_special(self) -> Event | None:
+        """As `next_event`, with everything that is not ordinary decoding."""
+        backlog = self.backlog
+        if backlog is not None:
+            event = backlog.pop(0)
+            if not backlog:
+                self.backlog = None
+            return event
+        if self.error is not None:
+            raise self.error
+        if self.lost is not None:
+            passed = self._resume(self.lost)
+            if passed is not None or self.lost is not None:
+                return passed
+        self.special = self.ended
+        found = self.next_event()
+        if found is None and self.ended and self.unfinished():
+            at = self.buffer.message_offset
+            raise IncompleteMessage(
+                at, f"the end of the stream after {self.buffer.unfinished} octets", "the rest of the message"
+            )
+        return found
+
+    def _resume(self, lost: Gap) -> Event | None:
+        """Look for the next boundary; the octets before it, or None when there are none."""
+        buffer = self.buffer
+        buffer.need(buffer.available)
+        octets = buffer.data[buffer.pos : buffer.end]
+        at = self.boundary(octets)
+        if at >= 0:
+            lost.resumed_at = buffer.offset + at
+            self.lost = None
+        elif self.ended:
+            at = len(octets)
+        else:
+            at = -1 - at
+        if at == 0:
+            return None
+        offset = buffer.offset
+        buffer.pass_over(at)
+        return Opaque(self.sender, offset, buffer.take())
+
+    def rest(self) -> Event | None:
+        """What is parsed of the streaming message and not yet handed out; None where there is nothing."""
+        head = self.head
+        if head is None:
+            return None
+        offset = self.buffer.message_offset
+        octets = self.buffer.take()
+        return Data(head, offset, octets, True) if octets else None
+
+    def end(self) -> Event:
+        """The last of the streaming message, which ends where parsing stands."""
+        head = self.head
+        assert head is not None
+        self.head = None
+        offset = self.buffer.message_offset
+        return Data(head, offset, self.buffer.take(), False)
+
+    def pair(self, message: Message) -> None:
+        """Remember a request, or give an answer its request, as the protocol declares."""
+        kind = message.kind
+        if kind is Kind.REQUEST or kind is Kind.HEARTBEAT:
+            self.asks.asked(message)
+        elif kind is Kind.RESPONSE:
+            message.request = self.answers.answered(message)
+
+    def fail(self, at: int, seen: str, expected: str, spec: str = "") -> NoReturn:
+        """Raise `ProtocolError` for the octet at index `at` of the window."""
+        raise ProtocolError(self.buffer.base + at, seen, expected, spec)
+
+    def exceed(self, at: int, seen: str, limit: str) -> NoReturn:
+        """Raise `LimitExceeded` for the octet at index `at` of the window."""
+        raise LimitExceeded(self.buffer.base + at, seen, limit)
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class FramedDecoder(Decoder):
+    """Frames that begin with a header of fixed size that tells how long they are.
+
+    Subclasses set ``header_size`` (octets) and write `frame_size` and `message`. A frame larger than ``limits.message`` becomes a message
+    of its first ``limits.head`` octets, with the rest as `Data`.
+    """
+
+    header_size: ClassVar[int] = 4
+
+    def __init__(self, flow: Flow, sender: Sender, limits: Limits, asks: PairingTable, answers: PairingTable) -> None:
+        super().__init__(flow, sender, limits, asks, answers)
+        self._header_size: i64 = type(self).header_size
+        self._left: i64 = -1
+        self._head_left: i64 = 0
+
+    def frame_size(self, data: bytes, at: int) -> int:
+        """Octets of the whole frame, header included, whose header is ``data[at:at + header_size]``."""
+        raise NotImplementedError
+
+    def message(self, octets: bytes, start: int, stop: int, offset: int, more: bool) -> Message:
+        """The message in ``octets[start:stop]``, which starts at `offset` of the direction; its head alone where `more`."""
+        raise NotImplementedError
+
+    def unfinished(self) -> bool:
+        return self._left > 0 or self.buffer.unfinished > 0
+
+    def restart(self) -> None:
+        self._left = -1
+        self._head_left = 0
+        self.head = None
+
+    def next_event(self) -> Event | None:
+        buffer = self.buffer
+        if self.head is not None:
+            self._left = buffer.pass_window(self._left)
+            if self._left > 0:
+                return self.rest()
+            self._left = -1
+            return self.end()
+        if self._left < 0:
+            if not buffer.need(self._header_size):
+                return None
+            size: i64 = self.frame_size(buffer.data, buffer.pos)
+            if size < self._header_size:
+                self.fail(buffer.pos, f"a frame of {size} octets", f"at least {self._header_size}")
+            if size > self.limits.payload:
+                self.exceed(buffer.pos, f"a frame of {size} octets", f"at most limits.payload = {self.limits.payload}")
+            self._left = size
+        if self._left > self.limits.message or self._head_left > 0:
+            return self._announce()
+        self._left = buffer.pass_over(self._left)
+        if self._left > 0:
+            return None
+        return self._complete(False)
+
+    def _announce(self) -> Event | None:
+        """The head of a frame that is too large to buffer."""
+        buffer = self.buffer
+        if self._head_left == 0:
+            self._head_left = min(self.limits.head, self._left)
+        before = self._head_left
+        self._head_left = buffer.pass_over(before)
+        self._left -= before - self._head_left
+        if self._head_left > 0:
+            return None
+        if self._left == 0:
+            return self._complete(False)
+        message = self._complete(True)
+        self.head = message
+        return message
+
+    def _complete(self, more: bool) -> Message:
+        buffer = self.buffer
+        offset = buffer.message_offset
+        size = buffer.message_size()
+        octets = buffer.message()
+        start = buffer.message_start()
+        message = self.message(octets, start, start + size, offset, more)
+        buffer.finish()
+        if not more:
+            self._left = -1
+        self.pair(message)
+        return message

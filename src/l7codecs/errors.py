@@ -1,0 +1,52 @@
+"""Every error that the library raises.
+
+L7Error
+├── ProtocolError            the octets break the protocol: offset, seen, expected, spec
+│   ├── LimitExceeded        they may be well-formed, but pass one of our limits
+│   └── IncompleteMessage    the direction ended, or lost octets, inside a message
+├── Unsupported              a change or an answer that the protocol cannot make
+└── RegistryError            a plugin is unknown, registered twice, or broken
+"""
+
+from __future__ import annotations
+
+__all__ = ["IncompleteMessage", "L7Error", "LimitExceeded", "ProtocolError", "RegistryError", "Unsupported"]
+
+
+class L7Error(Exception):
+    """The base of all errors of this library."""
+
+
+class ProtocolError(L7Error):
+    """The octets of one direction break the protocol.
+
+    ``offset`` counts octets from the start of that direction (0 = its first octet); ``seen`` and ``expected``
+    are short texts; ``spec`` names the rule, or is empty.
+    """
+
+    def __init__(self, offset: int, seen: str, expected: str, spec: str = "") -> None:
+        super().__init__(offset, seen, expected, spec)
+        self.offset = offset
+        self.seen = seen
+        self.expected = expected
+        self.spec = spec
+
+    def __str__(self) -> str:
+        rule = f" ({self.spec})" if self.spec else ""
+        return f"at octet {self.offset}: saw {self.seen}, expected {self.expected}{rule}"
+
+
+class LimitExceeded(ProtocolError):
+    """A message passes a limit of `Limits`; ``expected`` names the limit."""
+
+
+class IncompleteMessage(ProtocolError):
+    """The direction ended inside a message that starts at ``offset``."""
+
+
+class Unsupported(L7Error):
+    """The protocol cannot make this change or this answer."""
+
+
+class RegistryError(L7Error):
+    """A protocol is unknown, registered twice, or its plugin is broken; the text names the distribution."""

@@ -1,0 +1,41 @@
+"""The limits of one session. Every field has a unit and a default; none is ever reserved up front."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["DEFAULT_LIMITS", "Limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one session may use. Past a limit a decoder raises `LimitExceeded`, unless the field says otherwise.
+
+    head: octets of a message's head: a line, a header block, the fixed part of a frame.
+    message: octets of one message that are buffered; a larger message is announced by its head and streams as `Data`.
+    payload: octets that one length on the wire may declare; a larger one is taken for garbage.
+    nesting: levels of containers inside a message.
+    elements: items that one container may declare.
+    pending: requests remembered until they are answered; past it the oldest is forgotten, and its answer
+        comes with ``request=None``.
+    streams: concurrent streams of a multiplexed connection.
+    detection: octets of one direction that detection may wait for; past it the best candidate is taken.
+    """
+
+    head: int = 64 * 1024
+    message: int = 1024 * 1024
+    payload: int = 512 * 1024 * 1024
+    nesting: int = 64
+    elements: int = 1024 * 1024
+    pending: int = 10_000
+    streams: int = 1_000
+    detection: int = 1024
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1 or value > 2**62:
+                raise ValueError(f"limit {name} must be an integer from 1 to 2**62, not {value!r}")
+
+
+DEFAULT_LIMITS = Limits()

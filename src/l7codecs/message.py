@@ -1,0 +1,323 @@
+"""What a session yields: messages, the rest of large ones, and the octets that are no message.
+
+Every octet of a direction belongs to exactly one event, so the ``raw`` of a direction's events, put together in
+order, is the direction itself. Creating a `Message` costs what routing needs; everything else is read from its octets
+when somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, IntEnum
+from typing import Final, TypeAlias, final
+
+from mypy_extensions import i64, mypyc_attr
+
+from l7codecs.headers import EMPTY_HEADERS, Headers
+
+__all__ = [
+    "Address",
+    "AttrValue",
+    "Data",
+    "Event",
+    "Flow",
+    "Gap",
+    "Kind",
+    "Message",
+    "Opaque",
+    "Sender",
+    "Status",
+]
+
+AttrValue: TypeAlias = (
+    str | int | bool | bytes | tuple[str, ...] | tuple[int, ...] | tuple[bool, ...] | tuple[bytes, ...]
+)
+"""The value of one attribute: never a stringified number."""
+
+Address: TypeAlias = tuple[str, int]
+"""Host (an IP address, or a name that the caller gave) and port."""
+
+
+class Sender(Enum):
+    """Who sent the octets."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+    @property
+    def other(self) -> Sender:
+        return Sender.SERVER if self is Sender.CLIENT else Sender.CLIENT
+
+
+class Kind(Enum):
+    """What a message is for."""
+
+    REQUEST = "request"
+    """Asks for an answer."""
+    ONEWAY = "oneway"
+    """A request that gets no answer."""
+    RESPONSE = "response"
+    """Answers a request; ``request`` is None where that one was not seen."""
+    PUSH = "push"
+    """Sent by the server without being asked."""
+    HEARTBEAT = "heartbeat"
+    """A request whose only purpose is to be answered; see `Session.reply_heartbeat`."""
+    CONTROL = "control"
+    """Concerns the connection only: settings, window updates, empty lines."""
+    TRAILERS = "trailers"
+    """Ends a message whose head came before."""
+    RESET = "reset"
+    """Ends one stream early."""
+    GOAWAY = "goaway"
+    """The connection takes no new requests."""
+
+
+class Status(IntEnum):
+    """The outcome of a request, as one of the 17 canonical codes of gRPC (google.rpc.Code)."""
+
+    OK = 0
+    CANCELLED = 1
+    UNKNOWN = 2
+    INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
+    PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    ABORTED = 10
+    OUT_OF_RANGE = 11
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+    UNAVAILABLE = 14
+    DATA_LOSS = 15
+    UNAUTHENTICATED = 16
+
+
+@final
+@mypyc_attr(acyclic=True)
+class Flow:
+    """What all messages of one connection share: the protocol's name and, where the caller gave them, both addresses."""
+
+    def __init__(self, protocol: str, client: Address | None = None, server: Address | None = None) -> None:
+        self.protocol: Final = protocol
+        self.client: Final = client
+        self.server: Final = server
+        self._attributes: dict[str, AttrValue] | None = None
+
+    @property
+    def attributes(self) -> Mapping[str, AttrValue]:
+        """``network.*`` and ``server.*`` of OpenTelemetry; the peer is the client."""
+        found = self._attributes
+        if found is None:
+            found = {"network.protocol.name": self.protocol, "network.transport": "tcp"}
+            if self.client is not None:
+                found["network.peer.address"], found["network.peer.port"] = self.client
+            if self.server is not None:
+                found["server.address"], found["server.port"] = self.server
+            self._attributes = found
+        return found
+
+
+@mypyc_attr(acyclic=True, allow_interpreted_subclasses=True)
+class Event:
+    """The base of all events.
+
+    ``sender`` sent it; ``offset`` counts octets from the start of that sender's direction to the event's first.
+    """
+
+    sender: Sender
+    offset: i64
+
+    @property
+    def raw(self) -> bytes:
+        """The exact octets."""
+        return b""
+
+
+@mypyc_attr(acyclic=True, allow_interpreted_subclasses=True)
+class Message(Event):
+    """One message, or the head of one too large to buffer.
+
+    A room subclasses it. ``octets[start:stop]`` is the message; ``octets`` may hold neighbours as well, so that no octet is
+    copied. ``more`` says that `Data` events with the rest follow. ``request`` is the message that an answer answers.
+    """
+
+    def __init__(
+        self,
+        flow: Flow,
+        sender: Sender,
+        kind: Kind,
+        offset: i64,
+        octets: bytes,
+        start: i64,
+        stop: i64,
+        more: bool = False,
+        request: Message | None = None,
+    ) -> None:
+        self.flow = flow
+        self.sender = sender
+        self.kind = kind
+        self.offset = offset
+        self.octets = octets
+        self.start = start
+        self.stop = stop
+        self.more = more
+        self.request = request
+        self._attributes: dict[str, AttrValue] | None = None
+
+    @property
+    def protocol(self) -> str:
+        """The protocol's registered name."""
+        return self.flow.protocol
+
+    @property
+    def raw(self) -> bytes:
+        """The exact octets; of a message with ``more`` those of its head."""
+        if self.start == 0 and self.stop == len(self.octets):
+            return self.octets
+        return self.octets[self.start : self.stop]
+
+    @property
+    def payload(self) -> bytes:
+        """The octets that the protocol carries for the application; of a message with ``more`` those in its head."""
+        return self.raw
+
+    @property
+    def size(self) -> int | None:
+        """Octets of the whole message; None while unknown."""
+        return None if self.more else self.stop - self.start
+
+    @property
+    def request_id(self) -> int | None:
+        """The number that pairs answers with requests, where the protocol has one."""
+        return None
+
+    @property
+    def stream_id(self) -> int | None:
+        """The stream of a multiplexed connection."""
+        return None
+
+    @property
+    def service(self) -> str | None:
+        """The called service: ``com.acme.Orders``."""
+        return None
+
+    @property
+    def operation(self) -> str | None:
+        """What is asked for: ``GET``, ``Produce``, ``placeOrder``; of an answer, what was asked for."""
+        return None
+
+    @property
+    def resources(self) -> tuple[str | bytes, ...]:
+        """What it is asked of: keys, topics, a path. Those in the head, of a message with ``more``."""
+        return ()
+
+    @property
+    def status(self) -> Status | None:
+        """The outcome, of an answer."""
+        return None
+
+    @property
+    def error(self) -> str | None:
+        """The protocol's own word for a failure: ``MOVED``, ``UNAVAILABLE``."""
+        return None
+
+    @property
+    def headers(self) -> Headers:
+        """What the peer says beside the protocol's own fields; never mixed with `attributes`."""
+        return EMPTY_HEADERS
+
+    @property
+    def attributes(self) -> Mapping[str, AttrValue]:
+        """Everything known, under OpenTelemetry's names; see the protocol's schema."""
+        found = self._attributes
+        if found is None:
+            found = dict(self.flow.attributes)
+            self.collect(found)
+            self._attributes = found
+        return found
+
+    def collect(self, attributes: dict[str, AttrValue]) -> None:
+        """Add this message's own attributes; for rooms to override."""
+
+    def __repr__(self) -> str:
+        words = [self.protocol, self.sender.value, self.kind.value]
+        if self.operation is not None:
+            words.append(self.operation if self.service is None else f"{self.service}/{self.operation}")
+        if self.resources:
+            words.append(repr(self.resources))
+        if self.status is not None:
+            words.append(self.error or self.status.name)
+        words.append(f"offset={self.offset} size={self.size}")
+        return f"<Message {' '.join(words)}>"
+
+
+@final
+@mypyc_attr(acyclic=True)
+class Data(Event):
+    """Further octets of a message that was announced with ``more``.
+
+    Where one `Data` ends and the next begins follows the reads and means nothing; ``more`` is False on the last one.
+    ``message`` is the head that it continues; ``payload`` is ``raw`` without the protocol's framing.
+    """
+
+    def __init__(self, message: Message, offset: i64, raw: bytes, more: bool, payload: bytes | None = None) -> None:
+        self.sender = message.sender
+        self.offset = offset
+        self.message = message
+        self.more = more
+        self._raw = raw
+        self._payload = payload
+
+    @property
+    def stream_id(self) -> int | None:
+        return self.message.stream_id
+
+    @property
+    def raw(self) -> bytes:
+        return self._raw
+
+    @property
+    def payload(self) -> bytes:
+        return self._raw if self._payload is None else self._payload
+
+    def __repr__(self) -> str:
+        return f"<Data {self.message.protocol} {self.sender.value} offset={self.offset} size={len(self._raw)} more={self.more}>"
+
+
+@final
+@mypyc_attr(acyclic=True)
+class Gap(Event):
+    """Octets that a capture lost; ``size`` is 0 where their number is unknown (a connection joined midway).
+
+    ``resumed_at`` is the offset of the first message decoded after it, None until there is one. Octets passed over to get
+    there come as `Opaque`.
+    """
+
+    def __init__(self, sender: Sender, offset: i64, size: i64) -> None:
+        self.sender = sender
+        self.offset = offset
+        self.size = size
+        self.resumed_at: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<Gap {self.sender.value} offset={self.offset} size={self.size} resumed_at={self.resumed_at}>"
+
+
+@final
+@mypyc_attr(acyclic=True)
+class Opaque(Event):
+    """Octets that no codec claims: pass them through. Its cuts follow the reads and mean nothing."""
+
+    def __init__(self, sender: Sender, offset: i64, raw: bytes) -> None:
+        self.sender = sender
+        self.offset = offset
+        self._raw = raw
+
+    @property
+    def raw(self) -> bytes:
+        return self._raw
+
+    def __repr__(self) -> str:
+        return f"<Opaque {self.sender.value} offset={self.offset} size={len(self._raw)}>"

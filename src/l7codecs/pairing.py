@@ -1,0 +1,226 @@
+"""Which request an answer answers: by order, by number, or by stream.
+
+Each keeps at most `limit` requests. Past it the oldest is forgotten and its answer pairs with nothing; the answers to the others still
+pair as they should. `forgotten` counts them.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import final
+
+from mypy_extensions import i64, mypyc_attr
+
+from l7codecs.message import Message
+
+__all__ = ["FifoPairing", "IdPairing", "Pairing", "PairingTable", "StreamPairing", "new_pairing"]
+
+
+class Pairing(Enum):
+    """How a protocol pairs answers with requests."""
+
+    FIFO = "fifo"
+    """Answers come in the order of the requests."""
+    ID = "id"
+    """An answer repeats the number of its request; answers come in any order."""
+    STREAM = "stream"
+    """A request and its answers share a stream."""
+    NONE = "none"
+    """The protocol has no answers, or they cannot be told."""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class PairingTable:
+    """The requests of one connection that wait for an answer. This one pairs nothing."""
+
+    forgotten: i64 = 0
+
+    def asked(self, request: Message) -> None:
+        """Remember `request`."""
+
+    def answered(self, answer: Message) -> Message | None:
+        """The request that `answer` answers, which is then no longer waited for; None where it is not known."""
+        return None
+
+    def clear(self) -> None:
+        """Forget all: after lost octets nothing is certain."""
+
+    @property
+    def pending(self) -> int:
+        """How many requests are remembered."""
+        return 0
+
+
+@final
+class FifoPairing(PairingTable):
+    """Answers come in the order of the requests."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit: i64 = limit
+        self._items: list[Message | None] = []
+        self._first: i64 = 0
+        self._skip: i64 = 0
+        self.forgotten = 0
+
+    def asked(self, request: Message) -> None:
+        items = self._items
+        items.append(request)
+        count: i64 = len(items)
+        if count - self._first > self._limit:
+            self._items[self._first] = None
+            self._advance()
+            self._skip += 1
+            self.forgotten += 1
+
+    def answered(self, answer: Message) -> Message | None:
+        if self._skip > 0:
+            self._skip -= 1
+            return None
+        return self.pop()
+
+    def head(self) -> Message | None:
+        """The request that the next answer answers; None where it is forgotten or there is none."""
+        if self._skip > 0 or self._first >= len(self._items):
+            return None
+        return self._items[self._first]
+
+    def waits(self, request: Message) -> bool:
+        """Whether `request` is remembered."""
+        return any(item is request for item in self._items)
+
+    def pop(self) -> Message | None:
+        """Take the head out."""
+        first = self._first
+        items = self._items
+        count: i64 = len(items)
+        if first >= count:
+            return None
+        request = items[first]
+        if first + 1 == count:
+            if first == 0:
+                items.pop()
+            else:
+                items.clear()
+                self._first = 0
+        else:
+            items[first] = None
+            self._advance()
+        return request
+
+    def clear(self) -> None:
+        self._items.clear()
+        self._first = 0
+        self._skip = 0
+
+    @property
+    def pending(self) -> int:
+        return len(self._items) - self._first
+
+    def _advance(self) -> None:
+        """Leave the head behind; the list is cut once half of it lies behind, which costs O(1) for each request."""
+        first = self._first + 1
+        if first >= 64 and first * 2 >= len(self._items):
+            del self._items[:first]
+            first = 0
+        self._first = first
+
+
+@final
+class IdPairing(PairingTable):
+    """An answer repeats the number of its request. Requests that share a number are answered in their order."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._by_id: dict[int, Message | list[Message]] = {}
+        self._count = 0
+        self.forgotten = 0
+
+    def asked(self, request: Message) -> None:
+        number = request.request_id
+        if number is None:
+            return
+        known = self._by_id.get(number)
+        if known is None:
+            self._by_id[number] = request
+        elif isinstance(known, list):
+            known.append(request)
+        else:
+            self._by_id[number] = [known, request]
+        self._count += 1
+        if self._count > self._limit:
+            self._take(next(iter(self._by_id)))
+            self.forgotten += 1
+
+    def answered(self, answer: Message) -> Message | None:
+        number = answer.request_id
+        if number is None:
+            return None
+        return self._take(number)
+
+    def _take(self, number: int) -> Message | None:
+        known = self._by_id.get(number)
+        if known is None:
+            return None
+        self._count -= 1
+        if isinstance(known, list):
+            request = known.pop(0)
+            if not known:
+                del self._by_id[number]
+            return request
+        del self._by_id[number]
+        return known
+
+    def clear(self) -> None:
+        self._by_id.clear()
+        self._count = 0
+
+    @property
+    def pending(self) -> int:
+        return self._count
+
+
+@final
+class StreamPairing(PairingTable):
+    """A request and all its answers share a stream, until `close`."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._by_stream: dict[int, Message] = {}
+        self.forgotten = 0
+
+    def asked(self, request: Message) -> None:
+        stream = request.stream_id
+        if stream is None:
+            return
+        self._by_stream[stream] = request
+        if len(self._by_stream) > self._limit:
+            del self._by_stream[next(iter(self._by_stream))]
+            self.forgotten += 1
+
+    def answered(self, answer: Message) -> Message | None:
+        stream = answer.stream_id
+        if stream is None:
+            return None
+        return self._by_stream.get(stream)
+
+    def close(self, stream: int) -> None:
+        """The stream has ended in both directions."""
+        self._by_stream.pop(stream, None)
+
+    def clear(self) -> None:
+        self._by_stream.clear()
+
+    @property
+    def pending(self) -> int:
+        return len(self._by_stream)
+
+
+def new_pairing(kind: Pairing, limit: int) -> PairingTable:
+    """An empty table of the declared kind."""
+    if kind is Pairing.FIFO:
+        return FifoPairing(limit)
+    if kind is Pairing.ID:
+        return IdPairing(limit)
+    if kind is Pairing.STREAM:
+        return StreamPairing(limit)
+    return PairingTable()

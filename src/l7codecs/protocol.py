@@ -1,0 +1,127 @@
+"""What a plugin hands over: one `Protocol`, under an entry point of the group ``l7codecs.protocols``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from l7codecs.limits import DEFAULT_LIMITS, Limits
+from l7codecs.message import Address, AttrValue, Flow, Sender
+from l7codecs.pairing import Pairing
+from l7codecs.session import Session
+
+__all__ = ["COMMON_ATTRIBUTES", "Attribute", "Detection", "Direction", "Protocol", "Verdict"]
+
+
+class Direction(Enum):
+    """On whose messages an attribute appears."""
+
+    CLIENT = "client"
+    SERVER = "server"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """The schema of one metadata key.
+
+    ``type`` is ``str``, ``int``, ``bool`` or ``bytes``; ``many`` makes it a tuple of that. ``source`` says where the
+    value stands on the wire.
+    A ``sensitive`` value may hold what users stored or sent, or a credential; a ``changeable`` one can be set by `Changes`.
+    """
+
+    name: str
+    type: type[str] | type[int] | type[bool] | type[bytes]
+    direction: Direction
+    source: str
+    many: bool = False
+    sensitive: bool = False
+    changeable: bool = False
+
+    def accepts(self, value: AttrValue) -> bool:
+        """Whether `value` has the declared type."""
+        if self.many:
+            return isinstance(value, tuple) and all(type(item) is self.type for item in value)
+        return type(value) is self.type
+
+    @property
+    def type_name(self) -> str:
+        """``str``, ``int[]``…"""
+        return self.type.__name__ + ("[]" if self.many else "")
+
+
+COMMON_ATTRIBUTES = (
+    Attribute("network.protocol.name", str, Direction.BOTH, "the protocol's registered name"),
+    Attribute("network.transport", str, Direction.BOTH, "always tcp"),
+    Attribute("network.peer.address", str, Direction.BOTH, "the client's address, where the caller gave it"),
+    Attribute("network.peer.port", int, Direction.BOTH, "the client's port, where the caller gave it"),
+    Attribute("server.address", str, Direction.BOTH, "the server's address, where the caller gave it"),
+    Attribute("server.port", int, Direction.BOTH, "the server's port, where the caller gave it"),
+)
+"""The keys that every message of every protocol may carry."""
+
+
+class Verdict(Enum):
+    """A protocol's answer to the first octets of a connection. YES and NO are final."""
+
+    YES = "yes"
+    NO = "no"
+    MORE = "more"
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A verdict with its reason.
+
+    ``score`` is 0 to 100: how sure a YES is, or how sure a MORE could become. By convention 100 is a magic number that nothing else
+    uses, 80 a structure checked on both sides, 50 a structure checked on one side, 20 a mere resemblance.
+    """
+
+    verdict: Verdict
+    score: int = 0
+    reason: str = ""
+
+
+NOT_THIS = Detection(Verdict.NO)
+
+
+def _never(client: bytes, server: bytes) -> Detection:
+    return NOT_THIS
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """One protocol: how to open a session of it, how to detect it, and the schema of its metadata.
+
+    ``session(flow, limits, endpoint)`` returns a new `Session`. ``detect(client, server)`` gets the first octets of both directions, as far
+    as they are known, never raises, and is monotone: once YES or NO, more octets change nothing. ``ports`` are TCP ports that it
+    usually listens on. ``id_bits`` is the width of the number of `Pairing.ID` and `Pairing.STREAM`.
+    """
+
+    name: str
+    title: str
+    session: Callable[[Flow, Limits, Sender | None], Session]
+    attributes: tuple[Attribute, ...]
+    pairing: Pairing
+    detect: Callable[[bytes, bytes], Detection] = _never
+    ports: tuple[int, ...] = ()
+    id_bits: int = 0
+    specification: str = ""
+    schema: dict[str, Attribute] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        known = {item.name: item for item in COMMON_ATTRIBUTES}
+        known.update({item.name: item for item in self.attributes})
+        object.__setattr__(self, "schema", known)
+
+    def open(
+        self,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        endpoint: Sender | None = None,
+        client: Address | None = None,
+        server: Address | None = None,
+    ) -> Session:
+        """A new session; the addresses become attributes of its messages."""
+        return self.session(Flow(self.name, client, server), limits, endpoint)

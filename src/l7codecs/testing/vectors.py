@@ -1,0 +1,93 @@
+"""Vectors: conversations, octet for octet, quoted from a specification or captured from a named server.
+
+In a file each line is one piece: who sent it, a space, and its octets with Python's escapes. Lines that begin with ``#`` say where
+the octets come from::
+
+    # redis-server 7.0.15: redis-cli SET greeting hello
+    C *3\\r\\n$3\\r\\nSET\\r\\n$8\\r\\ngreeting\\r\\n$5\\r\\nhello\\r\\n
+    S +OK\\r\\n
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from l7codecs.message import Sender
+
+__all__ = ["Vector", "load_vectors", "parse_vector"]
+
+_SENDERS = {"C": Sender.CLIENT, "S": Sender.SERVER}
+
+
+@dataclass(frozen=True)
+class Vector:
+    """One conversation: who sent what, in the order seen. The cuts between the pieces mean nothing but order."""
+
+    name: str
+    pieces: tuple[tuple[Sender, bytes], ...]
+
+    @property
+    def size(self) -> int:
+        """Octets in all."""
+        return sum(len(octets) for _, octets in self.pieces)
+
+    def octets(self, sender: Sender) -> bytes:
+        """All that `sender` sends."""
+        return b"".join(octets for who, octets in self.pieces if who is sender)
+
+    def cut(self, at: int) -> Vector:
+        """The first `at` octets."""
+        pieces: list[tuple[Sender, bytes]] = []
+        for sender, octets in self.pieces:
+            pieces.append((sender, octets[:at]))
+            at -= len(octets)
+            if at <= 0:
+                break
+        return Vector(self.name, tuple(pieces))
+
+    def split(self, *cuts: int) -> Vector:
+        """The same conversation with further cuts at these octets, counted over all pieces."""
+        pieces: list[tuple[Sender, bytes]] = []
+        start = 0
+        for sender, octets in self.pieces:
+            end = start + len(octets)
+            at = 0
+            for cut in sorted({cut - start for cut in cuts if start < cut < end}):
+                pieces.append((sender, octets[at:cut]))
+                at = cut
+            pieces.append((sender, octets[at:]))
+            start = end
+        return Vector(self.name, tuple(pieces))
+
+    def octet_by_octet(self) -> Vector:
+        return Vector(
+            self.name, tuple((who, octets[i : i + 1]) for who, octets in self.pieces for i in range(len(octets)))
+        )
+
+    def __add__(self, other: Vector) -> Vector:
+        return Vector(f"{self.name}+{other.name}", self.pieces + other.pieces)
+
+
+def parse_vector(name: str, text: str) -> Vector:
+    """The vector in the text of a file. Raises `ValueError` with the number of a line that is none."""
+    pieces: list[tuple[Sender, bytes]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        who, _, octets = line.partition(" ")
+        if who not in _SENDERS:
+            raise ValueError(f"{name}, line {number}: begins with {who!r}, not with 'C' or 'S' and a space")
+        try:
+            pieces.append((_SENDERS[who], octets.encode("latin-1").decode("unicode_escape").encode("latin-1")))
+        except UnicodeError as error:
+            raise ValueError(f"{name}, line {number}: {error}") from None
+    return Vector(name, tuple(pieces))
+
+
+def load_vectors(folder: str | Path) -> list[Vector]:
+    """The vectors in the ``*.txt`` files of `folder`, by name. Raises `ValueError` where there are none."""
+    found = [parse_vector(path.stem, path.read_text("utf-8")) for path in sorted(Path(folder).glob("*.txt"))]
+    if not found:
+        raise ValueError(f"no vectors (*.txt) in {folder}")
+    return found
