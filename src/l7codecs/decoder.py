@@ -97,9 +97,10 @@ class Decoder:
             return event
         if self.error is not None:
             raise self.error
-        if self.lost is not None:
-            passed = self._resume(self.lost)
-            if passed is not None or self.lost is not None:
+        lost = self.lost
+        if lost is not None:
+            passed = self._resume(lost)
+            if passed is not None or lost.resumed_at is None:
                 return passed
         self.special = self.ended
         found = self.next_event()
@@ -155,12 +156,12 @@ class Decoder:
             message.request = self.answers.answered(message)
 
     def fail(self, at: int, seen: str, expected: str, spec: str = "") -> NoReturn:
-        """Raise `ProtocolError` for the octet at index `at` of the window."""
-        raise ProtocolError(self.buffer.base + at, seen, expected, spec)
+        """Raise `ProtocolError` for octet `at` of the message in progress, counted from its first."""
+        raise ProtocolError(self.buffer.message_offset + at, seen, expected, spec)
 
-    def exceed(self, at: int, seen: str, limit: str) -> NoReturn:
-        """Raise `LimitExceeded` for the octet at index `at` of the window."""
-        raise LimitExceeded(self.buffer.base + at, seen, limit)
+    def exceed(self, at: int, seen: str, limit: str, spec: str = "") -> NoReturn:
+        """Raise `LimitExceeded` for octet `at` of the message in progress, counted from its first."""
+        raise LimitExceeded(self.buffer.message_offset + at, seen, limit, spec)
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -178,13 +179,17 @@ class FramedDecoder(Decoder):
         self._header_size: i64 = type(self).header_size
         self._left: i64 = -1
         self._head_left: i64 = 0
+        self._size: i64 = 0
 
     def frame_size(self, data: bytes, at: int) -> int:
         """Octets of the whole frame, header included, whose header is ``data[at:at + header_size]``."""
         raise NotImplementedError
 
     def message(self, octets: bytes, start: int, stop: int, offset: int, more: bool) -> Message:
-        """The message in ``octets[start:stop]``, which starts at `offset` of the direction; its head alone where `more`."""
+        """The message in ``octets[start:stop]``, which starts at `offset` of the direction; its head alone where `more`.
+
+        The head has at least ``header_size`` octets. What stands outside of ``octets[start:stop]`` belongs to other messages.
+        """
         raise NotImplementedError
 
     def unfinished(self) -> bool:
@@ -206,12 +211,14 @@ class FramedDecoder(Decoder):
         if self._left < 0:
             if not buffer.need(self._header_size):
                 return None
-            size: i64 = self.frame_size(buffer.data, buffer.pos)
-            if size < self._header_size:
-                self.fail(buffer.pos, f"a frame of {size} octets", f"at least {self._header_size}")
+            # An int, which no header overflows, until the limit has been checked.
+            size: int = self.frame_size(buffer.data, buffer.pos)
+            if size < int(self._header_size):
+                self.fail(0, f"a frame of {size} octets", f"at least {self._header_size}")
             if size > self.limits.payload:
-                self.exceed(buffer.pos, f"a frame of {size} octets", f"at most limits.payload = {self.limits.payload}")
+                self.exceed(0, f"a frame of {size} octets", f"at most limits.payload = {self.limits.payload}")
             self._left = size
+            self._size = size
         if self._left > self.limits.message or self._head_left > 0:
             return self._announce()
         self._left = buffer.pass_over(self._left)
@@ -223,7 +230,7 @@ class FramedDecoder(Decoder):
         """The head of a frame that is too large to buffer."""
         buffer = self.buffer
         if self._head_left == 0:
-            self._head_left = min(self.limits.head, self._left)
+            self._head_left = min(max(self.limits.head, self._header_size), self._left)
         before = self._head_left
         self._head_left = buffer.pass_over(before)
         self._left -= before - self._head_left
@@ -243,7 +250,9 @@ class FramedDecoder(Decoder):
         start = buffer.message_start()
         message = self.message(octets, start, start + size, offset, more)
         buffer.finish()
-        if not more:
+        if more:
+            message.declared_size = self._size
+        else:
             self._left = -1
         self.pair(message)
         return message

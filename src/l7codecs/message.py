@@ -143,6 +143,9 @@ class Message(Event):
     copied. ``more`` says that `Data` events with the rest follow. ``request`` is the message that an answer answers.
     """
 
+    declared_size: i64 = -1
+    """Octets of the whole message where it streams and says so itself; -1 where it does not."""
+
     def __init__(
         self,
         flow: Flow,
@@ -186,7 +189,9 @@ class Message(Event):
     @property
     def size(self) -> int | None:
         """Octets of the whole message; None while unknown."""
-        return None if self.more else self.stop - self.start
+        if self.more:
+            return self.declared_size if self.declared_size >= 0 else None
+        return self.stop - self.start
 
     @property
     def request_id(self) -> int | None:
@@ -259,7 +264,7 @@ class Data(Event):
     """Further octets of a message that was announced with ``more``.
 
     Where one `Data` ends and the next begins follows the reads and means nothing; ``more`` is False on the last one.
-    ``message`` is the head that it continues; ``payload`` is ``raw`` without the protocol's framing.
+    ``message`` is the head that it continues; ``payload`` is ``raw`` without the framing around this piece, where the protocol has one.
     """
 
     def __init__(self, message: Message, offset: i64, raw: bytes, more: bool, payload: bytes | None = None) -> None:

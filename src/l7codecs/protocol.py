@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
+from l7codecs.decoder import Decoder
 from l7codecs.limits import DEFAULT_LIMITS, Limits
 from l7codecs.message import Address, AttrValue, Flow, Sender
-from l7codecs.pairing import Pairing
+from l7codecs.pairing import Pairing, PairingTable, new_pairing
 from l7codecs.session import Session
 
 __all__ = ["COMMON_ATTRIBUTES", "Attribute", "Detection", "Direction", "Protocol", "Verdict"]
@@ -94,16 +95,22 @@ def _never(client: bytes, server: bytes) -> Detection:
 class Protocol:
     """One protocol: how to open a session of it, how to detect it, and the schema of its metadata.
 
-    ``session(flow, limits, endpoint)`` returns a new `Session`. ``detect(client, server)`` gets the first octets of both directions, as far
-    as they are known, never raises, and is monotone: once YES or NO, more octets change nothing. ``ports`` are TCP ports that it
+    ``decoder(flow, sender, limits, asks, answers)`` returns the `Decoder` of one direction (its class will do); a
+    protocol whose two directions share more
+    than the pairing gives ``session(flow, limits, endpoint)`` instead, which returns a new `Session`. ``detect(client,
+    server)`` gets the first octets of both directions, as far
+    as they are known, never raises, and is monotone: once YES or NO, more octets of either direction change nothing;
+    so one direction decides
+    (usually the client's), or both are needed. ``ports`` are TCP ports that it
     usually listens on. ``id_bits`` is the width of the number of `Pairing.ID` and `Pairing.STREAM`.
     """
 
     name: str
     title: str
-    session: Callable[[Flow, Limits, Sender | None], Session]
     attributes: tuple[Attribute, ...]
     pairing: Pairing
+    decoder: Callable[[Flow, Sender, Limits, PairingTable, PairingTable], Decoder] | None = None
+    session: Callable[[Flow, Limits, Sender | None], Session] | None = None
     detect: Callable[[bytes, bytes], Detection] = _never
     ports: tuple[int, ...] = ()
     id_bits: int = 0
@@ -111,6 +118,8 @@ class Protocol:
     schema: dict[str, Attribute] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if (self.decoder is None) is (self.session is None):
+            raise ValueError(f"protocol {self.name!r} needs either a decoder or a session")
         known = {item.name: item for item in COMMON_ATTRIBUTES}
         known.update({item.name: item for item in self.attributes})
         object.__setattr__(self, "schema", known)
@@ -124,4 +133,11 @@ class Protocol:
         server: Address | None = None,
     ) -> Session:
         """A new session; the addresses become attributes of its messages."""
-        return self.session(Flow(self.name, client, server), limits, endpoint)
+        flow = Flow(self.name, client, server)
+        if self.session is not None:
+            return self.session(flow, limits, endpoint)
+        assert self.decoder is not None
+        asked = new_pairing(self.pairing, limits.pending)
+        asked_by_server = new_pairing(self.pairing, limits.pending)
+        sent = self.decoder(flow, Sender.CLIENT, limits, asked, asked_by_server)
+        return Session(flow, sent, self.decoder(flow, Sender.SERVER, limits, asked_by_server, asked), limits, endpoint)

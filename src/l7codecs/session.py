@@ -182,7 +182,10 @@ class Session:
             decoder.answers.answered(message)
 
     def reply_error(self, request: Message, status: Status, text: str) -> bytes:
-        """The octets that answer `request` with an error, for the session to the client. Raises `Unsupported`."""
+        """The octets that answer `request` with an error, for the session to the client. Raises `Unsupported`.
+
+        A room that overrides this gives the answer, as a `Message`, to `sent`, so that the request waits no longer.
+        """
         raise Unsupported(f"{self.flow.protocol} cannot answer with an error")
 
     def reply_heartbeat(self, heartbeat: Message) -> bytes:

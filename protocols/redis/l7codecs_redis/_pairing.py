@@ -13,7 +13,7 @@ from l7codecs import Kind
 
 from ._items import first_items
 from ._reply import BULK_ERROR, ERROR, PUSH_TYPE, RedisReply
-from ._request import RedisRequest, Situation
+from ._request import NO_COMMAND, RedisRequest, Situation
 from ._state import (
     CLIENT_REPLY,
     DISCARD,
@@ -53,7 +53,7 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
     A received message is told what it turns out to be; one that is sent stays as it is.
     """
     spec = message.spec
-    if not spec.name:
+    if spec is NO_COMMAND:
         if received:
             message.kind = _CONTROL
         return
@@ -75,14 +75,12 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
             _select(state, message)
         elif effect == SUBSCRIBE or effect == UNSUBSCRIBE:
             state.extra_items += max(message.argument_count - 2, 0)
-            state.confirmations = True
         if effect != MULTI and effect != WATCH:
             state.queued += 1
     elif effect == MULTI:
         state.in_multi = True
         state.queued = 0
         state.extra_items = 0
-        state.confirmations = False
         state.multi_database = state.database
     elif effect == EXEC or effect == DISCARD:
         if state.in_multi:
@@ -121,7 +119,7 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
     if received:
         message.kind = kind
         if pins is not None or batch_size >= 0:
-            message.situation = Situation(pins, batch_size, extra_items, effect == EXEC and state.confirmations)
+            message.situation = Situation(pins, batch_size, extra_items)
     state.settle()
 
 

@@ -81,6 +81,9 @@ class ReplyDecoder(Decoder):
         self._payload: i64 = -1
         self._chunked = False
         self._verbatim = False
+        self._nested: i64 = -1
+        self._token: i64 = 0
+        """Where in the direction the token that is being parsed starts."""
         self._type: i64 = 0
         self._item: i64 = 0
         self._replication: ReplicationDecoder | None = None
@@ -97,6 +100,7 @@ class ReplyDecoder(Decoder):
         self._payload = -1
         self._chunked = False
         self._verbatim = False
+        self._nested = -1
         self.head = None
         if self._replication is not None:
             self._replication.restart()
@@ -145,10 +149,15 @@ class ReplyDecoder(Decoder):
                     return self.rest()
                 if self._chunked:
                     continue
+            elif self._nested >= 0:
+                if self._open_nested(self._nested) == _CUT:
+                    return self.rest()
+                continue
             else:
                 if buffer.pos >= buffer.end and not buffer.need(1):
                     return self.rest()
                 octet: i64 = buffer.data[buffer.pos]
+                self._token = buffer.base + buffer.pos
                 if self._depth == 0 and octet != _PIPE and self._type == 0:
                     self._type = octet
                     self._item = buffer.message_size()
@@ -163,7 +172,7 @@ class ReplyDecoder(Decoder):
                             self._too_large(f"a string of {size} octets", f"limits.payload = {self.limits.payload}")
                         if octet == _EQUALS and size < 4:
                             raise ProtocolError(
-                                buffer.offset, f"a verbatim string of {size} octets", "three octets and a colon", SPEC
+                                self._token, f"a verbatim string of {size} octets", "three octets and a colon", SPEC
                             )
                         self._payload = size
                         self._verbatim = octet == _EQUALS
@@ -292,10 +301,9 @@ class ReplyDecoder(Decoder):
 
     def _odd_string(self, octet: i64, size: i64) -> i64:
         """A string that is null or streamed, or a part of a streamed one: -1 for nothing more to pass over."""
-        buffer = self.buffer
         if self._chunked:
             if octet != _SEMICOLON or size < 0:
-                raise ProtocolError(buffer.offset, "no part of a streamed string", "';' and a length", SPEC)
+                raise ProtocolError(self._token, "no part of a streamed string", "';' and a length", SPEC)
             if size == 0:
                 self._chunked = False
                 return -1
@@ -308,7 +316,7 @@ class ReplyDecoder(Decoder):
         what = "a length of 0 or more, or -1" if octet == DOLLAR else "a length of 0 or more"
         if octet == _SEMICOLON:
             what = "a part of a streamed string only after '$?'"
-        raise ProtocolError(buffer.offset, "'?'" if size == STREAMED else f"a length of {size}", what, SPEC)
+        raise ProtocolError(self._token, "'?'" if size == STREAMED else f"a length of {size}", what, SPEC)
 
     def _pass_payload(self) -> bool:
         """Go on with a string that crosses the window; False while it and its CR LF are not whole."""
@@ -362,7 +370,6 @@ class ReplyDecoder(Decoder):
         buffer = self.buffer
         if octet == PUSH_TYPE and self._depth > 0 and not self._in_exec():
             bad_octet(buffer, buffer.pos, "an item: a push stands between replies")
-        at = buffer.pos
         count = read_length(buffer)
         if count == NEED_MORE:
             return _CUT
@@ -379,22 +386,24 @@ class ReplyDecoder(Decoder):
                 return _ITEM
             else:
                 what = "'?'" if count == STREAMED else f"a count of {count}"
-                raise ProtocolError(buffer.base + at, what, "a count of 0 or more", SPEC)
+                raise ProtocolError(self._token, what, "a count of 0 or more", SPEC)
         if count > self.limits.elements:
-            buffer.pos = at
             self._too_large(f"an aggregate of {count} items", f"limits.elements = {self.limits.elements}")
         if octet == _PERCENT or octet == _PIPE:
             count *= 2
-        if octet == PUSH_TYPE and self._depth > 0 and not self._confirms(count):
-            flags |= _ASIDE
+        if octet == PUSH_TYPE and self._depth > 0 and count > 0:
+            return self._open_nested(count)
         if octet == STAR and self._depth == 0:
             head = self.state.pairing.head() if self.state.extra_items > 0 else None
             if isinstance(head, RedisRequest) and head.situation.extra_items > 0 and count == head.situation.batch_size:
                 count += head.situation.extra_items
         if count == 0 and flags & _OPEN_ENDED == 0:
             return _OPENED if flags & _ASIDE != 0 else _ITEM
+        return self._push(count, flags)
+
+    def _push(self, count: i64, flags: i64) -> i64:
+        """Go into an aggregate of `count` items."""
         if self._depth >= self.limits.nesting:
-            buffer.pos = at
             self._too_large(f"aggregates nested {self._depth + 1} deep", f"limits.nesting = {self.limits.nesting}")
         if self._depth > 0:
             if self._stack is None:
@@ -410,10 +419,33 @@ class ReplyDecoder(Decoder):
         head = self.state.pairing.head()
         return self._depth == 1 and (head is None or (isinstance(head, RedisRequest) and head.spec.name == "EXEC"))
 
-    def _confirms(self, count: i64) -> bool:
-        """Whether a push inside EXEC's answer stands for a queued (UN)SUBSCRIBE: those have three items."""
-        head = self.state.pairing.head()
-        return count == 3 and isinstance(head, RedisRequest) and head.situation.confirmations
+    def _open_nested(self, count: i64) -> i64:
+        """A push inside EXEC's answer, whose items follow: it is one of its items only where it confirms a queued (UN)SUBSCRIBE.
+
+        Its first item tells, so that has to be there: ``$9 CR LF subscribe`` and the like. Returns as `_open`.
+        """
+        buffer = self.buffer
+        self._nested = count
+        aside = True
+        if count == 3:
+            if not buffer.need(5):
+                return _CUT
+            at = buffer.pos
+            tens: i64 = buffer.data[at + 1]
+            ones: i64 = buffer.data[at + 2]
+            line: i64 = 0
+            size: i64 = 0
+            if buffer.data[at] == DOLLAR and tens == 0x39 and ones == CR:
+                line, size = 4, 9
+            elif buffer.data[at] == DOLLAR and tens == 0x31 and 0x30 <= ones <= 0x32:
+                line, size = 5, 10 + ones - 0x30
+            if size > 0:
+                if not buffer.need(line + size):
+                    return _CUT
+                at = buffer.pos + line
+                aside = not buffer.data[at : at + size].endswith(b"subscribe")
+        self._nested = -1
+        return self._push(count, _ASIDE if aside else 0)
 
     def _close(self) -> None:
         """The innermost aggregate is complete."""
@@ -447,7 +479,7 @@ class ReplyDecoder(Decoder):
         return self.head is None and self.buffer.message_size() > self._message_limit
 
     def _too_large(self, seen: str, limit: str) -> None:
-        raise LimitExceeded(self.buffer.offset, seen, f"at most {limit}", SPEC)
+        raise LimitExceeded(self._token, seen, f"at most {limit}", SPEC)
 
     def _complete(self) -> Event:
         """The reply ends at ``buffer.pos``."""

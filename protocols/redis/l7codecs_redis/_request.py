@@ -12,10 +12,12 @@ from l7codecs.message import AttrValue, Flow
 from ._commands import CommandSpec, unknown_command
 from ._resp import CR, LF, STAR
 
-__all__ = ["NO_COMMAND", "ORDINARY", "RedisRequest", "Situation", "channels_of", "encode_command"]
+__all__ = ["NO_COMMAND", "ORDINARY", "UNSEEN", "RedisRequest", "Situation", "channels_of", "encode_command"]
 
 NO_COMMAND: Final = unknown_command(b"")
 """What a command of no arguments is."""
+UNSEEN: Final = unknown_command(b"")
+"""What a command is whose name does not fit into the head of a message."""
 
 _QUERY_TEXT_ARGUMENTS: Final = 32
 _QUERY_TEXT_SIZE: Final = 1024
@@ -27,7 +29,7 @@ class Situation:
     """What the state of its connection adds to a command; nearly all share `ORDINARY`.
 
     ``extra_items``: of EXEC, items that its answer has beyond one for each queued command, where a queued SUBSCRIBE is answered by several;
-    ``confirmations``: of EXEC, whether such a command is queued; ``original``: the message that a caller changed into this one.
+    ``original``: the message that a caller changed into this one.
     """
 
     def __init__(
@@ -35,13 +37,11 @@ class Situation:
         pins: str | None = None,
         batch_size: i64 = -1,
         extra_items: i64 = 0,
-        confirmations: bool = False,
         original: Message | None = None,
     ) -> None:
         self.pins = pins
         self.batch_size = batch_size
         self.extra_items = extra_items
-        self.confirmations = confirmations
         self.original = original
 
 
@@ -134,7 +134,7 @@ class RedisRequest(Message):
     def collect(self, attributes: dict[str, AttrValue]) -> None:
         attributes["db.system.name"] = "redis"
         spec = self.spec
-        if not spec.name:
+        if spec is NO_COMMAND:
             return
         attributes["db.operation.name"] = spec.name
         if self.database is not None:

@@ -26,7 +26,7 @@ from l7codecs.pairing import PairingTable
 from ._commands import CommandSpec, find_command, unknown_command
 from ._inline import split_arguments
 from ._pairing import ask
-from ._request import NO_COMMAND, RedisRequest
+from ._request import NO_COMMAND, UNSEEN, RedisRequest
 from ._resp import CR, DOLLAR, LF, NEED_MORE, SPEC, STAR, STREAMED, bad_octet, check_line_end, read_length
 from ._state import NO_EFFECT, ConnectionState
 
@@ -60,7 +60,7 @@ def _command_at(data: bytes, at: i64, size: i64) -> CommandSpec:
     object made of them; the cache cannot grow, whatever names a peer invents.
     """
     if 0 < size < 8 and at + 8 <= len(data):
-        word: i64 = read_i64_le(data, at) & ((1 << (size * 8)) - 1)
+        word: i64 = read_i64_le(data, at) << (64 - size * 8)
         folded = word ^ (word >> 27)
         slot = _SLOTS[(folded ^ (folded >> 13) ^ (folded >> 5)) & (_SLOT_COUNT - 1)]
         if slot.word == word and slot.size == size:
@@ -99,7 +99,7 @@ class RequestDecoder(Decoder):
         self._index: i64 = 0
         self._payload: i64 = -1
         self._looked = False
-        self._spec = NO_COMMAND
+        self._spec = UNSEEN
         self._key_at: i64 = 0
         self._key_size: i64 = -1
 
@@ -149,7 +149,7 @@ class RequestDecoder(Decoder):
                 if count == NEED_MORE:
                     return None
                 if count == STREAMED:
-                    self.fail(buffer.start + 1, "b'?'", "a number of arguments", SPEC)
+                    raise ProtocolError(buffer.message_offset + 1, "b'?'", "a number of arguments", SPEC)
                 return self._message(NO_COMMAND)
             if count > self._elements_limit:
                 raise LimitExceeded(
@@ -161,7 +161,7 @@ class RequestDecoder(Decoder):
             self._left = count
             self._index = 0
             self._payload = -1
-            self._spec = NO_COMMAND
+            self._spec = UNSEEN
             self._key_size = -1
         while self._left > 0:
             if self._payload < 0:
@@ -169,14 +169,15 @@ class RequestDecoder(Decoder):
                     return self.rest()
                 if buffer.data[buffer.pos] != DOLLAR:
                     bad_octet(buffer, buffer.pos, "'$' and the length of an argument")
+                offset = buffer.offset
                 size = read_length(buffer)
                 if size < 0:
                     if size == NEED_MORE:
                         return self.rest()
-                    raise ProtocolError(buffer.offset, f"an argument of length {size}", "a length of 0 or more", SPEC)
+                    raise ProtocolError(offset, f"an argument of length {size}", "a length of 0 or more", SPEC)
                 if size > self._payload_limit:
                     raise LimitExceeded(
-                        buffer.offset,
+                        offset,
                         f"an argument of {size} octets",
                         f"at most limits.payload = {self._payload_limit}",
                         SPEC,
@@ -338,7 +339,7 @@ class RequestDecoder(Decoder):
             message.take_arguments(arguments)
         if self._stream:
             message.kind = _PUSH
-        elif spec.effect == NO_EFFECT and not state.busy and spec.name:
+        elif spec.effect == NO_EFFECT and not state.busy and spec is not NO_COMMAND:
             state.pairing.asked(message)
         else:
             ask(state, message, True)

@@ -160,7 +160,7 @@ def _change(message: RedisRequest, changes: Changes) -> RedisRequest:
             spec = spec.subcommand(words[1]) or spec
         changed.spec = spec
     was = message.situation
-    changed.situation = Situation(was.pins, was.batch_size, was.extra_items, was.confirmations, message)
+    changed.situation = Situation(was.pins, was.batch_size, was.extra_items, message)
     return changed
 
 

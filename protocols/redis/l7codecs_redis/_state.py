@@ -123,7 +123,6 @@ class ConnectionState:
         self.queued: i64 = 0
         self.extra_items: i64 = 0
         """Items that EXEC's answer has beyond one for each command: confirmations of a queued SUBSCRIBE a b c."""
-        self.confirmations = False
         self.multi_database: str | None = "0"
         self.watching = False
         self.replies_off = False

@@ -13,6 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from l7codecs import Sender
+from l7codecs.testing import Vector
+
 VECTORS = Path(__file__).resolve().parent.parent / "vectors"
 SILENCE = 0.1  # seconds
 
@@ -83,14 +86,14 @@ CONVERSATIONS: dict[str, list[bytes]] = {
 }  # fmt: skip
 
 
-def talk(port: int, pieces: list[bytes]) -> list[tuple[str, bytes]]:
+def talk(port: int, pieces: list[bytes]) -> list[tuple[Sender, bytes]]:
     """Hold one conversation; returns who sent what."""
-    said: list[tuple[str, bytes]] = []
+    said: list[tuple[Sender, bytes]] = []
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.settimeout(SILENCE)
         for piece in pieces:
             connection.sendall(piece)
-            said.append(("C", piece))
+            said.append((Sender.CLIENT, piece))
             answer = b""
             try:
                 while chunk := connection.recv(65536):
@@ -98,7 +101,7 @@ def talk(port: int, pieces: list[bytes]) -> list[tuple[str, bytes]]:
             except TimeoutError:
                 pass
             if answer:
-                said.append(("S", answer))
+                said.append((Sender.SERVER, answer))
     return said
 
 
@@ -127,9 +130,8 @@ def main() -> None:
                     said = talk(port, pieces)
                 finally:
                     server.terminate()
-        lines = [f"# redis-server {version}: python protocols/redis/tools/record_vectors.py"]
-        lines += [f"{who} {repr(octets)[2:-1]}" for who, octets in said]
-        (VECTORS / f"{name}.txt").write_text("\n".join(lines) + "\n", "utf-8")
+        source = f"# redis-server {version}: python protocols/redis/tools/record_vectors.py\n"
+        (VECTORS / f"{name}.txt").write_text(source + Vector(name, tuple(said)).to_text(), "utf-8")
 
 
 if __name__ == "__main__":

@@ -22,11 +22,8 @@ class Connection:
         self.server = server
         #: Neither SYN nor SYN-ACK was seen: who is client is a guess, and the first octets may be from inside a message.
         self.midstream = midstream
-
-    @property
-    def flow(self) -> str:
-        """The text ``client_ip:port>server_ip:port``, IPv6 addresses in brackets."""
-        return f"{format_endpoint(self.client)}>{format_endpoint(self.server)}"
+        #: The text ``client_ip:port>server_ip:port``, IPv6 addresses in brackets.
+        self.flow = f"{format_endpoint(client)}>{format_endpoint(server)}"
 
     def __repr__(self) -> str:
         return f"<Connection {self.id} {self.flow}>"

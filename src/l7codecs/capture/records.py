@@ -1,6 +1,8 @@
-"""What was decoded -> plain records: one dictionary for each message, gap or error, ready for any JSON encoder.
+"""What was decoded -> plain records: one dictionary for each message, gap or error, ready for a JSON encoder.
 
-Keys and their order are the same for every message. Octets become text; what is not UTF-8 is backslash-escaped.
+Keys and their order are the same for every message. Keys of a store, header values and some attributes are octets:
+give the encoder `text_of`
+as its default.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from l7codecs.capture.sessions import Decoded
-from l7codecs.message import AttrValue, Gap, Kind, Message, Sender, Status
+from l7codecs.message import Gap, Kind, Message, Sender, Status
 
 __all__ = ["Record", "RecordValue", "record_of", "text_of"]
 
@@ -20,11 +22,13 @@ _SENDERS: Final[dict[Sender, str]] = {sender: sender.value for sender in Sender}
 _STATUSES: Final[dict[Status, str]] = {status: status.name for status in Status}
 
 
-def text_of(value: str | bytes) -> str:
-    """Text as it is, octets as UTF-8 with backslash escapes for those that are not."""
+def text_of(value: object) -> str:
+    """Octets as text: UTF-8, with backslash escapes for what is not. Raises `TypeError` for anything that is neither."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
-    return value
+    if isinstance(value, str):
+        return value
+    raise TypeError(f"neither text nor octets: {type(value).__name__}")
 
 
 def record_of(decoded: Decoded) -> Record | None:
@@ -52,9 +56,6 @@ def record_of(decoded: Decoded) -> Record | None:
 def _message(decoded: Decoded, message: Message) -> Record:
     request = message.request
     status = message.status
-    attributes: dict[str, RecordValue] = {}
-    for name, value in message.attributes.items():
-        attributes[name] = _plain(value)
     return {
         "time": decoded.time / 1e9,
         "flow": decoded.connection.flow,
@@ -69,11 +70,11 @@ def _message(decoded: Decoded, message: Message) -> Record:
         "request_offset": None if request is None else request.offset,
         "service": message.service,
         "operation": message.operation,
-        "resources": [text_of(item) for item in message.resources],
+        "resources": message.resources,
         "status": None if status is None else _STATUSES[status],
         "error": message.error,
-        "headers": [[name, text_of(value)] for name, value in message.headers],
-        "attributes": attributes,
+        "headers": list(message.headers),
+        "attributes": message.attributes,
     }
 
 
@@ -87,11 +88,3 @@ def _gap(decoded: Decoded, gap: Gap) -> Record:
         "offset": gap.offset,
         "size": gap.size,
     }
-
-
-def _plain(value: AttrValue) -> RecordValue:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    if isinstance(value, tuple):
-        return [item.decode("utf-8", "backslashreplace") if isinstance(item, bytes) else item for item in value]
-    return value

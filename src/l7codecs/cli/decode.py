@@ -11,7 +11,7 @@ import orjson
 from l7codecs import Protocol, RegistryError, get_protocol, load_protocols
 from l7codecs.capture import CaptureError, StreamReader, read_streams
 from l7codecs.capture.events import StreamEvent
-from l7codecs.capture.records import Record, record_of
+from l7codecs.capture.records import Record, record_of, text_of
 from l7codecs.capture.sessions import decode_streams
 from l7codecs.cli.errors import UsageError
 from l7codecs.cli.progress import tracked
@@ -92,7 +92,7 @@ def _write(records: Iterable[Record], line: Callable[[Record], bytes]) -> bool:
 
 
 def _json_line(record: Record) -> bytes:
-    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(record, default=text_of, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _table_line(record: Record) -> bytes:

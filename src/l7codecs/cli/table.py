@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from l7codecs.capture.records import Record
+from l7codecs.capture.records import Record, text_of
 
 __all__ = ["HEADING", "printable", "row_of"]
 
@@ -36,8 +36,8 @@ def row_of(record: Record) -> str:
     service, operation = record["service"], record["operation"]
     called = f"{service}/{operation}" if service and operation else str(operation or service or "")
     resources = record["resources"]
-    assert isinstance(resources, list)
-    named = printable(" ".join(resources))
+    assert isinstance(resources, tuple)
+    named = printable(" ".join(text_of(item) for item in resources))
     status = str(record["error"] or record["status"] or "")
     size = "" if record["size"] is None else str(record["size"])
     if record["more"]:

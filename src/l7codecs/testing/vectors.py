@@ -65,6 +65,11 @@ class Vector:
             self.name, tuple((who, octets[i : i + 1]) for who, octets in self.pieces for i in range(len(octets)))
         )
 
+    def to_text(self) -> str:
+        """The lines of a file, as `parse_vector` reads them."""
+        names = {sender: letter for letter, sender in _SENDERS.items()}
+        return "".join(f"{names[sender]} {repr(octets)[2:-1]}\n" for sender, octets in self.pieces)
+
     def __add__(self, other: Vector) -> Vector:
         return Vector(f"{self.name}+{other.name}", self.pieces + other.pieces)
 

@@ -1,0 +1,78 @@
+# Every target sets up what it needs, in .venv. `make help` lists them.
+
+PYTHON ?= python3
+VENV   ?= .venv
+ARGS   ?=
+
+PY      := $(VENV)/bin/python
+PYTEST  := $(PY) -m pytest
+CAPTURE := examples/captures/redis.pcap
+SOURCES := pyproject.toml $(shell find build_hook src protocols/*/l7codecs_* -name '*.py')
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-pure interop bench fuzz lint format docs build clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/installed ## decode a capture of real Redis traffic
+	$(VENV)/bin/l7codecs decode $(CAPTURE)
+
+test: $(VENV)/test ## run the whole suite, compiled
+	$(PYTEST) $(ARGS)
+
+test-pure: $(VENV)/test ## run the whole suite, interpreted
+	L7CODECS_PURE=1 $(PYTEST) $(ARGS)
+
+interop: $(VENV)/test ## install the real peers (apt) and run the tests against them
+	@set -e; root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
+	for tool in redis-server:redis-server redis-cli:redis-tools redis-benchmark:redis-tools tshark:tshark; do \
+	    command -v "$${tool%%:*}" >/dev/null || packages="$$packages $${tool##*:}"; \
+	done; \
+	if [ -n "$$packages" ]; then \
+	    $$root apt-get update -q; $$root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$packages; \
+	fi
+	L7CODECS_INTEROP=1 $(PYTEST) -m interop $(ARGS)
+
+bench: $(VENV)/bench ## measure beside the peers, and print the ratios
+	@rm -f .benchmarks/report.json; mkdir -p .benchmarks; status=0; \
+	$(PYTEST) benchmarks --benchmark-json=.benchmarks/report.json --benchmark-columns=median,iqr,rounds $(ARGS) || status=$$?; \
+	[ ! -s .benchmarks/report.json ] || $(PY) benchmarks/report.py .benchmarks/report.json docs/reference/performance.md; exit $$status
+
+fuzz: $(VENV)/test ## feed every protocol with mutated octets, for longer than the suite does
+	$(PYTEST) fuzz $(ARGS)
+
+lint: $(VENV)/lint ## ruff and mypy --strict
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+
+format: $(VENV)/lint ## let ruff mend what it can
+	$(PY) -m ruff check --fix
+	$(PY) -m ruff format
+
+docs: $(VENV)/docs ## build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict $(ARGS)
+
+build: $(VENV)/build ## build the source distribution, and from it a wheel, into dist/
+	$(PY) -m build $(ARGS)
+
+clean: ## remove environments and everything built
+	rm -rf .venv .venv-* build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
+
+# The environment, and l7codecs in it: editable, compiled where there is a C compiler, compiled again after a change.
+$(VENV)/created:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.x")'
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install -q --upgrade pip
+	@touch $@
+
+$(VENV)/installed: $(VENV)/created $(SOURCES)
+	$(PY) -m pip install -q -e '.[all]'
+	@$(PY) -c 'import l7codecs; print("l7codecs is", "compiled" if l7codecs.__compiled__ else "pure Python")'
+	@touch $@
+
+# The development tools: one stamp for each dependency group.
+$(VENV)/test $(VENV)/lint $(VENV)/bench $(VENV)/docs $(VENV)/build: $(VENV)/%: pyproject.toml | $(VENV)/installed
+	$(PY) -m pip install -q --group $*
+	@touch $@

@@ -1,0 +1,43 @@
+"""What the report says about the machine and the versions that were measured."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+import l7codecs
+
+
+def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, object]) -> None:
+    """Add to the JSON report what the table's caption needs."""
+    machine_info["l7codecs"] = {
+        "version": l7codecs.__version__,
+        "compiled": l7codecs.__compiled__,
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "cpu": _cpu(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "peers": {"hiredis": version("hiredis"), "redis-py": version("redis"), "tshark": _tshark()},
+    }
+
+
+def _cpu() -> str:
+    """The processor's own name, where the system tells it."""
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def _tshark() -> str:
+    if shutil.which("tshark") is None:
+        return "not installed"
+    line = subprocess.run(["tshark", "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]
+    found = re.search(r"\d+(\.\d+)+", line)
+    return found[0] if found else line

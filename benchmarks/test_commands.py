@@ -1,0 +1,44 @@
+"""Pipelined commands: operation and first key of each."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from .measure import Side, add_row, compare, time_sides
+from .octets import commands, reads
+from .sides import HiredisCommands, OurCommands, RedisPyCommands
+
+
+@pytest.mark.parametrize(
+    ("order", "count", "value_size", "hiredis_reach", "redis_py_reach"),
+    [(10, 20_000, 100, 1.5, 20.0), (20, 4_000, 4_096, 2.0, None)],
+    ids=["100-octets", "4-KiB"],
+)
+def test_commands(
+    benchmark: BenchmarkFixture,
+    order: int,
+    count: int,
+    value_size: int,
+    hiredis_reach: float,
+    redis_py_reach: float | None,
+) -> None:
+    chunks = reads(commands(count, value_size))
+    peers = {
+        "redis-py": Side(partial(RedisPyCommands(), chunks, count)),
+        "hiredis": Side(partial(HiredisCommands(), chunks)),
+    }
+    ours, theirs = time_sides(benchmark, Side(partial(OurCommands(), chunks)), peers, rounds=61)
+    if ours:
+        size = "100-octet" if value_size == 100 else "4 KiB"
+        work = f"pipelined commands, {size} values: operation, first key"
+        add_row(
+            benchmark,
+            order,
+            [
+                compare(work, ours, "hiredis `Reader`", theirs["hiredis"], count, hiredis_reach),
+                compare(work, ours, "redis-py's parser", theirs["redis-py"], count, redis_py_reach),
+            ],
+        )

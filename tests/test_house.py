@@ -1,0 +1,98 @@
+"""The rules of the house: who may import whom, what is public, what is compiled."""
+
+import ast
+import os
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import l7codecs
+
+ROOT = Path(__file__).resolve().parent.parent
+FRAMEWORK = ROOT / "src" / "l7codecs"
+ROOMS = sorted(path.name for path in (ROOT / "protocols").iterdir() if path.is_dir())
+CONSUMERS = {"capture", "cli", "testing"}
+
+
+def imported(path: Path) -> set[str]:
+    """The absolute names of all modules that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return found
+
+
+def strings(path: Path) -> set[str]:
+    """Every string of a file but docstrings."""
+    tree = ast.parse(path.read_text("utf-8"))
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return {
+        node.value.lower()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone
+    }
+
+
+def test_there_are_rooms() -> None:
+    assert "redis" in ROOMS
+
+
+@pytest.mark.parametrize("path", sorted(FRAMEWORK.rglob("*.py")), ids=lambda path: str(path.relative_to(FRAMEWORK)))
+def test_the_framework_knows_no_protocol(path: Path) -> None:
+    for room in ROOMS:
+        assert not any(name.split(".")[0] == f"l7codecs_{room}" for name in imported(path))
+        if path.parent.name != "cli":  # whose help has an example
+            assert not any(room in text for text in strings(path))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_the_framework_and_itself(room: str) -> None:
+    for path in (ROOT / "protocols" / room / f"l7codecs_{room}").rglob("*.py"):
+        for name in imported(path):
+            package = name.split(".")[0]
+            assert not package.startswith("l7codecs_") or package == f"l7codecs_{room}", path
+            consumer = name.split(".")[1] if package == "l7codecs" and "." in name else ""
+            assert consumer not in CONSUMERS, path
+
+
+def test_nothing_below_imports_the_consumers() -> None:
+    for path in FRAMEWORK.glob("*.py"):
+        if path.name == "__main__.py":
+            continue
+        for name in imported(path):
+            assert not any(name.startswith(f"l7codecs.{consumer}") for consumer in CONSUMERS), path
+
+
+def test_public_names_exist_and_are_sorted() -> None:
+    assert sorted(l7codecs.__all__) == list(l7codecs.__all__)
+    for name in l7codecs.__all__:
+        assert hasattr(l7codecs, name)
+
+
+def test_every_module_says_what_it_is() -> None:
+    for path in [*FRAMEWORK.rglob("*.py"), *(ROOT / "protocols").rglob("l7codecs_*/*.py")]:
+        assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path
+
+
+def test_each_room_is_registered_and_packaged() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    entries = project["project"]["entry-points"]["l7codecs.protocols"]
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    for room in ROOMS:
+        assert any(value.startswith(f"l7codecs_{room}:") for value in entries.values())
+        assert f"protocols/{room}/l7codecs_{room}" in packages
+
+
+def test_it_is_compiled_where_that_is_required() -> None:
+    if os.environ.get("L7CODECS_REQUIRE_COMPILED", "0") in ("", "0"):
+        return
+    assert l7codecs.__compiled__
+
+
+def test_pure_python_where_that_is_asked_for() -> None:
+    if os.environ.get("L7CODECS_PURE", "0") not in ("", "0"):
+        assert not l7codecs.__compiled__
