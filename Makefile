@@ -10,7 +10,7 @@ CAPTURE := examples/captures/redis.pcap
 SOURCES := pyproject.toml $(shell find build_hook src protocols/*/l7codecs_* -name '*.py')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pure interop bench fuzz lint format docs build clean
+.PHONY: help demo test test-pure interop example bench fuzz lint format docs build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,13 @@ interop: $(VENV)/test ## install the real peers (apt) and run the tests against 
 	    $$root apt-get update -q; $$root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$packages; \
 	fi
 	L7CODECS_INTEROP=1 $(PYTEST) -m interop $(ARGS)
+
+example: $(VENV)/created ## test the third-party plugin of examples/ in an environment of its own
+	$(PYTHON) -m venv $(VENV)-example
+	$(VENV)-example/bin/python -m pip install -q --upgrade pip
+	$(VENV)-example/bin/python -m pip install -q '.[testing]'
+	cd examples/l7codecs-dns && ../../$(VENV)-example/bin/python -m pip install -q -e . --group test
+	cd examples/l7codecs-dns && ../../$(VENV)-example/bin/python -m pytest -q
 
 bench: $(VENV)/bench ## measure beside the peers, and print the ratios
 	@rm -f .benchmarks/report.json; mkdir -p .benchmarks; status=0; \

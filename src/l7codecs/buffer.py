@@ -46,6 +46,7 @@ class Buffer:
         self.held: list[bytes] | None = None
         self._bulk: bytearray | None = None
         self._held_size: i64 = 0
+        self._next: bytes | None = None
         self._queue: deque[bytes] | None = None
         self._queued: i64 = 0
         self._taken: i64 = 0
@@ -65,13 +66,13 @@ class Buffer:
             self.start = 0
             self.end = size
             self._seam = -1
-            self._queue = None
         else:
-            queue = self._queue
-            if queue is None:
-                self._queue = deque((chunk,))
+            if self._next is None:
+                self._next = chunk
             else:
-                queue.append(chunk)
+                if self._queue is None:
+                    self._queue = deque()
+                self._queue.append(chunk)
             self._queued += size
 
     @property
@@ -111,7 +112,6 @@ class Buffer:
             self.start = 0
             self.end = 0
             self._seam = -1
-            self._queue = None
 
     def skip_lost(self, size: i64) -> None:
         """Count `size` octets that never came. Only between messages with nothing unparsed."""
@@ -141,24 +141,23 @@ class Buffer:
                 size = at + 1 - self.pos
                 return size if size <= limit else -1
             scanned = inside
+        index = self._scanned_chunks
         queue = self._queue
-        if queue is not None:
-            index = self._scanned_chunks
-            while index < len(queue):
-                chunk = queue[index]
-                first: i64 = self._taken if index == 0 else 0
-                at = chunk.find(b"\n", first)
-                if at >= 0:
-                    self._scanned = 0
-                    self._scanned_chunks = 0
-                    size = scanned + at + 1 - first
-                    if size > limit:
-                        return -1
-                    self._pull(size)
-                    return size
-                scanned += len(chunk) - first
-                index += 1
-            self._scanned_chunks = index
+        while self._next is not None and (index == 0 or (queue is not None and index <= len(queue))):
+            chunk = self._next if queue is None or index == 0 else queue[index - 1]
+            first: i64 = self._taken if index == 0 else 0
+            at = chunk.find(b"\n", first)
+            if at >= 0:
+                self._scanned = 0
+                self._scanned_chunks = 0
+                size = scanned + at + 1 - first
+                if size > limit:
+                    return -1
+                self._pull(size)
+                return size
+            scanned += len(chunk) - first
+            index += 1
+        self._scanned_chunks = index
         self._scanned = scanned
         return 0 if scanned < limit else -1
 
@@ -267,12 +266,23 @@ class Buffer:
         bulk += b"".join(held)
         return bytes(bulk)
 
+    def _pop(self) -> bytes:
+        """Take the first chunk out of the queue; nearly always it is the only one."""
+        chunk = self._next
+        assert chunk is not None
+        queue = self._queue
+        if queue is None:
+            self._next = None
+        else:
+            self._next = queue.popleft()
+            if not queue:
+                self._queue = None
+        return chunk
+
     def _cross_seam(self) -> None:
         """Parsing has passed the seam: the window moves on to the chunk that begins there."""
         self._hold()
-        queue = self._queue
-        assert queue is not None
-        chunk = queue.popleft()
+        chunk = self._pop()
         self._queued -= len(chunk) - self._taken
         self._taken = 0
         seam = self._seam
@@ -286,9 +296,7 @@ class Buffer:
     def _next_chunk(self) -> None:
         """The window is all parsed: the next chunk becomes the window."""
         self._hold()
-        queue = self._queue
-        assert queue is not None
-        chunk = queue.popleft()
+        chunk = self._pop()
         self._queued -= len(chunk)
         self.base += self.end
         self.data = chunk
@@ -307,8 +315,6 @@ class Buffer:
             if self.end >= size:
                 return
         self._hold()
-        queue = self._queue
-        assert queue is not None
         stop = self.end
         if self._seam >= 0:
             stop = self._seam
@@ -320,7 +326,8 @@ class Buffer:
         self.base += self.pos
         self._seam = -1
         while have < size:
-            chunk = queue[0]
+            chunk = self._next
+            assert chunk is not None
             length: i64 = len(chunk)
             wanted: i64 = max(size - have, _LOOKAHEAD)
             if wanted < length:
@@ -333,7 +340,7 @@ class Buffer:
                 pieces.append(chunk)
                 self._queued -= length
                 have += length
-                queue.popleft()
+                self._pop()
         self.data = b"".join(pieces)
         self.pos = 0
         self.start = 0
