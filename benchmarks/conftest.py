@@ -13,6 +13,8 @@ import pytest
 
 import l7codecs
 
+from .http2_sides import nghttp2_missing
+
 
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, object]) -> None:
     """Add to the JSON report what the table's caption needs."""
@@ -22,7 +24,15 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "cpu": _cpu(),
         "system": f"{platform.system()} {platform.machine()}",
-        "peers": {"hiredis": version("hiredis"), "redis-py": version("redis"), "tshark": _tshark()},
+        "peers": {
+            "hiredis": version("hiredis"),
+            "redis-py": version("redis"),
+            "tshark": _tshark(),
+            "h2": version("h2"),
+            "hpack": version("hpack"),
+            "jh2": version("jh2"),
+            "nghttp2": _nghttp2(),
+        },
     }
 
 
@@ -41,3 +51,13 @@ def _tshark() -> str:
     line = subprocess.run(["tshark", "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]
     found = re.search(r"\d+(\.\d+)+", line)
     return found[0] if found else line
+
+
+def _nghttp2() -> str:
+    """The version of the library that `nghttp2_walk.c` is built with."""
+    if nghttp2_missing() is not None:
+        return "not installed"
+    header = b"#include <nghttp2/nghttp2ver.h>\nfound: NGHTTP2_VERSION\n"
+    done = subprocess.run(["cc", "-E", "-P", "-x", "c", "-"], input=header, capture_output=True, check=True)
+    found = re.search(rb'^found: "(.*)"', done.stdout, re.MULTILINE)
+    return found[1].decode() if found else "unknown"

@@ -19,10 +19,14 @@ __all__ = ["Comparison", "Side", "add_row", "compare", "time_sides"]
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a row: `prepare` is not timed, `run` is."""
+    """One side of a row: `prepare` is not timed, `run` is.
+
+    With `own_time`, for a peer in a process of its own, `run` returns the seconds that it measured itself.
+    """
 
     run: Callable[[], object]
     prepare: Callable[[], object] = lambda: None
+    own_time: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,9 @@ def time_sides(
         for name, peer in peers.items():
             peer.prepare()
             start = perf_counter()
-            peer.run()
-            taken[name].append(perf_counter() - start)
+            result = peer.run()
+            elapsed = perf_counter() - start
+            taken[name].append(result if peer.own_time and isinstance(result, float) else elapsed)
         ours.prepare()
 
     gc.collect()

@@ -11,7 +11,6 @@ GET = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"
 NEIGHBOURS = {
     "http/1": (b"GET /index.html HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.1 200 OK\r\n"),
     "http/1 post": (b"POST /a HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.1 200 OK\r\n"),
-    "http/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", bytes.fromhex("00000604000000000000")),
     "tls": (bytes.fromhex("16030100c8010000c4"), bytes.fromhex("160303007a")),
     "ssh": (b"SSH-2.0-OpenSSH_9.2\r\n", b"SSH-2.0-OpenSSH_9.2\r\n"),
     "mysql": (b"\x20\x00\x00\x01\x85\xa6", b"\x4a\x00\x00\x00\x0a8.0.35\x00"),
@@ -107,5 +106,15 @@ def test_an_error_in_what_waited_does_not_hold_up_the_other_direction() -> None:
 def test_the_end_decides() -> None:
     session = open_session("auto")
     list(session.receive(C, b"hello"))
-    assert [event.raw for event in session.eof(C)] == [b"hello"]
-    assert [event.raw for event in session.receive(S, b"+OK")] == [b"+OK"]
+    assert list(session.eof(C)) == [], "the server may still tell"
+    assert [event.raw for event in session.eof(S)] == [b"hello"]
+
+
+def test_what_is_lost_or_ends_before_anything_came_decides_nothing() -> None:
+    session = open_session("auto")
+    assert list(session.eof(S)) == []
+    assert list(session.gap(C, 5)) == []
+    events = list(session.receive(C, GET))
+    assert session.protocol == "redis"
+    assert [type(event).__name__ for event in events] == ["Gap", "RedisRequest"]
+    assert events[1].offset == 5

@@ -1,6 +1,6 @@
 """Streaming, sans-IO parsers for L7 protocols behind one metadata interface.
 
-    session = l7codecs.open_session("redis")
+    session = l7codecs.open_session("auto")
     for event in session.receive(Sender.CLIENT, data):
         print(event.kind, event.operation, event.resources)
 

@@ -143,7 +143,9 @@ class Buffer:
             scanned = inside
         index = self._scanned_chunks
         queue = self._queue
-        while self._next is not None and (index == 0 or (queue is not None and index <= len(queue))):
+        while (
+            scanned < limit and self._next is not None and (index == 0 or (queue is not None and index <= len(queue)))
+        ):
             chunk = self._next if queue is None or index == 0 else queue[index - 1]
             first: i64 = self._taken if index == 0 else 0
             at = chunk.find(b"\n", first)

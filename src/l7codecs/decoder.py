@@ -8,6 +8,7 @@ After lost octets (`Decoder.gap`) the session asks `Decoder.boundary` where deco
 
 from __future__ import annotations
 
+from collections import deque
 from typing import ClassVar, NoReturn
 
 from mypy_extensions import i64, mypyc_attr
@@ -40,8 +41,10 @@ class Decoder:
         self.special = False
         """Anything but decoding comes first: an error to raise again, events set aside, octets lost, the end."""
         self.error: ProtocolError | None = None
-        self.backlog: list[Event] | None = None
+        self.backlog: deque[Event] | None = None
         self.lost: Gap | None = None
+        self.passed: i64 = 0
+        """Octets passed over since the last gap in search of a boundary."""
         self.head: Message | None = None
         """The message that is streaming: announced with ``more``, and not at its end."""
 
@@ -53,7 +56,7 @@ class Decoder:
         """Where, after lost octets, a message starts.
 
         Returns the index of the first octet of the first plausible message, or ``-1 - n`` when nothing starts before index n and
-        what does from there on needs more octets to tell.
+        what does from there on needs more octets to tell. ``passed`` octets lie between the gap and `octets`.
         """
         return -1 - len(octets)
 
@@ -77,13 +80,14 @@ class Decoder:
         lost.offset -= size
         self.set_aside(lost)
         self.lost = lost
+        self.passed = 0
         self.asks.clear()
         self.answers.clear()
 
     def set_aside(self, event: Event) -> None:
         """Let `event` come before anything that is decoded from now on."""
         if self.backlog is None:
-            self.backlog = []
+            self.backlog = deque()
         self.backlog.append(event)
         self.special = True
 
@@ -91,7 +95,7 @@ class Decoder:
         """As `next_event`, with everything that is not ordinary decoding."""
         backlog = self.backlog
         if backlog is not None:
-            event = backlog.pop(0)
+            event: Event = backlog.popleft()
             if not backlog:
                 self.backlog = None
             return event
@@ -127,8 +131,12 @@ class Decoder:
         if at == 0:
             return None
         offset = buffer.offset
+        self.passed += at
         buffer.pass_over(at)
         return Opaque(self.sender, offset, buffer.take())
+
+    def failed(self) -> None:
+        """The direction has ended with an error; the other goes on, and may refer to what is not known now. For rooms to override."""
 
     def rest(self) -> Event | None:
         """What is parsed of the streaming message and not yet handed out; None where there is nothing."""

@@ -6,6 +6,7 @@ detector waits, but never past its cap of octets.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -104,7 +105,10 @@ class AutoSession(Session):
         self._found: Session | None = None
         self._decided = False
         self._order: list[Sender] = []
-        self._replay: list[tuple[Sender, bytes | None]] = []
+        self._ends: list[Sender] = []
+        self._gaps: list[tuple[Sender, int]] = []
+        """Octets that were lost before any came."""
+        self._replay: deque[tuple[Sender, bytes | None]] = deque()
         """What the detected session still has to be fed; None ends a direction."""
         self.candidates: list[Candidate] = []
 
@@ -138,9 +142,10 @@ class AutoSession(Session):
 
     def eof(self, sender: Sender) -> Iterator[Event]:
         if self._found is None:
-            self._look(final=True)
-        if self._found is None:
-            return super().eof(sender)
+            super().eof(sender)
+            self._ends.append(sender)
+            self._look(final=all(decoder.ended for decoder in self._undecided))
+            return self
         if self._replay:
             self._replay.append((sender, None))
             return self
@@ -148,6 +153,10 @@ class AutoSession(Session):
 
     def gap(self, sender: Sender, size: int = 0) -> Iterator[Event]:
         if self._found is None:
+            if not self._order:
+                self._gaps.append((sender, size))
+                self._active = self.decoder(sender)
+                return self
             self._look(final=True)
         if self._found is None:
             return super().gap(sender, size)
@@ -184,6 +193,12 @@ class AutoSession(Session):
     def __next__(self) -> Event:
         found = self._found
         if found is None:
+            if self._decided:
+                # What waited in the other direction is due as well, in the order in which it came.
+                for sender in self._order:
+                    if self._undecided[sender is Sender.SERVER].buffer.available:
+                        self._active = self._undecided[sender is Sender.SERVER]
+                        break
             return super().__next__()
         while self._replay:
             try:
@@ -197,7 +212,7 @@ class AutoSession(Session):
 
     def _step(self, found: Session) -> None:
         """The first entry of the replay is done: feed the next."""
-        self._replay.pop(0)
+        self._replay.popleft()
         if self._replay:
             self._feed(found, *self._replay[0])
 
@@ -234,7 +249,11 @@ class AutoSession(Session):
             limits=self.limits, endpoint=self.endpoint, client=self.flow.client, server=self.flow.server
         )
         self._found = found
+        for sender, size in self._gaps:
+            found.gap(sender, size)
         for sender in self._order:
             self._replay.append((sender, client if sender is Sender.CLIENT else server))
+        for sender in self._ends:
+            self._replay.append((sender, None))
         if self._replay:
             self._feed(found, *self._replay[0])

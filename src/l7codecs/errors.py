@@ -10,6 +10,11 @@ L7Error
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from l7codecs.message import Sender
+
 __all__ = ["IncompleteMessage", "L7Error", "LimitExceeded", "ProtocolError", "RegistryError", "Unsupported"]
 
 
@@ -21,7 +26,7 @@ class ProtocolError(L7Error):
     """The octets of one direction break the protocol.
 
     ``offset`` counts octets from the start of that direction (0 = its first octet); ``seen`` and ``expected``
-    are short texts; ``spec`` names the rule, or is empty.
+    are short texts; ``spec`` names the rule, or is empty. ``sender`` says whose direction it is, where a session raised it.
     """
 
     def __init__(self, offset: int, seen: str, expected: str, spec: str = "") -> None:
@@ -30,6 +35,7 @@ class ProtocolError(L7Error):
         self.seen = seen
         self.expected = expected
         self.spec = spec
+        self.sender: Sender | None = None
 
     def __str__(self) -> str:
         rule = f" ({self.spec})" if self.spec else ""

@@ -127,8 +127,10 @@ class Session:
         try:
             event = decoder.next_special() if decoder.special else decoder.next_event()
         except ProtocolError as error:
+            error.sender = decoder.sender
             decoder.error = error
             decoder.special = True
+            decoder.failed()
             rest = decoder.rest()
             if rest is None:
                 raise

@@ -6,7 +6,10 @@ from typing import Final
 
 __all__ = ["split_arguments"]
 
-_SPACES: Final = b" \t\n\v\f\r"
+_BLANKS: Final = b" \t\n\v\f\r"
+"""What is passed over between words, and may stand behind a closing quote (`isspace`)."""
+_ENDS: Final = b" \t\n\r"
+"""What ends a word that is not quoted."""
 _ESCAPES: Final = {0x6E: 0x0A, 0x72: 0x0D, 0x74: 0x09, 0x62: 0x08, 0x61: 0x07}
 _HEX: Final = b"0123456789abcdefABCDEF"
 _DOUBLE: Final = 0x22
@@ -15,19 +18,17 @@ _BACKSLASH: Final = 0x5C
 
 
 def split_arguments(line: bytes) -> list[bytes] | None:
-    """The words of `line`; None where quotes are not balanced. As in the server, a NUL ends the line."""
-    end = line.find(b"\0")
-    if end < 0:
-        end = len(line)
+    """The words of `line`; None where quotes are not balanced."""
+    end = len(line)
     found: list[bytes] = []
     at = 0
     while True:
-        while at < end and line[at] in _SPACES:
+        while at < end and line[at] in _BLANKS:
             at += 1
         if at >= end:
             return found
         word = bytearray()
-        while at < end and line[at] not in _SPACES:
+        while at < end and line[at] not in _ENDS:
             octet = line[at]
             if octet == _DOUBLE or octet == _SINGLE:
                 at = _quoted(line, at, end, word)
@@ -47,7 +48,7 @@ def _quoted(line: bytes, at: int, end: int, word: bytearray) -> int:
         octet = line[at]
         if octet == quote:
             at += 1
-            return at if at == end or line[at] in _SPACES else -1
+            return at if at == end or line[at] in _BLANKS else -1
         if octet == _BACKSLASH and at + 1 < end:
             following = line[at + 1]
             if quote == _SINGLE:

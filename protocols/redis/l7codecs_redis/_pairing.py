@@ -57,22 +57,36 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
         if received:
             message.kind = _CONTROL
         return
+    if state.uncertain > 0:
+        state.asked_after_loss()
     effect = spec.effect
     kind = _REQUEST
     pins = state.pins(spec)
     batch_size: i64 = -1
     extra_items: i64 = 0
+    selects: i64 = -1
+    fallback: str | None = None
+    if state.subscribed and state.resp == 2 and not _ALLOWED[effect]:
+        # "only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context": refused, without effect.
+        effect = NO_EFFECT
+        pins = None
+    if effect == REPLCONF and message.argument_count > 2 and _argument(message, 1).upper() in _UNANSWERED_REPLCONF:
+        kind = _ONEWAY
     queued = state.in_multi and effect != EXEC and effect != DISCARD and effect != RESET and effect != QUIT
     if effect == CLIENT_REPLY and not queued:
         kind = _client_reply(state, message)
+    elif kind is _ONEWAY:
+        pass
     elif state.silent() and not _answers_anyway(state, effect):
         kind = _ONEWAY
+        if effect == HELLO and not queued:
+            _switch(state, message)
     elif effect == PING and not queued:
         kind = _HEARTBEAT
     if queued:
         pins = "transaction"
         if effect == SELECT:
-            _select(state, message)
+            selects = _select(state, message)
         elif effect == SUBSCRIBE or effect == UNSUBSCRIBE:
             state.extra_items += max(message.argument_count - 2, 0)
         if effect != MULTI and effect != WATCH:
@@ -82,12 +96,16 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
         state.queued = 0
         state.extra_items = 0
         state.multi_database = state.database
+        state.multi_selects = state.selects
     elif effect == EXEC or effect == DISCARD:
         if state.in_multi:
             pins = "transaction"
             if effect == EXEC:
                 batch_size = state.queued
                 extra_items = state.extra_items
+                if state.selects != state.multi_selects:
+                    selects = state.selects
+                    fallback = state.multi_database
             else:
                 state.database = state.multi_database
         state.in_multi = False
@@ -97,12 +115,9 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
     elif effect == UNWATCH:
         state.watching = False
     elif effect == SELECT:
-        _select(state, message)
+        selects = _select(state, message)
     elif effect == RESET:
         state.reset()
-    elif effect == REPLCONF:
-        if _argument(message, 1).upper() in _UNANSWERED_REPLCONF:
-            kind = _ONEWAY
     elif effect == MONITOR:
         if state.monitor_asked:
             kind = _ONEWAY
@@ -118,11 +133,13 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
         state.pairing.asked(message)
     if received:
         message.kind = kind
-        if pins is not None or batch_size >= 0:
-            message.situation = Situation(pins, batch_size, extra_items)
+        if pins is not None or batch_size >= 0 or selects >= 0:
+            message.situation = Situation(pins, batch_size, extra_items, selects, fallback)
     state.settle()
 
 
+_ALLOWED: Final[list[bool]] = [effect in (SUBSCRIBE, UNSUBSCRIBE, PING, QUIT, RESET) for effect in range(PING + 1)]
+"""For each effect, whether a RESP2 connection with subscriptions still takes the command."""
 _UNANSWERED_REPLCONF: Final = frozenset({b"ACK", b"GETACK"})
 
 
@@ -136,15 +153,24 @@ def _argument(message: RedisRequest, index: i64) -> bytes:
     return arguments[index] if index < len(arguments) else b""
 
 
-def _select(state: ConnectionState, message: RedisRequest) -> None:
+def _select(state: ConnectionState, message: RedisRequest) -> i64:
+    """What follows is in the new database, unless the answer says otherwise; returns which SELECT this is."""
     number = _argument(message, 1)
     if number.isdigit() and len(number) <= 10:
         state.database = str(int(number))
+    state.selects += 1
+    return state.selects
+
+
+def _switch(state: ConnectionState, message: RedisRequest) -> None:
+    """HELLO has set the protocol's version."""
+    if message.argument_count > 1:
+        state.resp = 3 if _argument(message, 1) == b"3" else 2
 
 
 def _client_reply(state: ConnectionState, message: RedisRequest) -> Kind:
     """CLIENT REPLY ON is answered; OFF and SKIP are not (`clientCommand`, redis/src/networking.c)."""
-    mode = _argument(message, 2).upper()
+    mode = _argument(message, 2).upper() if message.argument_count == 3 else b""
     if mode == b"ON":
         state.replies_off = False
         state.skip_next = False
@@ -174,6 +200,9 @@ def answer(state: ConnectionState, reply: RedisReply, received: bool) -> RedisRe
     """Tell what a reply is (``kind`` and ``request`` of a received one) and apply it to the connection; returns the request it answers."""
     head = state.pairing.head()
     kind = reply.type
+    if state.uncertain > 0 and kind != PUSH_TYPE:
+        _count_down(state, reply)
+        return None
     if kind == PUSH_TYPE or (kind == _ARRAY and (state.subscribed or head is None or _effect(head) != NO_EFFECT)):
         word = reply.word
         if word in _CONFIRMATIONS:
@@ -266,6 +295,24 @@ def _count(state: ConnectionState, reply: RedisReply, word: bytes) -> bool:
     return len(items) > 1 and items[1] is None
 
 
+_NOTHING_DONE: Final = frozenset({b"*-1\r\n", b"_\r\n"})
+"""EXEC's answer where a watched key had changed."""
+
+
+def _count_down(state: ConnectionState, reply: RedisReply) -> None:
+    """An answer to somebody after lost octets. When as many have come as could ever be due, pairing starts anew."""
+    state.uncertain -= 1
+    state.answers_since += 1
+    if state.uncertain + state.pairing.pending <= 0:
+        state.pairing.clear()
+        state.uncertain = 0
+    elif state.uncertain <= 0:
+        # All that could be due to what was asked before; those asked since may have been answered among them.
+        state.uncertain = state.pairing.pending
+        state.pairing.clear()
+    state.settle()
+
+
 def _apply(state: ConnectionState, request: RedisRequest, reply: RedisReply) -> None:
     """The answer to a command with an effect has come: confirm the effect, or take it back."""
     failed = reply.type == ERROR or reply.type == BULK_ERROR
@@ -273,11 +320,27 @@ def _apply(state: ConnectionState, request: RedisRequest, reply: RedisReply) -> 
         return
     effect = request.spec.effect
     if effect == HELLO and not failed:
-        arguments = request.arguments
-        if len(arguments) > 1:
-            state.resp = 3 if arguments[1] == b"3" else 2
-    elif effect == SELECT and failed:
-        state.database = request.database
+        _switch(state, request)
+    elif effect == SELECT:
+        if not failed:
+            number = _argument(request, 1)
+            state.answered_database = str(int(number)) if number.isdigit() and len(number) <= 10 else None
+        if failed and request.situation.selects == state.selects:
+            state.database = state.answered_database
+    elif effect == MULTI and failed:
+        # A nested MULTI is refused and changes nothing.
+        if not reply.octets[reply.item : reply.stop].startswith(b"-ERR MULTI calls"):
+            state.in_multi = False
+            state.queued = 0
+    elif effect == WATCH and failed:
+        state.watching = False
+    elif effect == EXEC:
+        undone = failed or reply.octets[reply.item : reply.stop] in _NOTHING_DONE
+        if request.situation.selects >= 0:
+            if undone and request.situation.selects == state.selects:
+                state.database = request.situation.fallback
+            elif not undone:
+                state.answered_database = request.database
     elif effect == MONITOR:
         state.monitoring = not failed
         state.monitor_asked = not failed

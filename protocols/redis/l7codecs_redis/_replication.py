@@ -18,7 +18,8 @@ from l7codecs.buffer import Buffer
 from l7codecs.message import AttrValue, Event, Flow
 from l7codecs.pairing import PairingTable
 
-from ._request_decoder import RequestDecoder, find_command_boundary
+from ._boundary import find_command_boundary
+from ._request_decoder import RequestDecoder
 from ._resp import CR, DOLLAR, LF, NEED_MORE, SPEC, bad_octet, read_length
 from ._state import ConnectionState
 
@@ -71,7 +72,7 @@ class ReplicationDecoder(Decoder):
         return self._commands.rest() if self.head is None else super().rest()
 
     def boundary(self, octets: bytes) -> int:
-        return find_command_boundary(octets)
+        return find_command_boundary(octets, self.passed == 0)
 
     def next_event(self) -> Event | None:
         if self.head is not None:

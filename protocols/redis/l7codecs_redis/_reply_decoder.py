@@ -25,6 +25,7 @@ from l7codecs import Decoder, Kind, LimitExceeded, Limits, ProtocolError, Sender
 from l7codecs.message import Event, Flow, Gap
 from l7codecs.pairing import PairingTable
 
+from ._boundary import find_command_boundary, find_reply_boundary
 from ._pairing import answer
 from ._replication import ReplicationDecoder
 from ._reply import ERROR, PUSH_TYPE, RedisReply
@@ -33,10 +34,9 @@ from ._resp import CR, DOLLAR, LF, NEED_MORE, SPEC, STAR, STREAMED, bad_octet, c
 from ._scalars import check_scalar, is_scalar
 from ._state import NO_EFFECT, SYNC, ConnectionState
 
-__all__ = ["ReplyDecoder", "find_reply_boundary"]
+__all__ = ["ReplyDecoder"]
 
 _RESPONSE: Final = Kind.RESPONSE
-_CONTROL: Final = Kind.CONTROL
 
 _PLUS: Final[i64] = 0x2B
 _COLON: Final[i64] = 0x3A
@@ -110,17 +110,18 @@ class ReplyDecoder(Decoder):
 
     def boundary(self, octets: bytes) -> int:
         if self._replication is not None:
-            return self._replication.boundary(octets)
-        return find_reply_boundary(octets)
+            return find_command_boundary(octets, self.passed == 0)
+        return find_reply_boundary(octets, self.passed == 0)
 
     def gap(self, size: int) -> None:
         buffer = self.buffer
-        if not 0 < size <= self._payload - buffer.available:
-            super().gap(size)
+        if self._type == 0 or not 0 < size <= self._payload - buffer.available:
             self.state.lose()
+            super().gap(size)
             return
         # Inside a string whose end is known: the reply goes on behind the gap.
         self._payload = buffer.pass_over(self._payload) - size
+        self._verbatim = False
         passed = self._announce() if self.head is None else self.rest()
         if passed is not None:
             self.set_aside(passed)
@@ -177,17 +178,18 @@ class ReplyDecoder(Decoder):
                         self._payload = size
                         self._verbatim = octet == _EQUALS
                         at = buffer.pos + size
-                        if self.head is None and at + 2 <= buffer.end and octet != _EQUALS and not self._chunked:
+                        overgrown = buffer.message_size() + size + 2 > self._message_limit
+                        ordinary = at + 2 <= buffer.end and octet != _EQUALS and not self._chunked
+                        if ordinary and not overgrown and self.head is None:
                             # The ordinary case: the whole string lies in the window.
                             data = buffer.data
                             if data[at] != CR or data[at + 1] != LF:
                                 check_line_end(buffer, at)
-                            if buffer.message_size() + size + 2 <= self._message_limit:
-                                buffer.pos = at + 2
-                                self._payload = -1
-                        if self._payload >= 0:
-                            if self.head is None and buffer.message_size() + size + 2 > self._message_limit:
-                                return self._announce()
+                            buffer.pos = at + 2
+                            self._payload = -1
+                        elif overgrown and self.head is None:
+                            return self._announce()
+                        else:
                             continue
                     elif self._chunked:
                         continue
@@ -292,11 +294,11 @@ class ReplyDecoder(Decoder):
         if octet == LF or (octet == DOLLAR and isinstance(head, RedisRequest) and head.spec.name == "SYNC"):
             if octet == DOLLAR:
                 self.state.pairing.pop()
-            self._hand_over(True, head if octet == DOLLAR else None)
+            self._hand_over(True)
             return True
         return False
 
-    def _hand_over(self, rdb: bool, request: object) -> None:
+    def _hand_over(self, rdb: bool) -> None:
         self._replication = ReplicationDecoder(self.flow, self.sender, self.limits, self.state, self.buffer, rdb)
 
     def _odd_string(self, octet: i64, size: i64) -> i64:
@@ -491,6 +493,8 @@ class ReplyDecoder(Decoder):
 
     def _announce(self) -> RedisReply:
         """The head of a reply that is too large to buffer."""
+        if self._type == 0:
+            self._too_large("attributes", f"limits.message = {self._message_limit} octets")
         message = self._message()
         message.more = True
         self.head = message
@@ -523,63 +527,5 @@ class ReplyDecoder(Decoder):
         if request is not None and request.spec.effect == SYNC and self._type == _PLUS:
             text = message.payload
             if text.startswith((b"+FULLRESYNC", b"+CONTINUE")):
-                self._hand_over(text.startswith(b"+FULLRESYNC"), request)
+                self._hand_over(text.startswith(b"+FULLRESYNC"))
         return message
-
-
-def find_reply_boundary(octets: bytes) -> int:
-    """The index of the first plausible reply, as `Decoder.boundary` returns it.
-
-    Plausible, at the start or after CR LF: a length or count of at most 9 digits, an integer, a null, a boolean, a
-    status in upper case (``+OK``), an
-    error that begins with a word in upper case.
-    """
-    at = 0
-    end = len(octets)
-    while at < end:
-        if at == 0 or octets[at - 1] == 0x0A:
-            verdict = _plausible(octets, at)
-            if verdict > 0:
-                return at
-            if verdict < 0:
-                return -1 - at
-        at = octets.find(b"\n", at) + 1
-        if at == 0:
-            break
-    return -1 - end
-
-
-_COUNTED: Final = b"$*%~>!=|"
-_LONGEST_WORD: Final = 24
-
-
-def _plausible(octets: bytes, at: int) -> int:
-    """1 for a plausible reply at `at`, 0 for none, -1 where more octets are needed to tell."""
-    kind = octets[at]
-    first = at + 1
-    at = first
-    end = len(octets)
-    if kind in _COUNTED or kind == _COLON:
-        if at < end and octets[at] == 0x2D:
-            at += 1
-        digits = at
-        while at < end and 0x30 <= octets[at] <= 0x39:
-            at += 1
-        if at - digits > (19 if kind == _COLON else 9) or (at < end and at == digits):
-            return 0
-    elif kind == _PLUS or kind == ERROR:
-        while at < end and 0x41 <= octets[at] <= 0x5A:
-            at += 1
-        if at - first > _LONGEST_WORD or (at < end and at - first < 2):
-            return 0
-        if kind == ERROR and at < end and octets[at] == 0x20:
-            return 1
-    elif kind == _HASH:
-        if at < end and octets[at] != 0x74 and octets[at] != 0x66:
-            return 0
-        at += 1
-    elif kind != _UNDERSCORE:
-        return 0
-    if octets[at : at + 2] == b"\r\n":
-        return 1
-    return -1 if b"\r\n".startswith(octets[at : at + 2]) else 0

@@ -29,7 +29,9 @@ class Situation:
     """What the state of its connection adds to a command; nearly all share `ORDINARY`.
 
     ``extra_items``: of EXEC, items that its answer has beyond one for each queued command, where a queued SUBSCRIBE is answered by several;
-    ``original``: the message that a caller changed into this one.
+    ``selects``: of SELECT, which it is, and of EXEC, which the last before it is, if one was queued; ``fallback``: the
+    database of an EXEC that
+    does nothing; ``original``: the message that a caller changed into this one.
     """
 
     def __init__(
@@ -37,11 +39,15 @@ class Situation:
         pins: str | None = None,
         batch_size: i64 = -1,
         extra_items: i64 = 0,
+        selects: i64 = -1,
+        fallback: str | None = None,
         original: Message | None = None,
     ) -> None:
         self.pins = pins
         self.batch_size = batch_size
         self.extra_items = extra_items
+        self.selects = selects
+        self.fallback = fallback
         self.original = original
 
 

@@ -23,14 +23,15 @@ from l7codecs import Decoder, Kind, LimitExceeded, Limits, ProtocolError, Sender
 from l7codecs.message import Event, Flow, Gap
 from l7codecs.pairing import PairingTable
 
+from ._boundary import find_command_boundary
 from ._commands import CommandSpec, find_command, unknown_command
 from ._inline import split_arguments
 from ._pairing import ask
 from ._request import NO_COMMAND, UNSEEN, RedisRequest
 from ._resp import CR, DOLLAR, LF, NEED_MORE, SPEC, STAR, STREAMED, bad_octet, check_line_end, read_length
-from ._state import NO_EFFECT, ConnectionState
+from ._state import NO_EFFECT, SELECT, ConnectionState
 
-__all__ = ["RequestDecoder", "find_command_boundary"]
+__all__ = ["RequestDecoder"]
 
 _REQUEST: Final = Kind.REQUEST
 _PUSH: Final = Kind.PUSH
@@ -116,16 +117,18 @@ class RequestDecoder(Decoder):
         self.head = None
 
     def boundary(self, octets: bytes) -> int:
-        return find_command_boundary(octets)
+        return find_command_boundary(octets, self.passed == 0)
 
     def gap(self, size: int) -> None:
         buffer = self.buffer
         if self._left <= 0 or self._index == 0 or not 0 < size <= self._payload - buffer.available:
-            super().gap(size)
             self.state.lose()
+            super().gap(size)
             return
         # Inside an argument whose end is known: the command goes on behind the gap.
         self._payload = buffer.pass_over(self._payload) - size
+        if self._spec.effect == SELECT:
+            self.state.database = None
         passed = self._announce() if self.head is None else self.rest()
         if passed is not None:
             self.set_aside(passed)
@@ -150,6 +153,7 @@ class RequestDecoder(Decoder):
                     return None
                 if count == STREAMED:
                     raise ProtocolError(buffer.message_offset + 1, "b'?'", "a number of arguments", SPEC)
+                self._key_size = -1
                 return self._message(NO_COMMAND)
             if count > self._elements_limit:
                 raise LimitExceeded(
@@ -365,6 +369,10 @@ class RequestDecoder(Decoder):
             )
         at = buffer.pos
         line = buffer.data[at : at + size]
+        nul: i64 = line.find(b"\0")
+        if nul >= 0:
+            # The server looks for the LF with strchr, which ends at a NUL: it would wait for ever.
+            raise ProtocolError(buffer.offset + nul, "b'\\x00'", "a line without NUL", SPEC)
         arguments = split_arguments(line)
         if arguments is None:
             raise ProtocolError(buffer.offset, "unbalanced quotes", "a closing quote before a space or LF", SPEC)
@@ -381,47 +389,3 @@ class RequestDecoder(Decoder):
             if selected is not None:
                 spec = selected
         return self._message(spec, arguments)
-
-
-def find_command_boundary(octets: bytes) -> int:
-    """The index of the first ``*`` that begins a plausible command, as `Decoder.boundary` returns it.
-
-    Plausible is ``*`` 1 to 7 digits CR LF ``$`` 1 to 9 digits CR LF, at the start or after CR LF.
-    """
-    at = 0
-    while True:
-        at = octets.find(b"*", at)
-        if at < 0:
-            return -1 - len(octets)
-        if at == 0 or octets[at - 1] == 0x0A:
-            after = _plausible_length(octets, at, 7)
-            if after > 0:
-                if after == len(octets):
-                    return -1 - at
-                if octets[after] == 0x24:
-                    after = _plausible_length(octets, after, 9)
-                    if after > 0:
-                        return at
-                    if after < 0:
-                        return -1 - at
-            elif after < 0:
-                return -1 - at
-        at += 1
-
-
-def _plausible_length(octets: bytes, at: int, digits: int) -> int:
-    """The index after ``<type> 1*digits CR LF`` at `at`; 0 if that is not what stands there, -1 if more octets are needed."""
-    first = at + 1
-    end = len(octets)
-    at = first
-    while at < end and 0x30 <= octets[at] <= 0x39:
-        at += 1
-    if at - first > digits:
-        return 0
-    if at == end:
-        return -1
-    if at == first or octets[at] != 0x0D:
-        return 0
-    if at + 1 == end:
-        return -1
-    return at + 2 if octets[at + 1] == 0x0A else 0

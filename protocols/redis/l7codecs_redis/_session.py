@@ -34,6 +34,16 @@ _ERROR_WORDS: Final[dict[Status, str]] = {
 
 
 @final
+class _Early:
+    """An answer that waits for its turn, as far as it has come."""
+
+    def __init__(self, reply: RedisReply, octets: bytes) -> None:
+        self.reply = reply
+        self.parts = [octets]
+        self.whole = not reply.more
+
+
+@final
 class RedisSession(Session):
     """One Redis connection."""
 
@@ -42,7 +52,12 @@ class RedisSession(Session):
         client = RequestDecoder(flow, Sender.CLIENT, limits, state)
         super().__init__(flow, client, ReplyDecoder(flow, Sender.SERVER, limits, state), limits, endpoint)
         self._state = state
-        self._early: dict[int, list[bytes]] = {}
+        self._early: dict[Message, _Early] = {}
+        """By request: answers that came before it was their turn."""
+        self._streaming: RedisReply | None = None
+        """The answer that has been begun and is not written to its end."""
+        self._pushed: list[bytes] = []
+        """Pushes that wait for that."""
 
     def send_message(self, message: Message, changes: Changes | None) -> bytes:
         if isinstance(message, RedisRequest):
@@ -57,12 +72,21 @@ class RedisSession(Session):
         return message.raw
 
     def send_rest(self, event: Event) -> bytes:
-        if isinstance(event, Data):
-            waiting = self._early.get(id(event.message.request)) if event.message.request is not None else None
-            if waiting is not None:
-                waiting.append(event.raw)
-                return b""
-        return event.raw
+        if not isinstance(event, Data):
+            return event.raw
+        if event.message is self._streaming:
+            if event.more:
+                return event.raw
+            parts = [event.raw]
+            self._release(parts)
+            return b"".join(parts)
+        request = event.message.request
+        waiting = self._early.get(request) if request is not None else None
+        if waiting is None:
+            return event.raw
+        waiting.parts.append(event.raw)
+        waiting.whole = not event.more
+        return b""
 
     def reply_error(self, request: Message, status: Status, text: str) -> bytes:
         if not isinstance(request, RedisRequest) or request.sender is not Sender.CLIENT:
@@ -102,28 +126,62 @@ class RedisSession(Session):
         )
         if not self.keeps_books(Sender.SERVER):
             raise Unsupported("an answer is written to the session that receives from the client")
+        if not self._state.pairing.waits(request) or request in self._early:
+            raise Unsupported(f"{request.operation} is answered already, or forgotten")
         return self._in_order(request, reply, octets)
 
     def _in_order(self, request: Message | None, reply: RedisReply, octets: bytes) -> bytes:
-        """What to write now: the answer, and those that waited for it; nothing while an earlier request is not answered."""
-        state = self._state
-        head = state.pairing.head()
-        if request is not None and head is not None and head is not request and reply.kind is Kind.RESPONSE:
-            if state.pairing.waits(request):
-                self._early.setdefault(id(request), []).append(octets)
+        """What to write now: the answer, and those that waited for it; nothing while an earlier one is not written to its end."""
+        pairing = self._state.pairing
+        if reply.kind is not Kind.RESPONSE:
+            if self._streaming is not None:
+                self._pushed.append(octets)
                 return b""
+            answer(self._state, reply, False)
             return octets
-        answer(state, reply, False)
-        if not self._early:
-            return octets
-        parts = [octets]
-        while True:
-            head = state.pairing.head()
-            waiting = self._early.pop(id(head), None) if head is not None else None
-            if waiting is None:
-                return b"".join(parts)
-            state.pairing.pop()
-            parts.extend(waiting)
+        if (
+            request is not None
+            and (self._streaming is not None or pairing.head() is not request)
+            and pairing.waits(request)
+        ):
+            self._early[request] = _Early(reply, octets)
+            return b""
+        parts: list[bytes] = []
+        self._write(reply, [octets], not reply.more, parts)
+        return b"".join(parts)
+
+    def _write(self, reply: RedisReply, octets: list[bytes], whole: bool, parts: list[bytes]) -> None:
+        """Write an answer whose turn it is, and then, unless more of it is to come, those that waited for it."""
+        answer(self._state, reply, False)
+        parts.extend(octets)
+        if not whole:
+            self._streaming = reply
+            return
+        self._release(parts)
+
+    def _release(self, parts: list[bytes]) -> None:
+        """An answer is written to its end: pushes that waited are next, then the answers that are due."""
+        self._streaming = None
+        parts.extend(self._pushed)
+        self._pushed.clear()
+        while self._streaming is None and self._early:
+            head = self._state.pairing.head()
+            due = self._early.pop(head, None) if head is not None else None
+            if due is None:
+                due = self._forgotten()
+                if due is None:
+                    return
+            answer(self._state, due.reply, False)
+            parts.extend(due.parts)
+            if not due.whole:
+                self._streaming = due.reply
+
+    def _forgotten(self) -> _Early | None:
+        """An answer to a request that is remembered no longer: there is nothing left that it could wait for."""
+        for request in self._early:
+            if not self._state.pairing.waits(request):
+                return self._early.pop(request)
+        return None
 
 
 def _change(message: RedisRequest, changes: Changes) -> RedisRequest:
@@ -160,7 +218,7 @@ def _change(message: RedisRequest, changes: Changes) -> RedisRequest:
             spec = spec.subcommand(words[1]) or spec
         changed.spec = spec
     was = message.situation
-    changed.situation = Situation(was.pins, was.batch_size, was.extra_items, message)
+    changed.situation = Situation(was.pins, was.batch_size, was.extra_items, was.selects, was.fallback, message)
     return changed
 
 

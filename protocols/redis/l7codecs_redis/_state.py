@@ -27,7 +27,6 @@ from l7codecs import FifoPairing, Limits
 from ._commands import CommandSpec, find_command
 
 __all__ = [
-    "AUTH",
     "CLIENT_REPLY",
     "DISCARD",
     "EXEC",
@@ -65,7 +64,6 @@ CLIENT_REPLY: Final[i64] = 13
 SYNC: Final[i64] = 14
 REPLCONF: Final[i64] = 15
 PING: Final[i64] = 16
-AUTH: Final[i64] = 17
 
 _EFFECTS: Final[dict[str, i64]] = {
     "SUBSCRIBE": SUBSCRIBE,
@@ -89,7 +87,6 @@ _EFFECTS: Final[dict[str, i64]] = {
     "PSYNC": SYNC,
     "REPLCONF": REPLCONF,
     "PING": PING,
-    "AUTH": AUTH,
 }
 
 
@@ -104,6 +101,10 @@ def _set_effects() -> None:
 
 
 _set_effects()
+
+
+_TURNS: Final[i64] = 2
+"""Commands in a row that were each answered once before the next: then pairing starts anew."""
 
 
 @final
@@ -124,6 +125,18 @@ class ConnectionState:
         self.extra_items: i64 = 0
         """Items that EXEC's answer has beyond one for each command: confirmations of a queued SUBSCRIBE a b c."""
         self.multi_database: str | None = "0"
+        """The database before MULTI."""
+        self.answered_database: str | None = "0"
+        """The database after the last SELECT that was answered."""
+        self.selects: i64 = 0
+        """How many SELECT were asked: an answer tells whether its SELECT is the last."""
+        self.multi_selects: i64 = 0
+        """The same before MULTI."""
+        self.answers_since: i64 = 0
+        """Answers since the last command, while nothing is paired."""
+        self._turns: i64 = 0
+        self.uncertain: i64 = 0
+        """After lost octets: answers that may still come to what was asked before; until they cannot, nothing is paired."""
         self.watching = False
         self.replies_off = False
         self.skip_next = False
@@ -143,7 +156,8 @@ class ConnectionState:
     def settle(self) -> None:
         """Work out `busy` anew."""
         self.busy = (
-            self.in_multi
+            self.uncertain > 0
+            or self.in_multi
             or self.watching
             or self.replies_off
             or self.skip_next
@@ -156,20 +170,42 @@ class ConnectionState:
     def reset(self) -> None:
         """What RESET leaves, except for the queue of requests."""
         self.database = "0"
+        self.answered_database = "0"
+        self.selects += 1
         self.in_multi = False
         self.queued = 0
         self.watching = False
         self.replies_off = False
         self.skip_next = False
 
+    def asked_after_loss(self) -> None:
+        """A command is asked while nothing is paired: one that waits for each answer before it asks again has none outstanding."""
+        self._turns = self._turns + 1 if self.answers_since == 1 else 0
+        self.answers_since = 0
+        if self._turns >= _TURNS:
+            self.uncertain = 0
+            self.pairing.clear()
+            self.settle()
+
     def lose(self) -> None:
-        """Octets were lost: what is not certain any more is forgotten."""
+        """Octets were lost: what is not certain any more is forgotten.
+
+        With one request waiting the lost octets belonged to its answer. With more, nobody knows how many answers are
+        still to come: until as many have
+        come as ever could, or until command and answer take turns, they are paired with nothing.
+        """
+        waiting: i64 = self.pairing.pending
+        if waiting > 1 or self.uncertain > 0:
+            self.uncertain += waiting
         self.pairing.clear()
+        self.answers_since = 0
+        self._turns = 0
         self.answers_seen = 0
         self.in_multi = False
         self.queued = 0
         self.skip_next = False
         self.database = None
+        self.answered_database = None
         self.settle()
 
     def silent(self) -> bool:

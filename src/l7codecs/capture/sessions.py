@@ -56,6 +56,7 @@ class _Conversation:
         self._choice = choice
         self._session: Session | None = None
         self._broken: set[Sender] = set()
+        self._ended: set[Sender] = set()
         self._waiting: list[StreamEvent] = []
         self._first = dict.fromkeys(Sender, b"")
         self._ignored = False
@@ -71,7 +72,9 @@ class _Conversation:
             yield from self._decode(self._session, item)
             return
         self._waiting.append(item)
-        final = not isinstance(item, Segment)
+        if isinstance(item, Ended):
+            self._ended.add(item.sender)
+        final = len(self._ended) == 2 if isinstance(item, Ended) else not isinstance(item, Segment)
         if isinstance(item, Segment):
             cap = self._choice.limits.detection
             first = self._first[item.sender] = (self._first[item.sender] + item.data)[:cap]

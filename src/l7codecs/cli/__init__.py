@@ -74,6 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output has seen enough: `l7codecs decode FILE | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        print(f"l7codecs: cannot write: {error.strerror or error}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python says it again when it ends
+        return 2
     except KeyboardInterrupt:
         return 130
 

@@ -57,7 +57,7 @@ def _protocol(name: str) -> Protocol:
 def _port(text: str) -> tuple[int, Protocol]:
     port, equals, name = text.partition("=")
     if not equals or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UsageError(f"--port takes PORT=NAME, such as 6380=redis, not {text!r}")
+        raise UsageError(f"--port takes PORT=NAME, a port from 1 to 65535 and a protocol, not {text!r}")
     return int(port), _protocol(name)
 
 

@@ -2,9 +2,9 @@
 
     from l7codecs.testing import ProtocolConformance, load_vectors
 
-    class TestRedis(ProtocolConformance):
-        protocol = "redis"
-        vectors = load_vectors("protocols/redis/vectors")
+    class TestAcme(ProtocolConformance):
+        protocol = "acme"
+        vectors = load_vectors("vectors")
 
 Needs pytest and hypothesis (the extra ``testing``).
 """

@@ -3,7 +3,7 @@
 In a file each line is one piece: who sent it, a space, and its octets with Python's escapes. Lines that begin with ``#`` say where
 the octets come from::
 
-    # redis-server 7.0.15: redis-cli SET greeting hello
+    # a-server 7.0: a-cli SET greeting hello
     C *3\\r\\n$3\\r\\nSET\\r\\n$8\\r\\ngreeting\\r\\n$5\\r\\nhello\\r\\n
     S +OK\\r\\n
 """

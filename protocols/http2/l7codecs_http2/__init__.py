@@ -1,0 +1,92 @@
+"""HTTP/2, gRPC and Triple, seen from beside. See the README of this room."""
+
+from __future__ import annotations
+
+from l7codecs import Attribute, Direction, Pairing, Protocol
+
+from ._detect import detect_grpc, detect_http2, detect_triple
+from ._messages import FrameMessage, Http2Message
+from ._session import Http2Session
+
+__all__ = ["GRPC", "HTTP2", "TRIPLE", "FrameMessage", "Http2Message", "Http2Session"]
+
+_BOTH = Direction.BOTH
+_CLIENT = Direction.CLIENT
+_SERVER = Direction.SERVER
+
+_FRAMES = (
+    Attribute("network.protocol.version", str, _BOTH, "always 2"),
+    Attribute("http2.stream_id", int, _BOTH, "the stream"),
+    Attribute("http2.frame_type", str, _BOTH, "the type of a frame without header block"),
+    Attribute(
+        "http2.error_code",
+        str,
+        _BOTH,
+        "the error code of RST_STREAM and GOAWAY, or that a frame on the wrong stream earns",
+    ),
+    Attribute("http2.fields_unknown", bool, _BOTH, "a field refers to what was before the connection was joined"),
+    Attribute("http2.malformed", str, _BOTH, "which rule of RFC 9113 §8 the message breaks"),
+    Attribute("error.type", str, _BOTH, "the HTTP status from 500 on, the gRPC status if not OK, the error code"),
+)
+_HTTP = (
+    Attribute("http.request.method", str, _BOTH, ":method"),
+    Attribute("url.path", str, _BOTH, ":path up to its '?'", sensitive=True),
+    Attribute("url.query", str, _BOTH, ":path behind its '?'", sensitive=True),
+    Attribute("url.scheme", str, _BOTH, ":scheme"),
+    Attribute("user_agent.original", str, _BOTH, "user-agent"),
+    Attribute("http.response.status_code", int, _SERVER, "the final :status"),
+    Attribute("http2.interim_status", int, _SERVER, "the :status of an interim response, 1xx"),
+    Attribute("l7.access", str, _BOTH, "read for safe methods, write for others; unknown for an RPC"),
+)
+_RPC = (
+    Attribute("rpc.system.name", str, _BOTH, "grpc, or dubbo for Triple"),
+    Attribute("rpc.method", str, _BOTH, ":path without its first '/': package.Service/Method"),
+    Attribute(
+        "rpc.response.status_code", str, _SERVER, "the name of grpc-status, in trailers or a response without body"
+    ),
+    Attribute("grpc.timeout_ms", int, _CLIENT, "grpc-timeout in ms, rounded up"),
+    Attribute(
+        "grpc.request.message_count", int, _SERVER, "at the end of a call: length-prefixed messages of the client"
+    ),
+    Attribute(
+        "grpc.response.message_count", int, _SERVER, "at the end of a call: length-prefixed messages of the server"
+    ),
+)
+_DUBBO = (
+    Attribute("dubbo.service_version", str, _CLIENT, "tri-service-version"),
+    Attribute("dubbo.group", str, _CLIENT, "tri-service-group"),
+    Attribute("dubbo.unit_info", str, _CLIENT, "tri-unit-info"),
+    Attribute("dubbo.application", str, _CLIENT, "tri-consumer-appname"),
+    Attribute("dubbo.request_id", str, _CLIENT, "tri-req-id"),
+)
+
+HTTP2 = Protocol(
+    name="http2",
+    title="HTTP/2",
+    session=Http2Session,
+    detect=detect_http2,
+    pairing=Pairing.STREAM,
+    id_bits=31,
+    specification="RFC 9113, RFC 7541",
+    attributes=_FRAMES + _HTTP,
+)
+GRPC = Protocol(
+    name="grpc",
+    title="gRPC",
+    session=Http2Session,
+    detect=detect_grpc,
+    pairing=Pairing.STREAM,
+    id_bits=31,
+    specification="gRPC over HTTP/2, RFC 9113",
+    attributes=_FRAMES + _HTTP + _RPC,
+)
+TRIPLE = Protocol(
+    name="triple",
+    title="Triple (Dubbo 3)",
+    session=Http2Session,
+    detect=detect_triple,
+    pairing=Pairing.STREAM,
+    id_bits=31,
+    specification="Triple protocol specification, dubbo.apache.org; RFC 9113",
+    attributes=_FRAMES + _HTTP + _RPC + _DUBBO,
+)

@@ -1,0 +1,103 @@
+"""Is this HTTP/2, and what does it carry? The client's preface is certain; the first request tells whether its stream is gRPC or Triple."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from l7codecs import Detection, ProtocolError, Verdict
+
+from ._boundary import plausible_header
+from ._frames import HEADER_SIZE, PREFACE
+from ._hpack import HpackDecoder
+from ._upgrade import is_upgrade, may_be_upgrade
+
+__all__ = ["detect_grpc", "detect_http2", "detect_triple"]
+
+_NO: Final = Detection(Verdict.NO)
+_FRAMES: Final = 16
+"""Frames before the first request that are looked at."""
+
+
+def detect_http2(client: bytes, server: bytes) -> Detection:
+    """YES for the preface, for a request of HTTP/1.1 that upgrades, and for frames that reach a request which makes sense by itself."""
+    if client.startswith(PREFACE):
+        return Detection(Verdict.YES, 90, "the client's connection preface")
+    if PREFACE.startswith(client):
+        return Detection(Verdict.MORE, 90, "the beginning of the preface" if client else "")
+    if may_be_upgrade(client):
+        line = client.find(b"\n")
+        end = client.find(b"\r\n\r\n")
+        if line >= 0 and not client[:line].endswith(b" HTTP/1.1\r"):
+            return _NO
+        if end < 0:
+            return Detection(Verdict.MORE, 80, "a request of HTTP/1.1")
+        if is_upgrade(client[: end + 4]):
+            return Detection(Verdict.YES, 80, "a request of HTTP/1.1 that upgrades to h2c")
+        return _NO
+    fields = _first_request(client, 0)
+    if fields is None:
+        return Detection(Verdict.MORE, 60, "what may be a frame")
+    if len(fields) < 2:
+        return _NO
+    return Detection(Verdict.YES, 60, "frames of a connection under way, and a request whose headers are known")
+
+
+def detect_grpc(client: bytes, server: bytes) -> Detection:
+    """YES for the preface and a first request of gRPC that is not Triple."""
+    return _of_first_request(client, False)
+
+
+def detect_triple(client: bytes, server: bytes) -> Detection:
+    """YES for the preface and a first request of Triple."""
+    return _of_first_request(client, True)
+
+
+def _of_first_request(client: bytes, triple: bool) -> Detection:
+    if PREFACE.startswith(client) and len(client) < len(PREFACE):
+        return Detection(Verdict.MORE, 100)
+    fields = _first_request(client, len(PREFACE) if client.startswith(PREFACE) else 0)
+    if fields is None:
+        return Detection(Verdict.MORE, 100, "what may be a frame")
+    rpc = any(name == "content-type" and value.lower().startswith(b"application/grpc") for name, value in fields)
+    if not rpc or any(name.startswith("tri-") for name, _ in fields) is not triple:
+        return _NO
+    return Detection(Verdict.YES, 100, f"the first request's headers are those of {'Triple' if triple else 'gRPC'}")
+
+
+def _first_request(octets: bytes, at: int) -> list[tuple[str, bytes]] | None:
+    """The fields of the first header block behind `at`; none where there is something else, None while it is not whole.
+
+    A connection that is joined midway may refer to what was before: only fields that are known count.
+    """
+    joined = at == 0
+    block: bytes | None = None
+    for _ in range(_FRAMES):
+        if at + HEADER_SIZE > len(octets):
+            return None if at + 3 > len(octets) or octets[at] == 0 or not joined else []
+        size = plausible_header(octets, at)
+        if not size:
+            return []
+        kind, flags = octets[at + 3], octets[at + 4]
+        if at + size > len(octets):
+            return None
+        if kind == 1 or kind == 9:
+            start, stop = at + HEADER_SIZE, at + size
+            if kind == 1:
+                if flags & 0x08:
+                    if octets[start] > stop - start - 1:
+                        return []
+                    stop -= octets[start]
+                    start += 1
+                if flags & 0x20:
+                    start += 5
+            block = (block or b"") + octets[start : max(start, stop)]
+            if flags & 0x04:
+                try:
+                    decoded = HpackDecoder(65536, 65536, joined).decode(block, 0, len(block))
+                except ProtocolError:
+                    return []
+                return [(field.name, field.value) for field in decoded.fields if field.known]
+        elif block is not None:
+            return []
+        at += size
+    return []

@@ -1,0 +1,80 @@
+"""What texts of HTTP and gRPC mean.
+
+gRPC over HTTP/2 (grpc/grpc, doc/PROTOCOL-HTTP2.md): the path is ``/`` service ``/`` method; ``grpc-timeout`` is at
+most eight digits and a unit.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from l7codecs import Status
+
+__all__ = ["GRPC_STATUS", "HTTP_STATUS", "grpc_timeout_ms", "split_authority", "split_rpc_path"]
+
+GRPC_STATUS: Final = tuple(status.name for status in Status)
+
+HTTP_STATUS: Final[dict[int, Status]] = {
+    401: Status.UNAUTHENTICATED,
+    403: Status.PERMISSION_DENIED,
+    404: Status.NOT_FOUND,
+    408: Status.DEADLINE_EXCEEDED,
+    409: Status.ABORTED,
+    410: Status.NOT_FOUND,
+    412: Status.FAILED_PRECONDITION,
+    413: Status.RESOURCE_EXHAUSTED,
+    416: Status.OUT_OF_RANGE,
+    429: Status.RESOURCE_EXHAUSTED,
+    499: Status.CANCELLED,
+    501: Status.UNIMPLEMENTED,
+    502: Status.UNAVAILABLE,
+    503: Status.UNAVAILABLE,
+    504: Status.DEADLINE_EXCEEDED,
+}
+"""Every other status: OK below 400, INVALID_ARGUMENT below 500, then INTERNAL."""
+
+_UNITS_PER_MS: Final = {
+    "H": (3_600_000, 1),
+    "M": (60_000, 1),
+    "S": (1_000, 1),
+    "m": (1, 1),
+    "u": (1, 1_000),
+    "n": (1, 1_000_000),
+}
+
+
+def split_rpc_path(path: str | None) -> tuple[str | None, str | None]:
+    """Service and method of ``/package.Service/Method``; None for what is not there."""
+    if path is None or not path.startswith("/"):
+        return None, None
+    service, slash, method = path[1:].rpartition("/")
+    if not slash:
+        return None, path[1:] or None
+    return service or None, method or None
+
+
+def grpc_timeout_ms(text: str | None) -> int | None:
+    """``grpc-timeout`` in ms, rounded up; None where it is absent or wrong."""
+    if text is None or not 2 <= len(text) <= 9 or text[-1] not in _UNITS_PER_MS:
+        return None
+    digits = text[:-1]
+    if not digits.isascii() or not digits.isdigit():
+        return None
+    times, by = _UNITS_PER_MS[text[-1]]
+    return -(-int(digits) * times // by)
+
+
+def split_authority(authority: str) -> tuple[str, int | None]:
+    """Host and port of ``[userinfo@]host[:port]``; an IPv6 address without its brackets."""
+    host = authority.rpartition("@")[2]
+    if host.startswith("["):
+        address, _, rest = host[1:].partition("]")
+        return address, _port(rest[1:]) if rest.startswith(":") else None
+    name, colon, port = host.rpartition(":")
+    if not colon:
+        return host, None
+    return name, _port(port)
+
+
+def _port(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 5 and int(text) < 65536 else None

@@ -1,0 +1,422 @@
+"""What a routing engine sees of HTTP/2: requests, responses, trailers, and the frames that concern the connection only.
+
+gRPC and Triple are HTTP/2 with more meaning. Which one a stream speaks is told by its request: gRPC by ``content-type:
+application/grpc…``, Triple
+(Dubbo 3) by that and a ``tri-`` header. The message says so in ``protocol``.
+"""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from mypy_extensions import i64, mypyc_attr
+
+from l7codecs import Headers, Kind, Message, Sender, Status
+from l7codecs.message import AttrValue, Flow
+
+from ._hpack import HeaderBlock
+from ._meaning import (
+    GRPC_STATUS,
+    HTTP_STATUS,
+    grpc_timeout_ms,
+    split_authority,
+    split_rpc_path,
+)
+from ._static_table import SENSITIVE, HeaderName, well_known
+
+__all__ = [
+    "GRPC",
+    "HTTP",
+    "INTERIM",
+    "PROMISE",
+    "REQUEST",
+    "RESPONSE",
+    "TRAILERS",
+    "TRIPLE",
+    "FrameMessage",
+    "Http2Message",
+]
+
+HTTP: Final[i64] = 0
+GRPC: Final[i64] = 1
+TRIPLE: Final[i64] = 2
+"""What a stream speaks."""
+
+REQUEST: Final[i64] = 0
+RESPONSE: Final[i64] = 1
+INTERIM: Final[i64] = 2
+TRAILERS: Final[i64] = 3
+PROMISE: Final[i64] = 4
+"""What a header block is."""
+
+METHOD: Final = well_known(":method")
+PATH: Final = well_known(":path")
+AUTHORITY: Final = well_known(":authority")
+SCHEME: Final = well_known(":scheme")
+STATUS: Final = well_known(":status")
+CONTENT_TYPE: Final = well_known("content-type")
+GRPC_STATUS_NAME: Final = well_known("grpc-status")
+GRPC_TIMEOUT: Final = well_known("grpc-timeout")
+HOST: Final = well_known("host")
+USER_AGENT: Final = well_known("user-agent")
+
+_STATUS_CODE_KEY: Final = "rpc.response.status_code"
+"""OpenTelemetry 1.44; the head after it says rpc.status_code."""
+
+
+_STATUSES: Final = tuple(Status)
+"""By number. Calling `Status` runs the enum's Python."""
+
+
+def _digits(octets: bytes) -> i64:
+    """The number that up to 18 decimal digits are; -1 for anything else."""
+    number: i64 = 0
+    at: i64 = 0
+    stop: i64 = len(octets)
+    while at < stop:
+        octet: i64 = octets[at]
+        if octet < 0x30 or octet > 0x39:
+            return -1
+        number = number * 10 + octet - 0x30
+        at += 1
+    return number
+
+
+@final
+@mypyc_attr(acyclic=True)
+class Http2Message(Message):
+    """One header block with its meaning."""
+
+    def __init__(
+        self,
+        flow: Flow,
+        sender: Sender,
+        kind: Kind,
+        offset: i64,
+        octets: bytes,
+        start: i64,
+        stop: i64,
+        more: bool,
+        request: Message | None,
+        stream: i64,
+        role: i64,
+        speaks: i64,
+        block: HeaderBlock,
+    ) -> None:
+        self.flow = flow
+        self.sender = sender
+        self.kind = kind
+        self.offset = offset
+        self.octets = octets
+        self.start = start
+        self.stop = stop
+        self.more = more
+        self.request = request
+        self._attributes = None
+        self.stream = stream
+        self.role = role
+        self.speaks = speaks
+        self.block = block
+        self.malformed: str | None = None
+        """Which rule of RFC 9113 §8 it breaks: an error of its stream only."""
+        self.request_messages: i64 = -1
+        self.response_messages: i64 = -1
+        """Of the end of a gRPC call: the length-prefixed messages of either direction."""
+
+    @property
+    def size(self) -> int | None:
+        """Octets of the frames of the header block; None where a body follows."""
+        return None if self.more else self.stop - self.start
+
+    @property
+    def stream_id(self) -> int | None:
+        return self.stream
+
+    @property
+    def request_id(self) -> int | None:
+        return self.stream
+
+    def value(self, title: HeaderName) -> str | None:
+        """The first field of that name as text; None where there is none, or where it is not known."""
+        field = self.block.get(title)
+        if field is None or not field.known:
+            return None
+        return field.value.decode("utf-8", "backslashreplace")
+
+    @property
+    def method(self) -> str | None:
+        return self.value(METHOD)
+
+    @property
+    def path(self) -> str | None:
+        """The whole ``:path``, with its query."""
+        return self.value(PATH)
+
+    @property
+    def authority(self) -> str | None:
+        """``:authority``, or ``host`` where there is none."""
+        found = self.value(AUTHORITY)
+        return found if found is not None else self.value(HOST)
+
+    @property
+    def status_code(self) -> int | None:
+        """``:status``, three digits."""
+        field = self.block.get(STATUS)
+        if field is None or not field.known or len(field.value) != 3:
+            return None
+        number = _digits(field.value)
+        return number if number >= 0 else None
+
+    @property
+    def service(self) -> str | None:
+        """The authority; of an RPC, ``package.Service``."""
+        if self.role != REQUEST and self.role != PROMISE:
+            return None if self.request is None else self.request.service
+        if self.speaks == HTTP:
+            return self.authority
+        return split_rpc_path(self.path)[0]
+
+    @property
+    def operation(self) -> str | None:
+        """The method; of an RPC, its name."""
+        if self.role != REQUEST and self.role != PROMISE:
+            return None if self.request is None else self.request.operation
+        if self.speaks == HTTP:
+            return self.method
+        return split_rpc_path(self.path)[1]
+
+    @property
+    def resources(self) -> tuple[str | bytes, ...]:
+        """The path without its query; nothing of an RPC, whose path is its name."""
+        if self.speaks != HTTP or (self.role != REQUEST and self.role != PROMISE):
+            return ()
+        path = self.path
+        return () if path is None else (path.partition("?")[0],)
+
+    @property
+    def grpc_status(self) -> int | None:
+        """``grpc-status``, of trailers or of a response that has no body."""
+        field = self.block.get(GRPC_STATUS_NAME)
+        if field is None or not field.known or not 0 < len(field.value) < 4:
+            return None
+        number = _digits(field.value)
+        return number if number >= 0 else None
+
+    @property
+    def status(self) -> Status | None:
+        if self.speaks != HTTP:
+            number = self.grpc_status
+            if number is not None:
+                return _STATUSES[number] if number < len(_STATUSES) else Status.UNKNOWN
+        if self.role == RESPONSE:
+            code = self.status_code
+            if code is None:
+                return Status.UNKNOWN
+            if self.speaks != HTTP and code == 200 and self.more:
+                return None  # the trailers will tell
+            return HTTP_STATUS.get(
+                code, Status.OK if code < 400 else Status.INVALID_ARGUMENT if code < 500 else Status.INTERNAL
+            )
+        return None
+
+    @property
+    def error(self) -> str | None:
+        """The name of the gRPC status, the HTTP status from 400 on, or PROTOCOL_ERROR where the message is malformed."""
+        if self.malformed is not None:
+            return "PROTOCOL_ERROR"
+        if self.speaks != HTTP:
+            number = self.grpc_status
+            if number is not None:
+                if number == 0:
+                    return None
+                return GRPC_STATUS[number] if number < len(GRPC_STATUS) else str(number)
+        if self.role == RESPONSE:
+            code = self.status_code
+            if code is not None and code >= 400:
+                return str(code)
+        return None
+
+    @property
+    def headers(self) -> Headers:
+        """Every field but the pseudo-headers, in order, with repeats. One that is not known is left out."""
+        return Headers(
+            [
+                (field.title.text, field.value)
+                for field in self.block.fields
+                if field.known and not field.title.text.startswith(":")
+            ],
+            fold_case=True,
+        )
+
+    @property
+    def fields(self) -> list[tuple[str | None, bytes | None, bool]]:
+        """Name, value, and whether it must never be indexed, of every field, pseudo-headers too; None for what is not known."""
+        return [
+            (field.name or None, field.value if field.value_known else None, field.flags & SENSITIVE != 0)
+            for field in self.block.fields
+        ]
+
+    @property
+    def payload(self) -> bytes:
+        """Nothing: the body comes as `Data`."""
+        return b""
+
+    def collect(self, attributes: dict[str, AttrValue]) -> None:
+        attributes["network.protocol.version"] = "2"
+        attributes["http2.stream_id"] = int(self.stream)
+        if not self.block.known:
+            attributes["http2.fields_unknown"] = True
+        error = self.error
+        if error is not None and (
+            self.speaks != HTTP or self.malformed is not None or int(self.status_code or 0) >= 500
+        ):
+            attributes["error.type"] = error
+        if self.malformed is not None:
+            attributes["http2.malformed"] = self.malformed
+        if self.role == REQUEST or self.role == PROMISE:
+            self._collect_request(attributes)
+        else:
+            code = self.status_code
+            if code is not None:
+                attributes["http2.interim_status" if self.role == INTERIM else "http.response.status_code"] = code
+            if self.speaks != HTTP:
+                self._collect_rpc(attributes, self.request)
+                number = self.grpc_status
+                if number is not None:
+                    attributes[_STATUS_CODE_KEY] = GRPC_STATUS[number] if number < len(GRPC_STATUS) else str(number)
+                if self.request_messages >= 0:
+                    attributes["grpc.request.message_count"] = int(self.request_messages)
+                    attributes["grpc.response.message_count"] = int(self.response_messages)
+
+    def _collect_request(self, attributes: dict[str, AttrValue]) -> None:
+        method, path, scheme, authority = self.method, self.path, self.value(SCHEME), self.authority
+        if method is not None:
+            attributes["http.request.method"] = method
+            attributes["l7.access"] = "read" if method in _SAFE else "write"
+        if path is not None:
+            route, mark, query = path.partition("?")
+            attributes["url.path"] = route
+            if mark:
+                attributes["url.query"] = query
+        if scheme is not None:
+            attributes["url.scheme"] = scheme
+        if authority is not None:
+            host, port = split_authority(authority)
+            attributes["server.address"] = host
+            if port is not None:
+                attributes["server.port"] = port
+        agent = self.value(USER_AGENT)
+        if agent is not None:
+            attributes["user_agent.original"] = agent
+        if self.speaks != HTTP:
+            attributes["l7.access"] = "unknown"
+            self._collect_rpc(attributes, self)
+            timeout = grpc_timeout_ms(self.value(GRPC_TIMEOUT))
+            if timeout is not None:
+                attributes["grpc.timeout_ms"] = timeout
+
+    def _collect_rpc(self, attributes: dict[str, AttrValue], request: Message | None) -> None:
+        attributes["rpc.system.name"] = "grpc" if self.speaks == GRPC else "dubbo"
+        if isinstance(request, Http2Message):
+            path = request.path
+            if path is not None:
+                attributes["rpc.method"] = path[1:] if path.startswith("/") else path
+            if self.speaks == TRIPLE and request is self:
+                for name, key in _TRIPLE_KEYS:
+                    found = self.headers.get(name)
+                    if isinstance(found, bytes):
+                        attributes[key] = found.decode("utf-8", "backslashreplace")
+
+
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
+_TRIPLE_KEYS: Final = (
+    ("tri-service-version", "dubbo.service_version"),
+    ("tri-service-group", "dubbo.group"),
+    ("tri-unit-info", "dubbo.unit_info"),
+    ("tri-consumer-appname", "dubbo.application"),
+    ("tri-req-id", "dubbo.request_id"),
+)
+
+
+@final
+@mypyc_attr(acyclic=True)
+class FrameMessage(Message):
+    """A frame that carries no header block: it concerns the connection, or ends a stream."""
+
+    def __init__(
+        self,
+        flow: Flow,
+        sender: Sender,
+        kind: Kind,
+        offset: i64,
+        octets: bytes,
+        start: i64,
+        stop: i64,
+        request: Message | None,
+        stream: i64,
+        name: str,
+        code: str | None,
+    ) -> None:
+        self.flow = flow
+        self.sender = sender
+        self.kind = kind
+        self.offset = offset
+        self.octets = octets
+        self.start = start
+        self.stop = stop
+        self.more = False
+        self.request = request
+        self._attributes = None
+        self.stream = stream
+        self.name = name
+        self.code = code
+        """The name of the error code, of RST_STREAM and GOAWAY; of a frame that its stream does not allow, the code that it earns."""
+
+    @property
+    def stream_id(self) -> int | None:
+        return self.stream if self.stream > 0 else None
+
+    @property
+    def service(self) -> str | None:
+        return None if self.request is None else self.request.service
+
+    @property
+    def operation(self) -> str | None:
+        """The type of the frame: SETTINGS, WINDOW_UPDATE…; of the end of a stream, what it ends."""
+        return self.name if self.request is None else self.request.operation
+
+    @property
+    def status(self) -> Status | None:
+        if self.kind is not Kind.RESET:
+            return None
+        return _RESET_STATUS.get(self.code or "", Status.UNKNOWN)
+
+    @property
+    def error(self) -> str | None:
+        return None if self.code == "NO_ERROR" else self.code
+
+    @property
+    def payload(self) -> bytes:
+        """The frame without its header."""
+        return self.octets[self.start + 9 : self.stop]
+
+    def collect(self, attributes: dict[str, AttrValue]) -> None:
+        attributes["network.protocol.version"] = "2"
+        attributes["http2.frame_type"] = self.name
+        if self.stream > 0:
+            attributes["http2.stream_id"] = int(self.stream)
+        if self.code is not None:
+            attributes["http2.error_code"] = self.code
+            if self.code != "NO_ERROR":
+                attributes["error.type"] = self.code
+
+
+_RESET_STATUS: Final = {
+    "NO_ERROR": Status.OK,
+    "CANCEL": Status.CANCELLED,
+    "REFUSED_STREAM": Status.UNAVAILABLE,
+    "ENHANCE_YOUR_CALM": Status.RESOURCE_EXHAUSTED,
+    "INADEQUATE_SECURITY": Status.PERMISSION_DENIED,
+    "INTERNAL_ERROR": Status.INTERNAL,
+    "PROTOCOL_ERROR": Status.INTERNAL,
+}

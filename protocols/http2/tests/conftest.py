@@ -1,0 +1,256 @@
+"""Real servers on the loopback, each with a recording relay in front."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+import pytest
+
+from .observing import Conversation
+from .relay import PATIENCE, Relay
+
+# ----------------------------------------------------------------------------------------------------------------- gRPC
+
+Metadata = list[tuple[str, bytes]]
+
+
+def as_octets(metadata: object) -> Metadata:
+    """Metadata of grpcio with all values as octets, sorted by name; the values of one name keep their order."""
+    pairs = [(str(key), value.encode() if isinstance(value, str) else bytes(value)) for key, value in metadata or ()]
+    return sorted(pairs, key=lambda pair: pair[0])
+
+
+@dataclass
+class ServerCall:
+    """What the server says of one call."""
+
+    method: str
+    metadata: Metadata
+    remaining: float | None = None
+    received: list[bytes] = field(default_factory=list)
+    sent: list[bytes] = field(default_factory=list)
+
+
+class GrpcService(grpc.GenericRpcHandler):
+    """Methods by the last part of their names; everything that they see is noted."""
+
+    def __init__(self) -> None:
+        self.calls: list[ServerCall] = []
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        action = getattr(self, f"do_{details.method.rpartition('/')[2].lower()}", None)
+        if action is None:
+            return None
+
+        def behave(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+            call = ServerCall(details.method, as_octets(context.invocation_metadata()), context.time_remaining())
+            self.calls.append(call)
+            for answer in action(self._noted(call, requests), context):
+                call.sent.append(answer)
+                yield answer
+
+        return grpc.stream_stream_rpc_method_handler(behave)
+
+    @staticmethod
+    def _noted(call: ServerCall, requests: Iterator[bytes]) -> Iterator[bytes]:
+        for request in requests:
+            call.received.append(request)
+            yield request
+
+    @staticmethod
+    def do_echo(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        context.send_initial_metadata(
+            (("x-initial", "one"), ("x-initial", "two"), ("x-initial-bin", bytes(range(256))))
+        )
+        context.set_trailing_metadata((("x-trailing", "last"), ("x-trailing-bin", b"\xff\0\r\n ")))
+        yield from requests
+
+    @staticmethod
+    def do_collect(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        yield b"".join(requests)
+
+    @staticmethod
+    def do_many(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        count, size = next(requests).split(b",")
+        for _ in range(int(count)):
+            yield b"m" * int(size)
+
+    @staticmethod
+    def do_fail(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        """The request: how many answers come first, a code, and details."""
+        count, code, details = next(requests).decode().split(",")
+        for _ in range(int(count)):
+            yield b"before"
+        context.set_trailing_metadata((("grpc-status-details-bin", b"\x08\x05\x12\x00\xff"),))
+        context.abort(next(each for each in grpc.StatusCode if each.value[0] == int(code)), details)
+
+    @staticmethod
+    def do_wait(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        yield next(requests)
+        while context.is_active():
+            time.sleep(0.01)
+
+
+class GrpcRoom:
+    """A server of grpcio, a relay, and channels through it."""
+
+    def __init__(self) -> None:
+        self.service = GrpcService()
+        self._server = grpc.server(ThreadPoolExecutor(8))
+        self._server.add_generic_rpc_handlers((self.service,))
+        port = self._server.add_insecure_port("127.0.0.1:0")
+        self._server.start()
+        self.relay = Relay(("127.0.0.1", port))
+        options = [("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", -1)]
+        self.channel = grpc.insecure_channel(self.relay.address, options)
+
+    def call(self, name: str) -> grpc.StreamStreamMultiCallable:
+        return self.channel.stream_stream(f"/pack.Test/{name}")
+
+    def hear(self) -> Conversation:
+        """End the only connection, and observe it."""
+        self.channel.close()
+        recording = self.relay.number(0)
+        recording.wait_closed()
+        assert len(self.relay.recordings) == 1
+        return Conversation(recording)
+
+    def close(self) -> None:
+        self.channel.close()
+        self._server.stop(0).wait()
+        self.relay.close()
+
+
+@pytest.fixture
+def grpc_room() -> Iterator[GrpcRoom]:
+    room = GrpcRoom()
+    yield room
+    room.close()
+
+
+# ---------------------------------------------------------------------------------------------- servers that are programs
+
+
+def program(name: str) -> str:
+    """The path of an installed program; skips or fails where there is none."""
+    found = shutil.which(name)
+    if found is None:
+        if os.environ.get("L7CODECS_INTEROP") == "1":
+            pytest.fail(f"{name} is not installed")
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+class Room:
+    """A server, and a relay in front of it."""
+
+    def __init__(self, command: list[str], port: int, folder: Path) -> None:
+        self.folder = folder
+        self._process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._wait(port)
+        self.relay = Relay(("127.0.0.1", port))
+        self.url = f"http://{self.relay.address}"
+
+    def _wait(self, port: int) -> None:
+        end = time.monotonic() + PATIENCE
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                return
+            if time.monotonic() > end or self._process.poll() is not None:
+                raise RuntimeError("the server does not listen")
+            time.sleep(0.02)
+
+    def run(self, name: str, *options: str) -> str:
+        """What a client prints that is given these options; HTTP stands for the relay."""
+        words = [word.replace("HTTP", self.url) for word in options]
+        return subprocess.run(
+            [program(name), *words], cwd=self.folder, capture_output=True, text=True, timeout=60, check=True
+        ).stdout
+
+    def hear(self) -> Conversation:
+        """The only connection."""
+        found = self.hear_all()
+        assert len(found) == 1
+        return found[0]
+
+    def hear_all(self) -> list[Conversation]:
+        """All connections, which the clients have closed."""
+        self.relay.number(0)
+        for recording in self.relay.recordings:
+            recording.wait_closed()
+        return [Conversation(recording) for recording in self.relay.recordings]
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+        self.relay.close()
+
+
+APPLICATION = '''
+import json
+
+async def app(scope, receive, send):
+    """Answers with what it saw: ``/answer?status`` with that status."""
+    if scope["type"] != "http":
+        return
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    seen = {
+        "method": scope["method"], "path": scope["raw_path"].decode(), "query": scope["query_string"].decode(), "body": len(body),
+        "headers": [[name.decode("latin-1"), value.decode("latin-1")] for name, value in scope["headers"]],
+        "version": scope["http_version"],
+    }
+    status = int(scope["query_string"]) if scope["path"] == "/answer" else 200
+    headers = [(b"x-repeat", b"one"), (b"x-repeat", b"two"), (b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    text = b"" if status == 204 or scope["method"] == "HEAD" else json.dumps(seen).encode()
+    for start in range(0, len(text), 100):
+        await send({"type": "http.response.body", "body": text[start:start + 100], "more_body": True})
+    await send({"type": "http.response.body", "body": body if scope["path"] == "/large" else b""})
+'''
+
+
+@pytest.fixture
+def hypercorn(tmp_path: Path) -> Iterator[Room]:
+    """hypercorn with an application that tells what it saw."""
+    (tmp_path / "application.py").write_text(APPLICATION)
+    port = free_port()
+    options = ["-b", f"127.0.0.1:{port}", "--keep-alive", "1", "--graceful-timeout", "0"]
+    room = Room([sys.executable, "-m", "hypercorn", *options, "application:app"], port, tmp_path)
+    yield room
+    room.close()
+
+
+@pytest.fixture
+def nghttpd(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Room]:
+    """nghttpd with four files; the fixture's parameter are further options."""
+    (tmp_path / "index.html").write_text("<p>index</p>\n")
+    (tmp_path / "style.css").write_text("p { color: red }\n")
+    (tmp_path / "medium").write_bytes(b"0123456789" * 1_000)
+    (tmp_path / "large").write_bytes(b"0123456789" * 60_000)
+    port = free_port()
+    options = getattr(request, "param", [])
+    room = Room(
+        [program("nghttpd"), "--no-tls", "-a", "127.0.0.1", "-d", str(tmp_path), *options, str(port)], port, tmp_path
+    )
+    yield room
+    room.close()

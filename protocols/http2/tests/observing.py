@@ -1,0 +1,222 @@
+"""A recorded connection as a session sees it, in any cut, as calls: a request with its response, trailers and end."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from l7codecs import Data, Event, Kind, Message, Sender, Status, open_session
+from l7codecs.testing.replay import describe
+
+from .relay import Piece, Recording
+
+__all__ = ["Call", "Conversation", "headers_of", "observe", "recut"]
+
+OCTET_BY_OCTET_SIZE = 60_000
+"""Longer recordings are not cut into single octets: it takes too long."""
+
+Fields = list[tuple[str, bytes]]
+
+
+@dataclass
+class Call:
+    """One stream: what either side said on it."""
+
+    stream: int
+    request: Message
+    response: Message | None = None
+    interim: list[Message] = field(default_factory=list)
+    trailers: dict[Sender, Message] = field(default_factory=dict)
+    resets: list[Message] = field(default_factory=list)
+    bodies: dict[Sender, list[bytes]] = field(default_factory=lambda: {sender: [] for sender in Sender})
+    ended: set[Sender] = field(default_factory=set)
+
+    @property
+    def method(self) -> object:
+        return self.request.attributes.get("http.request.method")
+
+    @property
+    def path(self) -> str:
+        """The path with its query."""
+        attributes = self.request.attributes
+        query = attributes.get("url.query")
+        return str(attributes.get("url.path")) + ("" if query is None else f"?{query}")
+
+    @property
+    def code(self) -> object:
+        """The status of HTTP."""
+        return None if self.response is None else self.response.attributes.get("http.response.status_code")
+
+    @property
+    def last(self) -> Message:
+        """What tells the outcome: the server's trailers, or its response, or a reset."""
+        return self.trailers.get(Sender.SERVER) or self.resets_or_response()
+
+    def resets_or_response(self) -> Message:
+        if self.response is None or self.response.status is None:
+            return self.resets[0]
+        return self.response
+
+    @property
+    def status(self) -> Status | None:
+        return self.last.status
+
+    @property
+    def counts(self) -> tuple[object, object]:
+        """The length-prefixed messages of the client and of the server, as the last event tells."""
+        attributes = self.last.attributes
+        return attributes.get("grpc.request.message_count"), attributes.get("grpc.response.message_count")
+
+    def body(self, sender: Sender) -> bytes:
+        return b"".join(self.bodies[sender])
+
+    def messages(self, sender: Sender) -> list[bytes]:
+        """The length-prefixed messages of gRPC, taken apart here."""
+        octets, found = self.body(sender), []
+        while octets:
+            size = int.from_bytes(octets[1:5], "big")
+            found.append(octets[5 : 5 + size])
+            octets = octets[5 + size :]
+        return found
+
+
+def observe(pieces: Iterable[Piece], ended: Iterable[Sender] = ()) -> tuple[list[Event], int]:
+    """All events of one observer that gets the pieces in this order, and how many requests still wait at the end."""
+    session = open_session("http2")
+    events: list[Event] = []
+    for piece in pieces:
+        events += session.receive(piece.sender, piece.octets)
+    pending = session.pending
+    for sender in ended:
+        events += session.eof(sender)
+    return events, pending
+
+
+def recut(pieces: Sequence[Piece], sizes: Callable[[], int]) -> list[Piece]:
+    """The same octets in the same order of senders, in other pieces: joined where one sender goes on, then cut by `sizes`."""
+    joined: list[tuple[Sender, list[bytes]]] = []
+    for piece in pieces:
+        if not joined or joined[-1][0] is not piece.sender:
+            joined.append((piece.sender, []))
+        joined[-1][1].append(piece.octets)
+    found = []
+    for sender, parts in joined:
+        octets = b"".join(parts)
+        at = 0
+        while at < len(octets):
+            size = sizes()
+            found.append(Piece(0, sender, octets[at : at + size]))
+            at += size
+    return found
+
+
+def summary(events: Iterable[Event]) -> list[object]:
+    """What no cut may change; pieces of one large DATA frame are put together."""
+    found: list[tuple[object, ...]] = []
+    for event in events:
+        row = describe(event)
+        if isinstance(event, Data):
+            # Parts of a large frame: the kind, who, the stream, its head, the offset, octets, payload, whether more comes.
+            before = found[-1] if found else ()
+            if before and before[:4] == row[:4] and before[7] and len(before[5]) + before[4] == event.offset:
+                row = (*before[:5], before[5] + event.raw, before[6] + event.payload, event.more)
+                found.pop()
+        found.append(row)
+    return found
+
+
+class Conversation:
+    """One recorded connection, observed."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self.events, self.pending = observe(recording.pieces, recording.ended)
+        self.messages = [event for event in self.events if isinstance(event, Message)]
+        self.calls: list[Call] = []
+        self.pushes: list[Call] = []
+        by_stream: dict[int, Call] = {}
+        for event in self.events:
+            stream = event.stream_id if isinstance(event, (Message, Data)) else None
+            if stream is None:
+                continue
+            if isinstance(event, Data):
+                call = by_stream[stream]
+                call.bodies[event.sender].append(event.payload)
+                if not event.more:
+                    call.ended.add(event.sender)
+            elif event.kind is Kind.REQUEST or event.kind is Kind.PUSH:
+                assert stream not in by_stream, "one request to a stream"
+                call = by_stream[stream] = Call(stream, event)
+                (self.calls if event.kind is Kind.REQUEST else self.pushes).append(call)
+                if not event.more:
+                    call.ended.add(Sender.CLIENT)
+            elif stream in by_stream:
+                self._note(by_stream[stream], event)
+
+    @staticmethod
+    def _note(call: Call, event: Message) -> None:
+        closed = bool(call.resets) or call.ended == set(Sender)
+        if event.kind is Kind.RESPONSE:
+            assert call.response is None, "one response to a stream"
+            call.response = event
+        elif event.kind is Kind.TRAILERS:
+            call.trailers[event.sender] = event
+        elif event.kind is Kind.RESET:
+            call.resets.append(event)
+        elif "http2.interim_status" in event.attributes:
+            call.interim.append(event)
+        else:
+            return
+        # A stream that is closed is forgotten, and may be reset all the same.
+        assert event.request is (None if closed else call.request)
+        if not event.more and event.kind is not Kind.CONTROL:
+            call.ended.add(event.sender)
+
+    @property
+    def call(self) -> Call:
+        """The only call."""
+        assert len(self.calls) == 1
+        return self.calls[0]
+
+    def called(self, operation: str) -> list[Call]:
+        return [call for call in self.calls if call.request.operation == operation]
+
+    def check(self, *, malformed: bool = False) -> None:
+        """Nothing is lost, nothing is made up, no cut matters, no call is left over, and nobody broke a rule."""
+        for sender in Sender:
+            assert b"".join(event.raw for event in self.events if event.sender is sender) == self.recording.octets(
+                sender
+            )
+        assert self.pending == 0
+        for call in self.calls + self.pushes:
+            assert call.resets or call.ended == set(Sender) or call in self.pushes, call.path
+        if not malformed:
+            assert [m.attributes["http2.malformed"] for m in self.messages if "http2.malformed" in m.attributes] == []
+        self.check_cuts()
+
+    def check_cuts(self, seed: int = 7) -> None:
+        """Other cuts give the same events."""
+        expected = summary(self.events)
+        pieces = self.recording.pieces
+        size = sum(len(piece.octets) for piece in pieces)
+        chance = random.Random(seed)
+        largest = max(97, size // 2_000)
+        cuts: dict[str, Callable[[], int]] = {
+            "whole": lambda: 1 << 40,
+            "random": lambda: chance.randint(1, largest),
+            "few": lambda: chance.randint(1, 40 * largest),
+        }
+        if size <= OCTET_BY_OCTET_SIZE:
+            cuts["octets"] = lambda: 1
+        for name, sizes in cuts.items():
+            events, pending = observe(recut(pieces, sizes), self.recording.ended)
+            assert pending == self.pending, name
+            for left, right in zip(summary(events), expected, strict=True):
+                assert left == right, name
+
+
+def headers_of(message: Message | None) -> Fields:
+    """Names and values in order, without pseudo-headers."""
+    assert message is not None
+    return [(name, value if isinstance(value, bytes) else value.encode()) for name, value in message.headers]

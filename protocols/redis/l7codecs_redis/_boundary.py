@@ -1,0 +1,120 @@
+"""Where decoding can go on after lost octets: the first place where a command or a reply plausibly begins."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["find_command_boundary", "find_reply_boundary"]
+
+_PLUS: Final = 0x2B
+_MINUS: Final = 0x2D
+_COLON: Final = 0x3A
+_HASH: Final = 0x23
+_UNDERSCORE: Final = 0x5F
+
+
+def find_command_boundary(octets: bytes, fresh: bool) -> int:
+    """The index of the first ``*`` that begins a plausible command, as `Decoder.boundary` returns it.
+
+    Plausible is ``*`` 1 to 7 digits CR LF ``$`` 1 to 9 digits CR LF, after LF, or where `fresh`, directly behind the gap, at the start.
+    """
+    at = 0
+    while True:
+        at = octets.find(b"*", at)
+        if at < 0:
+            return _nothing(octets)
+        if (at == 0 and fresh) or (at > 0 and octets[at - 1] == 0x0A):
+            after = _plausible_length(octets, at, 7)
+            if after > 0:
+                if after == len(octets):
+                    return -1 - max(at - 1, 0)
+                if octets[after] == 0x24:
+                    after = _plausible_length(octets, after, 9)
+                    if after > 0:
+                        return at
+                    if after < 0:
+                        return -1 - max(at - 1, 0)
+            elif after < 0:
+                return -1 - max(at - 1, 0)
+        at += 1
+
+
+def _plausible_length(octets: bytes, at: int, digits: int) -> int:
+    """The index after ``<type> 1*digits CR LF`` at `at`; 0 if that is not what stands there, -1 if more octets are needed."""
+    first = at + 1
+    end = len(octets)
+    at = first
+    while at < end and 0x30 <= octets[at] <= 0x39:
+        at += 1
+    if at - first > digits:
+        return 0
+    if at == end:
+        return -1
+    if at == first or octets[at] != 0x0D:
+        return 0
+    if at + 1 == end:
+        return -1
+    return at + 2 if octets[at + 1] == 0x0A else 0
+
+
+def find_reply_boundary(octets: bytes, fresh: bool) -> int:
+    """The index of the first plausible reply, as `Decoder.boundary` returns it.
+
+    Plausible, after LF, or where `fresh` at the start: a length or count of at most 9 digits, an integer, a null, a boolean, a
+    status in upper case (``+OK``), an
+    error that begins with a word in upper case.
+    """
+    at = 0
+    end = len(octets)
+    while at < end:
+        if (at == 0 and fresh) or (at > 0 and octets[at - 1] == 0x0A):
+            verdict = _plausible(octets, at)
+            if verdict > 0:
+                return at
+            if verdict < 0:
+                return -1 - max(at - 1, 0)
+        at = octets.find(b"\n", at) + 1
+        if at == 0:
+            break
+    return _nothing(octets)
+
+
+def _nothing(octets: bytes) -> int:
+    """Nothing begins in `octets`; a LF at their end is kept, since a message may follow it."""
+    return -1 - len(octets) + octets.endswith(b"\n")
+
+
+_COUNTED: Final = b"$*%~>!=|"
+_LONGEST_WORD: Final = 24
+
+
+def _plausible(octets: bytes, at: int) -> int:
+    """1 for a plausible reply at `at`, 0 for none, -1 where more octets are needed to tell."""
+    kind = octets[at]
+    first = at + 1
+    at = first
+    end = len(octets)
+    if kind in _COUNTED or kind == _COLON:
+        if at < end and octets[at] == 0x2D:
+            at += 1
+        digits = at
+        while at < end and 0x30 <= octets[at] <= 0x39:
+            at += 1
+        if at - digits > (19 if kind == _COLON else 9) or (at < end and at == digits):
+            return 0
+    elif kind == _PLUS or kind == _MINUS:
+        while at < end and 0x41 <= octets[at] <= 0x5A:
+            at += 1
+        if at - first > _LONGEST_WORD or (at < end and at - first < 2):
+            return 0
+        if kind == _MINUS and at < end and octets[at] == 0x20:
+            return 1
+    elif kind == _HASH:
+        if at < end and octets[at] != 0x74 and octets[at] != 0x66:
+            return 0
+        at += 1
+    elif kind != _UNDERSCORE:
+        return 0
+    if octets[at : at + 2] == b"\r\n":
+        return 1
+    return -1 if b"\r\n".startswith(octets[at : at + 2]) else 0
