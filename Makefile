@@ -26,7 +26,8 @@ test-pure: $(VENV)/test ## run the whole suite, interpreted
 
 interop: $(VENV)/test ## install the real peers (apt) and run the tests against them
 	@set -e; root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
-	for tool in redis-server:redis-server redis-cli:redis-tools redis-benchmark:redis-tools tshark:tshark; do \
+	for tool in redis-server:redis-server redis-cli:redis-tools redis-benchmark:redis-tools tshark:tshark \
+	    nghttp:nghttp2-client h2load:nghttp2-client nghttpd:nghttp2-server curl:curl; do \
 	    command -v "$${tool%%:*}" >/dev/null || packages="$$packages $${tool##*:}"; \
 	done; \
 	if [ -n "$$packages" ]; then \
