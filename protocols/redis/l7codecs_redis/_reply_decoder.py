@@ -153,6 +153,8 @@ class ReplyDecoder(Decoder):
             elif self._nested >= 0:
                 if self._open_nested(self._nested) == _CUT:
                     return self.rest()
+                if self._overgrown():
+                    return self._announce()
                 continue
             else:
                 if buffer.pos >= buffer.end and not buffer.need(1):

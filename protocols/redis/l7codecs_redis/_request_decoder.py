@@ -50,6 +50,8 @@ class _Slot:
         self.spec = NO_COMMAND
 
 
+_NAME_SIZE: Final[i64] = 64
+"""Octets of a name, or of an argument that may be a sub-command's, that are looked at: no known one is longer."""
 _SLOT_COUNT: Final[i64] = 512
 _SLOTS: Final = [_Slot() for _ in range(512)]
 
@@ -76,7 +78,7 @@ def _command_at(data: bytes, at: i64, size: i64) -> CommandSpec:
         found = find_command(data[at : at + size])
         if found is not None:
             return found
-    return unknown_command(data[at : at + min(size, 64)])
+    return unknown_command(data[at : at + min(size, _NAME_SIZE)])
 
 
 @final
@@ -257,13 +259,13 @@ class RequestDecoder(Decoder):
                 key_at = at - start
                 key_size = size
             elif index == 0:
-                if size > self._head_limit:
+                if size > _NAME_SIZE:
                     return None
                 spec = _command_at(data, at, size)
                 if spec.single_key:
                     key_index = spec.first_key
             elif index == 1 and spec.has_subcommands:
-                found = spec.subcommand(data[at : at + min(size, 64)])
+                found = spec.subcommand(data[at : at + min(size, _NAME_SIZE)])
                 if found is not None:
                     spec = found
                     if spec.single_key:
@@ -280,15 +282,16 @@ class RequestDecoder(Decoder):
     def _argument(self) -> bool:
         """Go on with an argument whose length is known; False while it and its CR LF are not whole.
 
-        The name, the first argument and the key are looked at; they are made one piece, unless they are longer than the limit of a head.
+        The name and the argument behind it, which may select a sub-command, are looked at, as far as any name goes; of
+        the key only its place is kept.
         """
         buffer = self.buffer
         if not self._looked:
             index = self._index
             size = self._payload
+            if index <= 1 and not buffer.need(min(size, _NAME_SIZE)):
+                return False
             if index <= 1 or index == self._spec.first_key:
-                if not buffer.need(min(size, self._head_limit)):
-                    return False
                 self._look(index, buffer.data, buffer.pos, size)
             self._looked = True
         if self._payload > 0:
@@ -307,12 +310,12 @@ class RequestDecoder(Decoder):
     def _look(self, index: i64, data: bytes, at: i64, size: i64) -> None:
         """See what an argument says: the command, its sub-command, its key."""
         if index == 0:
-            if size <= self._head_limit:
+            if size <= _NAME_SIZE:
                 self._spec = _command_at(data, at, size)
             else:
-                self._spec = unknown_command(data[at : at + min(self._head_limit, 64)])
+                self._spec = unknown_command(data[at : at + _NAME_SIZE])
         elif index == 1 and self._spec.has_subcommands:
-            found = self._spec.subcommand(data[at : at + min(size, 64)])
+            found = self._spec.subcommand(data[at : at + min(size, _NAME_SIZE)])
             if found is not None:
                 self._spec = found
         elif index == self._spec.first_key and self._spec.single_key:
