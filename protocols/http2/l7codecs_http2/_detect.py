@@ -14,6 +14,8 @@ from ._upgrade import is_upgrade, may_be_upgrade
 __all__ = ["detect_grpc", "detect_http2", "detect_triple"]
 
 _NO: Final = Detection(Verdict.NO)
+_JOINED: Final = 45
+"""A frame has no magic: less than any structure that was checked."""
 _FRAMES: Final = 16
 """Frames before the first request that are looked at."""
 
@@ -36,10 +38,10 @@ def detect_http2(client: bytes, server: bytes) -> Detection:
         return _NO
     fields = _first_request(client, 0)
     if fields is None:
-        return Detection(Verdict.MORE, 60, "what may be a frame")
+        return Detection(Verdict.MORE, _JOINED, "what may be a frame")
     if len(fields) < 2:
         return _NO
-    return Detection(Verdict.YES, 60, "frames of a connection under way, and a request whose headers are known")
+    return Detection(Verdict.YES, _JOINED, "frames of a connection under way, and a request whose headers are known")
 
 
 def detect_grpc(client: bytes, server: bytes) -> Detection:
@@ -55,13 +57,15 @@ def detect_triple(client: bytes, server: bytes) -> Detection:
 def _of_first_request(client: bytes, triple: bool) -> Detection:
     if PREFACE.startswith(client) and len(client) < len(PREFACE):
         return Detection(Verdict.MORE, 100)
-    fields = _first_request(client, len(PREFACE) if client.startswith(PREFACE) else 0)
+    begun = client.startswith(PREFACE)
+    score = 100 if begun else _JOINED + 1
+    fields = _first_request(client, len(PREFACE) if begun else 0)
     if fields is None:
-        return Detection(Verdict.MORE, 100, "what may be a frame")
+        return Detection(Verdict.MORE, score, "what may be a frame")
     rpc = any(name == "content-type" and value.lower().startswith(b"application/grpc") for name, value in fields)
     if not rpc or any(name.startswith("tri-") for name, _ in fields) is not triple:
         return _NO
-    return Detection(Verdict.YES, 100, f"the first request's headers are those of {'Triple' if triple else 'gRPC'}")
+    return Detection(Verdict.YES, score, f"the first request's headers are those of {'Triple' if triple else 'gRPC'}")
 
 
 def _first_request(octets: bytes, at: int) -> list[tuple[str, bytes]] | None:
