@@ -267,13 +267,27 @@ class Data(Event):
     ``message`` is the head that it continues; ``payload`` is ``raw`` without the framing around this piece, where the protocol has one.
     """
 
-    def __init__(self, message: Message, offset: i64, raw: bytes, more: bool, payload: bytes | None = None) -> None:
+    def __init__(
+        self,
+        message: Message,
+        offset: i64,
+        octets: bytes,
+        more: bool,
+        start: i64 = 0,
+        stop: i64 = -1,
+        first: i64 = 0,
+        last: i64 = -1,
+    ) -> None:
+        """`octets[start:stop]` is ``raw``, `octets[first:last]` the payload; -1 is the end of `octets`, and of ``raw``."""
         self.sender = message.sender
         self.offset = offset
         self.message = message
         self.more = more
-        self._raw = raw
-        self._payload = payload
+        self._octets = octets
+        self._start = start
+        self._stop: i64 = stop if stop >= 0 else len(octets)
+        self._first = first if last >= 0 else start
+        self._last = last if last >= 0 else self._stop
 
     @property
     def stream_id(self) -> int | None:
@@ -281,14 +295,18 @@ class Data(Event):
 
     @property
     def raw(self) -> bytes:
-        return self._raw
+        if self._start == 0 and self._stop == len(self._octets):
+            return self._octets
+        return self._octets[self._start : self._stop]
 
     @property
     def payload(self) -> bytes:
-        return self._raw if self._payload is None else self._payload
+        if self._first == 0 and self._last == len(self._octets):
+            return self._octets
+        return self._octets[self._first : self._last]
 
     def __repr__(self) -> str:
-        return f"<Data {self.message.protocol} {self.sender.value} offset={self.offset} size={len(self._raw)} more={self.more}>"
+        return f"<Data {self.message.protocol} {self.sender.value} offset={self.offset} size={self._stop - self._start} more={self.more}>"
 
 
 @final

@@ -677,8 +677,7 @@ class Http2Decoder(Decoder):
                 "DATA",
                 "STREAM_CLOSED" if int(self._stream) in self.connection.streams else None,
             )
-        raw = octets if start == 0 and stop == len(octets) else octets[start:stop]
-        return Data(found, offset, raw, not ends, octets[first:last])
+        return Data(found, offset, octets, not ends, start, stop, first, last)
 
     def _enter_data(self, offset: i64, ends: bool, octets: bytes, first: i64, last: i64) -> Http2Message | None:
         """Count DATA for its stream; its head, or None where the stream allows none."""
@@ -747,7 +746,7 @@ class Http2Decoder(Decoder):
         buffer.pass_over(size)
         self._left -= size
         self._piece_head = found
-        return Data(found, offset, buffer.take(), True, b"")
+        return Data(found, offset, buffer.take(), True, 0, -1, 0, 0)
 
     def _next_piece(self, head: Message) -> Event | None:
         buffer = self.buffer
@@ -762,7 +761,7 @@ class Http2Decoder(Decoder):
         if ends:
             self._left = -1
             self._piece_head = None
-        return Data(head, offset, octets, not (ends and self._flags & END_STREAM != 0), octets[: max(content, 0)])
+        return Data(head, offset, octets, not (ends and self._flags & END_STREAM != 0), 0, -1, 0, max(content, 0))
 
     # The other frames.
 
