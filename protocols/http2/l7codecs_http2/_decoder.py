@@ -200,7 +200,8 @@ class Http2Decoder(Decoder):
             at += 1
         if at < have:
             if not self.connection.upgraded and may_be_upgrade(data[buffer.pos : buffer.pos + have]):
-                return self._upgrade()
+                # Eight octets tell whether it is a method, before the limit of a head is looked at.
+                return self._upgrade() if have >= 8 else None
             octet = bytes([data[buffer.pos + at]])
             raise ProtocolError(buffer.offset + at, repr(octet), "the connection preface", "RFC 9113 §3.4")
         if have < 24:
