@@ -29,10 +29,10 @@ _FRAMES = (
     Attribute("error.type", str, _BOTH, "the HTTP status from 500 on, the gRPC status if not OK, the error code"),
 )
 _HTTP = (
-    Attribute("http.request.method", str, _BOTH, ":method"),
-    Attribute("url.path", str, _BOTH, ":path up to its '?'", sensitive=True),
-    Attribute("url.query", str, _BOTH, ":path behind its '?'", sensitive=True),
-    Attribute("url.scheme", str, _BOTH, ":scheme"),
+    Attribute("http.request.method", str, _BOTH, ":method", changeable=True),
+    Attribute("url.path", str, _BOTH, ":path up to its '?'", sensitive=True, changeable=True),
+    Attribute("url.query", str, _BOTH, ":path behind its '?'", sensitive=True, changeable=True),
+    Attribute("url.scheme", str, _BOTH, ":scheme", changeable=True),
     Attribute("user_agent.original", str, _BOTH, "user-agent"),
     Attribute("http.response.status_code", int, _SERVER, "the final :status"),
     Attribute("http2.interim_status", int, _SERVER, "the :status of an interim response, 1xx"),
@@ -40,17 +40,21 @@ _HTTP = (
 )
 _RPC = (
     Attribute("rpc.system.name", str, _BOTH, "grpc, or dubbo for Triple"),
-    Attribute("rpc.method", str, _BOTH, ":path without its first '/': package.Service/Method"),
+    Attribute("rpc.method", str, _BOTH, ":path without its first '/': package.Service/Method", changeable=True),
     Attribute(
         "rpc.response.status_code", str, _SERVER, "the name of grpc-status, in trailers or a response without body"
     ),
     Attribute("grpc.timeout_ms", int, _CLIENT, "grpc-timeout in ms, rounded up"),
     Attribute(
-        "grpc.request.message_count", int, _SERVER, "at the end of a call: length-prefixed messages of the client"
+        "grpc.request.message_count", int, _SERVER, "at the end of a call: the client's length-prefixed messages"
     ),
+    Attribute("grpc.request.message_size", int, _SERVER, "their octets, without prefixes, as they came"),
+    Attribute("grpc.request.compressed_count", int, _SERVER, "how many of them are compressed"),
     Attribute(
-        "grpc.response.message_count", int, _SERVER, "at the end of a call: length-prefixed messages of the server"
+        "grpc.response.message_count", int, _SERVER, "at the end of a call: the server's length-prefixed messages"
     ),
+    Attribute("grpc.response.message_size", int, _SERVER, "their octets, without prefixes, as they came"),
+    Attribute("grpc.response.compressed_count", int, _SERVER, "how many of them are compressed"),
 )
 _DUBBO = (
     Attribute("dubbo.service_version", str, _CLIENT, "tri-service-version"),

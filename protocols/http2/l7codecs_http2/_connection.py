@@ -1,8 +1,7 @@
 """What both directions of a connection share: settings, streams, and the state of both header compressions.
 
-A setting takes effect when the peer acknowledges it (RFC 9113 §6.5.3): the server's SETTINGS_HEADER_TABLE_SIZE rules
-what the client may send from the
-client's ACK on.
+A setting takes effect when the peer acknowledges it (RFC 9113 §6.5.3): the server's SETTINGS_HEADER_TABLE_SIZE rules what the client
+may send from the client's ACK on.
 """
 
 from __future__ import annotations
@@ -11,23 +10,15 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from l7codecs import Limits, Sender
+from l7codecs import LimitExceeded, Limits, Sender
 from l7codecs.message import Flow
 
 from ._hpack import HpackDecoder
-from ._streams import CLOSED, Stream
+from ._settings import DEFAULT_FRAME_SIZE, DEFAULT_TABLE_SIZE, HEADER_TABLE_SIZE, MAX_FRAME_SIZE
+from ._streams import CLOSED, Stream, StreamTable
 
 __all__ = ["Connection", "EndpointHooks", "Side"]
 
-HEADER_TABLE_SIZE: Final = 1
-ENABLE_PUSH: Final = 2
-MAX_CONCURRENT_STREAMS: Final = 3
-INITIAL_WINDOW_SIZE: Final = 4
-MAX_FRAME_SIZE: Final = 5
-MAX_HEADER_LIST_SIZE: Final = 6
-ENABLE_CONNECT_PROTOCOL: Final = 8
-
-DEFAULT_FRAME_SIZE: Final[i64] = 16384
 _UNSEEN_TABLE_SIZE: Final[i64] = 65536
 """What a direction may use whose peer's settings cannot be seen."""
 
@@ -55,7 +46,7 @@ class Side:
     """One endpoint, as the frames that it sends tell."""
 
     def __init__(self, limits: Limits) -> None:
-        self.hpack = HpackDecoder(4096, limits.head)
+        self.hpack = HpackDecoder(DEFAULT_TABLE_SIZE, limits.head)
         self.heard = False
         """Frames of it have been seen."""
         self.frame_size: i64 = DEFAULT_FRAME_SIZE
@@ -82,33 +73,95 @@ class Connection:
         ]
         self.client = Side(limits)
         self.server = Side(limits)
-        self.streams: dict[int, Stream] = {}
+        self.streams = StreamTable()
         self.joined = False
         """It was under way before it was seen, or octets were lost: streams may be unknown."""
-        self.limit = limits.streams
+        self.limit: i64 = limits.streams
         self.endpoint: EndpointHooks | None = None
         """What the received frames are told to where the caller plays a side."""
         self.upgraded = False
 
     def side(self, sender: Sender) -> Side:
+        """The endpoint that `sender` is."""
         return self.client if sender is Sender.CLIENT else self.server
 
     def peer(self, sender: Sender) -> Side:
+        """The endpoint that `sender` speaks to."""
         return self.server if sender is Sender.CLIENT else self.client
+
+    def opener(self, number: i64) -> Side:
+        """Who opens streams of such a number: the client those that are odd (RFC 9113 §5.1.1)."""
+        return self.client if number & 1 == 1 else self.server
+
+    # Streams.
+
+    def open(self, number: i64, state: i64, joined: bool, offset: i64) -> Stream:
+        """A new stream; `joined`: its beginning was not seen. Raises `LimitExceeded` with `offset` past ``limits.streams``."""
+        if self.streams.count >= self.limit:
+            raise LimitExceeded(
+                offset, f"{self.limit + 1} streams at once", f"at most limits.streams = {self.limit}", "RFC 9113 §5.1.2"
+            )
+        stream = Stream(number, state, joined)
+        self.streams.add(stream)
+        opener = self.opener(number)
+        if number > opener.last_stream:
+            opener.last_stream = number
+        return stream
 
     def close_if_done(self, stream: Stream) -> None:
         """Forget a stream that is closed."""
         if stream.state == CLOSED:
-            self.streams.pop(int(stream.number), None)
+            self.streams.remove(i64(stream.number))
+
+    def count_reset(self, side: Side, offset: i64) -> None:
+        """`side` reset a stream that was not answered: many of them are an attack ("rapid reset")."""
+        side.resets += 1
+        if side.resets > self.limit:
+            raise LimitExceeded(
+                offset,
+                f"{side.resets} streams reset before they were answered",
+                f"at most limits.streams = {self.limit}",
+                "RFC 9113 §10.5 ENHANCE_YOUR_CALM",
+            )
+
+    # Settings.
+
+    def take_settings(self, owner: Side, settings: dict[int, int], offset: i64) -> None:
+        """`owner` has sent SETTINGS."""
+        # Its peer may use larger frames from its ACK on; until that is seen, a little early does no harm.
+        size = settings.get(int(MAX_FRAME_SIZE))
+        if size is not None:
+            owner.frame_size = max(owner.frame_size, size)
+        if self.endpoint is not None:
+            self.endpoint.on_settings(settings, offset)
+        else:
+            owner.unacknowledged.append(settings)
+            self.owe(owner, "SETTINGS", offset)
 
     def apply_settings(self, owner: Side, peer: Side) -> None:
         """`peer` has acknowledged the oldest SETTINGS of `owner`."""
         if not owner.unacknowledged:
             return
         settings = owner.unacknowledged.pop(0)
-        size = settings.get(HEADER_TABLE_SIZE)
+        size = settings.get(int(HEADER_TABLE_SIZE))
         if size is not None:
             peer.hpack.set_table_limit(min(size, 0x7FFFFFFF))
+
+    def owe(self, owner: Side, name: str, offset: i64) -> None:
+        """The peer of `owner` owes an ACK: a flood of these is an attack (RFC 9113 §10.5)."""
+        peer = self.server if owner is self.client else self.client
+        if not peer.heard:
+            return
+        owner.owed += 1
+        if owner.owed > self.limit:
+            raise LimitExceeded(
+                offset,
+                f"{owner.owed} {name} without an ACK",
+                f"at most limits.streams = {self.limit}",
+                "RFC 9113 §10.5 ENHANCE_YOUR_CALM",
+            )
+
+    # Joining midway.
 
     def lose(self, sender: Sender) -> None:
         """Octets of `sender` were lost."""

@@ -17,13 +17,7 @@ from l7codecs import Limits, Message, ProtocolError, Sender, Status, Unsupported
 from l7codecs.message import Data
 
 from ._changes import error_fields
-from ._connection import (
-    HEADER_TABLE_SIZE,
-    INITIAL_WINDOW_SIZE,
-    MAX_FRAME_SIZE,
-    Connection,
-    EndpointHooks,
-)
+from ._connection import Connection, EndpointHooks
 from ._frames import (
     ACK,
     CONTINUATION,
@@ -41,16 +35,25 @@ from ._frames import (
 )
 from ._hpack_encoder import HpackEncoder
 from ._messages import HTTP, INTERIM, PROMISE, REQUEST, TRAILERS, FrameMessage, Http2Message
+from ._settings import (
+    DEFAULT_FRAME_SIZE,
+    DEFAULT_WINDOW,
+    ENABLE_PUSH,
+    HEADER_TABLE_SIZE,
+    INITIAL_WINDOW_SIZE,
+    MAX_CONCURRENT_STREAMS,
+    MAX_FRAME_SIZE,
+    MAX_HEADER_LIST_SIZE,
+    MAX_WINDOW,
+)
 from ._static_table import HeaderField
 from ._streams import CLIENT, CLOSED, FRAME, IDLE, LAST, RESET, SERVER, Stream
 
 __all__ = ["Endpoint"]
 
-_DEFAULT_WINDOW: Final[i64] = 65535
 _STREAM_WINDOW: Final[i64] = 1 << 20
 """Octets that the peer may send on a stream ahead of what was received."""
 _CONNECTION_WINDOW: Final[i64] = 1 << 24
-_MAX_WINDOW: Final[i64] = 0x7FFFFFFF
 _OWED_LIMIT: Final[i64] = 1 << 16
 """Octets of acknowledgements that may wait to be written: more are a flood."""
 
@@ -106,20 +109,20 @@ class Endpoint(EndpointHooks):
         self._connection = connection
         self._me: i64 = CLIENT if me is Sender.CLIENT else SERVER
         self._encoder = HpackEncoder()
-        self._window: i64 = _DEFAULT_WINDOW
-        self._stream_window: i64 = _DEFAULT_WINDOW
-        self._frame_size: i64 = 16384
+        self._window: i64 = DEFAULT_WINDOW
+        self._stream_window: i64 = DEFAULT_WINDOW
+        self._frame_size: i64 = DEFAULT_FRAME_SIZE
         self._next: i64 = 1
         self._out: dict[int, _Out] = {}
         self._by_message: dict[Message, _Out] = {}
         self._received: dict[int, int] = {}
         """Octets of DATA received since the peer was last told, of each stream; 0 for the connection."""
-        settings = _setting(INITIAL_WINDOW_SIZE, _STREAM_WINDOW) + _setting(3, limits.streams)
+        settings = _setting(INITIAL_WINDOW_SIZE, _STREAM_WINDOW) + _setting(MAX_CONCURRENT_STREAMS, limits.streams)
         if self._me == CLIENT:
-            settings += _setting(2, 0)
-        settings += _setting(6, limits.head)
+            settings += _setting(ENABLE_PUSH, 0)
+        settings += _setting(MAX_HEADER_LIST_SIZE, limits.head)
         self._settings = frame(SETTINGS, 0, 0, settings) + frame(
-            WINDOW_UPDATE, 0, 0, _u32(_CONNECTION_WINDOW - _DEFAULT_WINDOW)
+            WINDOW_UPDATE, 0, 0, _u32(_CONNECTION_WINDOW - DEFAULT_WINDOW)
         )
         # A server waits for the client's first octets, which may ask for an upgrade.
         self._owed: list[bytes] = [PREFACE, self._settings] if self._me == CLIENT else []
@@ -138,19 +141,19 @@ class Endpoint(EndpointHooks):
 
     def on_settings(self, settings: dict[int, int], offset: i64) -> None:
         """The peer's settings take effect now, and are acknowledged."""
-        size = settings.get(HEADER_TABLE_SIZE)
+        size = settings.get(int(HEADER_TABLE_SIZE))
         if size is not None:
             self._encoder.set_table_limit(min(size, 4096))
-        size = settings.get(MAX_FRAME_SIZE)
+        size = settings.get(int(MAX_FRAME_SIZE))
         if size is not None:
             self._frame_size = size
-        size = settings.get(INITIAL_WINDOW_SIZE)
+        size = settings.get(int(INITIAL_WINDOW_SIZE))
         if size is not None:
             change: i64 = size - self._stream_window
             self._stream_window = size
             for out in self._out.values():
                 out.window += change
-                if out.window > _MAX_WINDOW:
+                if out.window > MAX_WINDOW:
                     raise ProtocolError(
                         offset, "a window of more than 2^31-1", "less", "RFC 9113 §6.9.2 FLOW_CONTROL_ERROR"
                     )
@@ -170,7 +173,7 @@ class Endpoint(EndpointHooks):
         """The peer takes `increment` octets more."""
         if stream == 0:
             self._window += increment
-            if self._window > _MAX_WINDOW:
+            if self._window > MAX_WINDOW:
                 raise ProtocolError(
                     offset, "a window of more than 2^31-1", "less", "RFC 9113 §6.9.1 FLOW_CONTROL_ERROR"
                 )
@@ -178,7 +181,7 @@ class Endpoint(EndpointHooks):
         out = self._out.get(int(stream))
         if out is not None:
             out.window += increment
-            if out.window > _MAX_WINDOW:
+            if out.window > MAX_WINDOW:
                 self.reset(stream, "FLOW_CONTROL_ERROR", offset)
 
     def on_reset(self, stream: i64) -> None:
@@ -192,7 +195,7 @@ class Endpoint(EndpointHooks):
     def reset(self, stream: i64, code: str, offset: i64) -> None:
         """End a stream with an error."""
         self._forget(stream)
-        self._connection.streams.pop(int(stream), None)
+        self._connection.streams.remove(stream)
         self._owe(frame(RST_STREAM, 0, stream, _u32(ERROR_NAMES.index(code))), offset)
 
     def _owe(self, octets: bytes, offset: i64) -> None:
@@ -231,7 +234,7 @@ class Endpoint(EndpointHooks):
         """Everything that can be written now: acknowledgements, window updates, DATA that waited; GOAWAY after an error."""
         parts = self._take_owed()
         for number, size in self._received.items():
-            if size > 0 and (number == 0 or number in self._connection.streams):
+            if size > 0 and (number == 0 or self._connection.streams.get(number) is not None):
                 parts.append(frame(WINDOW_UPDATE, 0, number, _u32(size)))
         self._received = {}
         for out in list(self._out.values()):
@@ -291,10 +294,10 @@ class Endpoint(EndpointHooks):
         request = message.request
         out = self._by_message.get(request) if request is not None else None
         if out is None and isinstance(request, Http2Message) and self._me == SERVER:
-            out = self._out_of(request.stream)
+            out = self._out_of(i64(request.stream))
         if out is None:
             return b""
-        stream = self._connection.streams.pop(int(out.number), None)
+        stream = self._connection.streams.remove(out.number)
         if stream is not None:
             stream.move(self._me, RESET)
         self._forget(out.number)
@@ -302,10 +305,10 @@ class Endpoint(EndpointHooks):
 
     def reply_error(self, request: Http2Message, status: Status, text: str) -> bytes:
         """A response without asking anybody: an HTTP status with `text`, or for gRPC a response that is all trailers."""
-        out = self._out_of(request.stream)
+        out = self._out_of(i64(request.stream))
         if out is None:
             return b""
-        stream = self._connection.streams.get(int(out.number))
+        stream = self._connection.streams.get(out.number)
         parts = self._take_owed()
         body = text.encode("utf-8", "replace") if request.speaks == HTTP and request.method != "HEAD" else b""
         self._block(out.number, error_fields(request.speaks != HTTP, status, text, len(body)), not body, parts)
@@ -319,7 +322,7 @@ class Endpoint(EndpointHooks):
         if stream is not None and stream.state != CLOSED and not out.queue:
             # The rest of the request is not wanted (RFC 9113 §8.1).
             parts.append(frame(RST_STREAM, 0, out.number, _u32(0)))
-            self._connection.streams.pop(int(out.number), None)
+            self._connection.streams.remove(out.number)
             self._forget(out.number)
         return b"".join(parts)
 
@@ -330,7 +333,7 @@ class Endpoint(EndpointHooks):
         connection = self._connection
         stream = Stream(number, IDLE, False)
         stream.request = message
-        connection.streams[int(number)] = stream
+        connection.streams.add(stream)
         connection.client.last_stream = number
         out = _Out(number, self._stream_window)
         out.heads.append(message)
@@ -347,12 +350,12 @@ class Endpoint(EndpointHooks):
             return self._by_message.get(request) if request is not None else None
         if not isinstance(request, Http2Message):
             raise Unsupported("an answer to no request that is known")
-        return self._out_of(request.stream)
+        return self._out_of(i64(request.stream))
 
     def _out_of(self, number: i64) -> _Out | None:
         """What is written on a stream that the peer opened; None if it is closed."""
         out = self._out.get(int(number))
-        if out is None and int(number) in self._connection.streams:
+        if out is None and self._connection.streams.get(number) is not None:
             out = _Out(number, self._stream_window)
             self._out[int(number)] = out
         return out
@@ -406,7 +409,7 @@ class Endpoint(EndpointHooks):
 
     def _move(self, out: _Out, ends: bool) -> None:
         """Follow the stream's states for what was written."""
-        stream = self._connection.streams.get(int(out.number))
+        stream = self._connection.streams.get(out.number)
         if stream is not None:
             stream.move(self._me, LAST if ends else FRAME)
             self._connection.close_if_done(stream)
@@ -416,5 +419,5 @@ class Endpoint(EndpointHooks):
     def _forget_written(self, out: _Out) -> None:
         """Nothing more is written on the stream."""
         out.ends = False
-        if self._me == SERVER or int(out.number) not in self._connection.streams:
+        if self._me == SERVER or self._connection.streams.get(out.number) is None:
             self._forget(out.number)

@@ -1,19 +1,19 @@
 """What a routing engine sees of HTTP/2: requests, responses, trailers, and the frames that concern the connection only.
 
 gRPC and Triple are HTTP/2 with more meaning. Which one a stream speaks is told by its request: gRPC by ``content-type:
-application/grpc…``, Triple
-(Dubbo 3) by that and a ``tri-`` header. The message says so in ``protocol``.
+application/grpc…``, Triple (Dubbo 3) by that and a ``tri-`` header. The message says so in ``protocol``.
 """
 
 from __future__ import annotations
 
 from typing import Final, final
 
-from mypy_extensions import i64, mypyc_attr
+from mypy_extensions import i32, i64, mypyc_attr, u8
 
 from l7codecs import Headers, Kind, Message, Sender, Status
 from l7codecs.message import AttrValue, Flow
 
+from ._bodies import Calls
 from ._hpack import HeaderBlock
 from ._meaning import (
     GRPC_STATUS,
@@ -37,16 +37,16 @@ __all__ = [
     "Http2Message",
 ]
 
-HTTP: Final[i64] = 0
-GRPC: Final[i64] = 1
-TRIPLE: Final[i64] = 2
+HTTP: Final[u8] = 0
+GRPC: Final[u8] = 1
+TRIPLE: Final[u8] = 2
 """What a stream speaks."""
 
-REQUEST: Final[i64] = 0
-RESPONSE: Final[i64] = 1
-INTERIM: Final[i64] = 2
-TRAILERS: Final[i64] = 3
-PROMISE: Final[i64] = 4
+REQUEST: Final[u8] = 0
+RESPONSE: Final[u8] = 1
+INTERIM: Final[u8] = 2
+TRAILERS: Final[u8] = 3
+PROMISE: Final[u8] = 4
 """What a header block is."""
 
 METHOD: Final = well_known(":method")
@@ -68,11 +68,13 @@ _STATUSES: Final = tuple(Status)
 """By number. Calling `Status` runs the enum's Python."""
 
 
-def _digits(octets: bytes) -> i64:
-    """The number that up to 18 decimal digits are; -1 for anything else."""
+def digits(octets: bytes) -> i64:
+    """The number that 1 to 18 decimal digits are; -1 for anything else."""
     number: i64 = 0
     at: i64 = 0
     stop: i64 = len(octets)
+    if stop == 0 or stop > 18:
+        return -1
     while at < stop:
         octet: i64 = octets[at]
         if octet < 0x30 or octet > 0x39:
@@ -99,8 +101,8 @@ class Http2Message(Message):
         more: bool,
         request: Message | None,
         stream: i64,
-        role: i64,
-        speaks: i64,
+        role: u8,
+        speaks: u8,
         block: HeaderBlock,
     ) -> None:
         self.flow = flow
@@ -113,15 +115,14 @@ class Http2Message(Message):
         self.more = more
         self.request = request
         self._attributes = None
-        self.stream = stream
+        self.stream: i32 = i32(stream)
         self.role = role
         self.speaks = speaks
         self.block = block
         self.malformed: str | None = None
         """Which rule of RFC 9113 §8 it breaks: an error of its stream only."""
-        self.request_messages: i64 = -1
-        self.response_messages: i64 = -1
-        """Of the end of a gRPC call: the length-prefixed messages of either direction."""
+        self.calls: Calls | None = None
+        """Of the end of an RPC: what both bodies added up to."""
 
     @property
     def size(self) -> int | None:
@@ -164,7 +165,7 @@ class Http2Message(Message):
         field = self.block.get(STATUS)
         if field is None or not field.known or len(field.value) != 3:
             return None
-        number = _digits(field.value)
+        number = digits(field.value)
         return number if number >= 0 else None
 
     @property
@@ -199,7 +200,7 @@ class Http2Message(Message):
         field = self.block.get(GRPC_STATUS_NAME)
         if field is None or not field.known or not 0 < len(field.value) < 4:
             return None
-        number = _digits(field.value)
+        number = digits(field.value)
         return number if number >= 0 else None
 
     @property
@@ -284,9 +285,15 @@ class Http2Message(Message):
                 number = self.grpc_status
                 if number is not None:
                     attributes[_STATUS_CODE_KEY] = GRPC_STATUS[number] if number < len(GRPC_STATUS) else str(number)
-                if self.request_messages >= 0:
-                    attributes["grpc.request.message_count"] = int(self.request_messages)
-                    attributes["grpc.response.message_count"] = int(self.response_messages)
+                calls = self.calls
+                if calls is not None:
+                    attributes["grpc.streaming"] = calls.streaming
+                    attributes["grpc.request.message_count"] = int(calls.request.messages)
+                    attributes["grpc.request.message_size"] = int(calls.request.message_octets)
+                    attributes["grpc.request.compressed_count"] = int(calls.request.compressed)
+                    attributes["grpc.response.message_count"] = int(calls.response.messages)
+                    attributes["grpc.response.message_size"] = int(calls.response.message_octets)
+                    attributes["grpc.response.compressed_count"] = int(calls.response.compressed)
 
     def _collect_request(self, attributes: dict[str, AttrValue]) -> None:
         method, path, scheme, authority = self.method, self.path, self.value(SCHEME), self.authority

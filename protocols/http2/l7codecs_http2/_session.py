@@ -36,7 +36,7 @@ class Http2Session(Session):
     @property
     def pending(self) -> int:
         """Streams whose request has been seen and not answered to its end."""
-        return len(self._connection.streams)
+        return self._connection.streams.count
 
     @property
     def queued(self) -> int:

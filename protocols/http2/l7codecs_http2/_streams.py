@@ -1,7 +1,7 @@
 """Streams: what a connection is made of. RFC 9113 §5.1.
 
-The states are those of the RFC, seen from beside the connection: a stream is half closed by the client or by the server. The table says
-where each frame leads; a frame that is not in it is an error of the stream, or of the connection where the stream is idle.
+The states are those of the RFC, seen from beside the connection: a stream is half closed by the client or by the server. The table
+says where each frame leads; a frame that is not in it is an error of the stream, or of the connection where the stream is idle.
 
     state          sender  frame                 → state
 """
@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from mypy_extensions import i64, mypyc_attr
+from mypy_extensions import i32, i64, mypyc_attr, u8
 
+from ._bodies import Body, Calls
 from ._messages import Http2Message
 
-__all__ = ["CLOSED", "TRANSITIONS", "Stream"]
+__all__ = ["CLOSED", "TRANSITIONS", "Stream", "StreamTable"]
 
 IDLE: Final[i64] = 0
 RESERVED: Final[i64] = 1
@@ -31,6 +32,8 @@ LAST: Final[i64] = 1  # the same with END_STREAM
 RESET: Final[i64] = 2
 
 REFUSED: Final[i64] = -1
+
+_MIN_SLOTS: Final[i64] = 16
 
 _TABLE: Final[dict[tuple[i64, i64, i64], i64]] = {
     (IDLE, CLIENT, FRAME): OPEN,
@@ -66,74 +69,128 @@ class Stream:
     """One stream that is not closed."""
 
     def __init__(self, number: i64, state: i64, joined: bool) -> None:
-        self.number = number
-        self.state = state
+        self.number: i32 = i32(number)
+        self.state: u8 = u8(state)
         self.joined = joined
         """It was open before its beginning could be seen."""
         self.request: Http2Message | None = None
         self.response: Http2Message | None = None
-        self.request_body = Body()
-        self.response_body = Body()
+        self._request_body: Body | None = None
+        self._response_body: Body | None = None
 
     def move(self, sender: i64, frame: i64) -> bool:
         """Follow the table; False where it has no such entry."""
-        following: i64 = TRANSITIONS[(self.state * 2 + sender) * 3 + frame]
+        following: i64 = TRANSITIONS[(i64(self.state) * 2 + sender) * 3 + frame]
         if following == REFUSED:
             return False
-        self.state = following
+        self.state = u8(following)
         return True
+
+    def allows(self, sender: i64, frame: i64) -> bool:
+        """Whether the table has an entry for such a frame."""
+        return TRANSITIONS[(i64(self.state) * 2 + sender) * 3 + frame] != REFUSED
+
+    def seen_body(self, sender: i64) -> Body | None:
+        """What is known of the body that `sender` sends; None while nothing is."""
+        return self._request_body if sender == CLIENT else self._response_body
+
+    def body(self, sender: i64) -> Body:
+        """The body that `sender` sends."""
+        found = self._request_body if sender == CLIENT else self._response_body
+        if found is None:
+            found = Body()
+            if sender == CLIENT:
+                self._request_body = found
+            else:
+                self._response_body = found
+        return found
+
+    def calls(self) -> Calls:
+        """Both bodies as they are by now."""
+        request, response = self._request_body, self._response_body
+        return Calls(Body() if request is None else request.copy(), Body() if response is None else response.copy())
+
+
+NO_STREAM: Final = Stream(-1, CLOSED, False)
 
 
 @final
-@mypyc_attr(acyclic=True)
-class Body:
-    """What DATA frames of one direction of a stream add up to: octets, and the length-prefixed messages of gRPC.
+class StreamTable:
+    """The streams that are not closed, by number: a hash table with linear probing.
 
-    Each such message is a flag (1: compressed), four octets of length, and that many octets (gRPC over HTTP/2,
-    "Length-Prefixed-Message"); they may
-    be cut anywhere by frames.
+    Streams that follow one another are neighbours in it. A peer that chooses numbers which collide makes a lookup look at every open
+    stream, of which there are at most ``limits.streams``.
     """
 
     def __init__(self) -> None:
-        self.octets: i64 = 0
-        self.declared: i64 = -1
-        """content-length, -1 where there is none."""
-        self.messages: i64 = 0
-        """Length-prefixed messages that are complete."""
-        self.compressed: i64 = 0
-        """How many of them, or of the one that has begun, are compressed."""
-        self.largest: i64 = 0
-        """Octets of the largest whose length is known."""
-        self._prefix: i64 = 0
-        self._length: i64 = 0
-        self._left: i64 = 0
+        self._slots = [NO_STREAM] * _MIN_SLOTS
+        self._mask: i64 = _MIN_SLOTS - 1
+        self.count: i64 = 0
 
-    def count_messages(self, payload: bytes, at: i64, stop: i64) -> None:
-        """Go on counting the length-prefixed messages in ``payload[at:stop]``."""
-        while at < stop:
-            if self._prefix < 5:
-                octet: i64 = payload[at]
-                at += 1
-                if self._prefix == 0:
-                    self._length = 0
-                    if octet != 0:
-                        self.compressed += 1
-                else:
-                    self._length = self._length * 256 + octet
-                self._prefix += 1
-                if self._prefix < 5:
-                    continue
-                self._left = self._length
-                if self._length > self.largest:
-                    self.largest = self._length
-            step = min(self._left, stop - at)
-            at += step
-            self._left -= step
-            if self._left == 0:
-                self.messages += 1
-                self._prefix = 0
+    def get(self, number: i64) -> Stream | None:
+        """The stream of that number; None where there is none."""
+        slots = self._slots
+        mask = self._mask
+        at = (number >> 1) & mask
+        while True:
+            stream = slots[at]
+            found: i64 = i64(stream.number)
+            if found == number:
+                return stream
+            if found < 0:
+                return None
+            at = (at + 1) & mask
 
-    @property
-    def inside(self) -> bool:
-        """Whether a length-prefixed message has begun and not ended."""
-        return self._prefix > 0
+    def add(self, stream: Stream) -> None:
+        """Put `stream` in, in place of one that has its number."""
+        if self.count * 2 > self._mask:
+            self._rehouse((self._mask + 1) * 2)
+        at = self._find(i64(stream.number))
+        if self._slots[at].number < 0:
+            self.count += 1
+        self._slots[at] = stream
+
+    def remove(self, number: i64) -> Stream | None:
+        """Take the stream of that number out; None where there is none."""
+        slots = self._slots
+        mask = self._mask
+        hole = self._find(number)
+        found = slots[hole]
+        if found.number < 0:
+            return None
+        slots[hole] = NO_STREAM
+        self.count -= 1
+        at = (hole + 1) & mask
+        while True:
+            stream = slots[at]
+            if stream.number < 0:
+                break
+            home: i64 = (i64(stream.number) >> 1) & mask
+            # It stays where it is if its home lies behind the hole, in the circle.
+            if (at - home) & mask >= (at - hole) & mask:
+                slots[hole] = stream
+                slots[at] = NO_STREAM
+                hole = at
+            at = (at + 1) & mask
+        if mask >= _MIN_SLOTS and self.count * 8 <= mask:
+            self._rehouse((mask + 1) >> 1)
+        return found
+
+    def _find(self, number: i64) -> i64:
+        """The slot of the stream of that number, or the free one where it belongs."""
+        slots = self._slots
+        mask = self._mask
+        at = (number >> 1) & mask
+        while True:
+            found: i64 = i64(slots[at].number)
+            if found < 0 or found == number:
+                return at
+            at = (at + 1) & mask
+
+    def _rehouse(self, size: i64) -> None:
+        """Move to a table of `size` slots."""
+        streams = [stream for stream in self._slots if stream.number >= 0]
+        self._slots = [NO_STREAM] * size
+        self._mask = size - 1
+        for stream in streams:
+            self._slots[self._find(i64(stream.number))] = stream

@@ -1,0 +1,94 @@
+"""Bodies: what the DATA frames of one direction of a stream add up to.
+
+    flag(8) length(32) message(length)    …
+
+is a body of gRPC (grpc/grpc, doc/PROTOCOL-HTTP2.md, "Length-Prefixed-Message").
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+from mypy_extensions import i64, mypyc_attr
+
+__all__ = ["Body", "Calls"]
+
+
+@final
+@mypyc_attr(acyclic=True)
+class Body:
+    """One body: its octets, and the length-prefixed messages of gRPC in it, which may be cut anywhere by frames."""
+
+    def __init__(self) -> None:
+        self.octets: i64 = 0
+        self.declared: i64 = -1
+        """content-length, -1 where there is none."""
+        self.messages: i64 = 0
+        """Length-prefixed messages that are complete."""
+        self.message_octets: i64 = 0
+        """Octets of those and of the one that has begun, without their prefixes, as they came."""
+        self.compressed: i64 = 0
+        """How many of them, or of the one that has begun, are compressed."""
+        self._prefix: i64 = 0
+        """Octets seen of the prefix in progress."""
+        self._length: i64 = 0
+        self._left: i64 = 0
+
+    def copy(self) -> Body:
+        """What is known by now."""
+        other = Body()
+        other.octets = self.octets
+        other.declared = self.declared
+        other.messages = self.messages
+        other.message_octets = self.message_octets
+        other.compressed = self.compressed
+        other._prefix = self._prefix
+        other._length = self._length
+        other._left = self._left
+        return other
+
+    def count_messages(self, payload: bytes, at: i64, stop: i64) -> None:
+        """Go on counting the length-prefixed messages in ``payload[at:stop]``."""
+        while at < stop:
+            if self._prefix < 5:
+                octet: i64 = payload[at]
+                at += 1
+                if self._prefix == 0:
+                    self._length = 0
+                    if octet != 0:
+                        self.compressed += 1
+                else:
+                    self._length = self._length * 256 + octet
+                self._prefix += 1
+                if self._prefix < 5:
+                    continue
+                self._left = self._length
+            step = min(self._left, stop - at)
+            at += step
+            self._left -= step
+            self.message_octets += step
+            if self._left == 0:
+                self.messages += 1
+                self._prefix = 0
+
+    @property
+    def inside(self) -> bool:
+        """Whether a length-prefixed message has begun and not ended."""
+        return self._prefix > 0
+
+
+@final
+@mypyc_attr(acyclic=True)
+class Calls:
+    """Both bodies of a stream, at the end of an RPC."""
+
+    def __init__(self, request: Body, response: Body) -> None:
+        self.request = request
+        self.response = response
+
+    @property
+    def streaming(self) -> str:
+        """Which side sent more than one message: none, client, server, both. With one message, nobody can tell a stream."""
+        if self.request.messages > 1:
+            return "both" if self.response.messages > 1 else "client"
+        return "server" if self.response.messages > 1 else "none"

@@ -1,0 +1,331 @@
+"""Octets of one direction -> frames.
+
+    24 octets of preface (client)    length(24) type(8) flags(8) R(1) stream(31) payload(length)    …
+
+RFC 9113 §3.4, §4, §6. Checks what a frame's header and padding tell by themselves; joins HEADERS or PUSH_PROMISE with its CONTINUATION
+frames. Every frame but DATA is waited for as a whole; DATA is passed on as it comes. What frames mean is up to the subclass.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NoReturn
+
+from mypy_extensions import i64
+
+from l7codecs import Decoder, LimitExceeded, Limits, ProtocolError, Sender
+from l7codecs.message import Event, Flow
+from l7codecs.pairing import PairingTable
+
+from ._boundary import find_frame
+from ._connection import Connection
+from ._frames import (
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    FIXED_SIZES,
+    GOAWAY,
+    HEADER_SIZE,
+    HEADERS,
+    PADDED,
+    PING,
+    PREFACE,
+    PRIORITY_FLAG,
+    PUSH_PROMISE,
+    RST_STREAM,
+    SETTINGS,
+    TYPE_NAMES,
+)
+from ._hpack import HeaderBlock
+
+__all__ = ["FrameReader"]
+
+_MAX_CONTINUATIONS: Final = 256
+"""CONTINUATION frames of one block: 64 KiB of block in frames of 256 octets."""
+
+
+class FrameReader(Decoder):
+    """The frames of one direction.
+
+    ``type``, ``flags``, ``stream`` and ``length`` are those of the frame in progress.
+    """
+
+    def __init__(self, flow: Flow, sender: Sender, limits: Limits, connection: Connection) -> None:
+        super().__init__(flow, sender, limits, PairingTable(), PairingTable())
+        self.connection = connection
+        self.side = connection.side(sender)
+        self.peer = connection.peer(sender)
+        self.opening = True
+        """What comes before the frames is still to come: the client's preface, or HTTP/1.1 that upgrades."""
+        self.type: i64 = 0
+        self.flags: i64 = 0
+        self.stream: i64 = 0
+        self.length: i64 = 0
+        self.padding: i64 = 0
+        """Octets of padding behind the payload of DATA; -1 until that is known."""
+        self.left: i64 = -1
+        """Octets of the frame in progress that have not been passed, header included; -1 between frames."""
+        self.streaming = False
+        """The beginning of the payload of DATA has been handed out, and its end has not."""
+        self._first = True
+        self._at: i64 = 0
+        """Where in the message in progress the current frame starts."""
+        self.head_limit: i64 = limits.head
+        self.message_limit: i64 = limits.message
+        # The header block in progress.
+        self.block_type: i64 = -1
+        """HEADERS or PUSH_PROMISE; -1 outside of a block."""
+        self.block_flags: i64 = 0
+        self.block_stream: i64 = 0
+        self._first_start: i64 = 0
+        self._first_stop: i64 = 0
+        """Where in the message in progress the first part of the block lies; nearly always it is the only one."""
+        self._fragments: list[tuple[i64, i64]] = []
+        """Where the parts in CONTINUATION frames lie: start and stop."""
+        self._block_size: i64 = 0
+
+    # What frames mean, for the subclass.
+
+    def start(self) -> Event | None:
+        """What comes before the frames; clears `opening` when that is over."""
+        raise NotImplementedError
+
+    def data(self) -> Event | None:
+        """DATA, whose header and padding's length are in the window: it may all be there, or only its beginning."""
+        raise NotImplementedError
+
+    def more_data(self) -> Event | None:
+        """The next part of the payload of DATA, where `streaming`."""
+        raise NotImplementedError
+
+    def frame(self) -> Event:
+        """A frame of another type, which ends at ``buffer.pos``."""
+        raise NotImplementedError
+
+    def header_block(self) -> Event:
+        """The header block that ends at ``buffer.pos``; `decode_block` decodes it."""
+        raise NotImplementedError
+
+    # The interface of decoders.
+
+    def unfinished(self) -> bool:
+        return self.left >= 0 or self.block_type >= 0 or self.buffer.unfinished > 0
+
+    def failed(self) -> None:
+        self.connection.joined = True
+
+    def restart(self) -> None:
+        super().restart()
+        self.left = -1
+        self.streaming = False
+        self.block_type = -1
+        self._fragments = []
+        self.opening = False
+        self._first = False
+
+    def gap(self, size: int) -> None:
+        at_start = size == 0 and not self.fed
+        super().gap(size)
+        if at_start:
+            self.connection.joined = True
+        self.connection.lose(self.sender)
+
+    def boundary(self, octets: bytes) -> int:
+        if octets.startswith(PREFACE[: len(octets)]) and self.sender is Sender.CLIENT:
+            if len(octets) < len(PREFACE):
+                return -1
+            self.opening = True
+            return 0
+        return find_frame(octets)
+
+    def next_event(self) -> Event | None:
+        buffer = self.buffer
+        if self.opening:
+            return self.start()
+        while True:
+            if self.left < 0:
+                if buffer.end - buffer.pos < HEADER_SIZE and not buffer.need(HEADER_SIZE):
+                    return None
+                self._read_header()
+            if self.streaming:
+                return self.more_data()
+            if self.type == DATA:
+                if self.padding < 0 and not self._read_padding():
+                    return None
+                return self.data()
+            if not buffer.need(self.left):
+                return None
+            buffer.pos += self.left
+            self.left = -1
+            if self.type == HEADERS or self.type == CONTINUATION or self.type == PUSH_PROMISE:
+                self._collect()
+                if self.flags & END_HEADERS == 0:
+                    continue
+                return self.header_block()
+            return self.frame()
+
+    # Headers of frames.
+
+    def _read_header(self) -> None:
+        """The nine octets of a frame's header; checks what can be told from them alone."""
+        buffer = self.buffer
+        data = buffer.data
+        at = buffer.pos
+        length: i64 = (data[at] << 16) | (data[at + 1] << 8) | data[at + 2]
+        kind: i64 = data[at + 3]
+        self.length = length
+        self.type = kind
+        self.flags = data[at + 4]
+        self.stream = ((data[at + 5] & 0x7F) << 24) | (data[at + 6] << 16) | (data[at + 7] << 8) | data[at + 8]
+        self._at = buffer.message_size()
+        if self._first:
+            self._first = False
+            self.side.heard = True
+            self.connection.widen(self.sender)
+            if kind != SETTINGS and not self.connection.joined:
+                self.error_here(f"{self.name()} first", "SETTINGS", "RFC 9113 §3.4 PROTOCOL_ERROR")
+        if length > self.peer.frame_size and not self.connection.joined:
+            self.error_here(
+                f"a frame of {length} octets", f"at most {self.peer.frame_size}", "RFC 9113 §4.2 FRAME_SIZE_ERROR"
+            )
+        if self.block_type >= 0 and (kind != CONTINUATION or self.stream != self.block_stream):
+            self.error_here(
+                f"{self.name()} inside a header block", "CONTINUATION of its stream", "RFC 9113 §6.10 PROTOCOL_ERROR"
+            )
+        if kind == DATA:
+            if self.stream == 0:
+                self.error_here("DATA on stream 0", "a stream", "RFC 9113 §6 PROTOCOL_ERROR")
+            self.padding = 0
+            if self.flags & PADDED != 0:
+                if length < 1:
+                    self.error_here("padded DATA of 0 octets", "its padding's length", "RFC 9113 §6.1 FRAME_SIZE_ERROR")
+                self.padding = -1
+        else:
+            self._check_header(kind, length)
+        self.left = HEADER_SIZE + length
+
+    def _check_header(self, kind: i64, length: i64) -> None:
+        """The header of a frame that is not DATA."""
+        if kind > HEADERS and kind in FIXED_SIZES and length != FIXED_SIZES[kind]:
+            self.error_here(f"{self.name()} of {length} octets", f"{FIXED_SIZES[kind]}", "RFC 9113 §6 FRAME_SIZE_ERROR")
+        if kind == HEADERS or kind == CONTINUATION or kind == PUSH_PROMISE:
+            if (self._block_size + length > self.head_limit and self.block_type >= 0) or length > self.head_limit:
+                raise LimitExceeded(
+                    self.buffer.offset,
+                    f"a header block of more than {self.head_limit} octets",
+                    f"at most limits.head = {self.limits.head}",
+                    "RFC 9113 §10.5.1 ENHANCE_YOUR_CALM",
+                )
+        elif length > self.message_limit:
+            raise LimitExceeded(
+                self.buffer.offset,
+                f"a frame of {length} octets",
+                f"at most limits.message = {self.limits.message}",
+                "RFC 9113 §4.2",
+            )
+        if self.stream == 0:
+            if kind <= RST_STREAM or kind == PUSH_PROMISE or kind == CONTINUATION:
+                self.error_here(f"{self.name()} on stream 0", "a stream", "RFC 9113 §6 PROTOCOL_ERROR")
+        elif kind == SETTINGS or kind == PING or kind == GOAWAY:
+            self.error_here(f"{self.name()} on stream {self.stream}", "stream 0", "RFC 9113 §6 PROTOCOL_ERROR")
+        if kind == CONTINUATION and self.block_type < 0:
+            self.error_here("CONTINUATION outside of a header block", "another frame", "RFC 9113 §6.10 PROTOCOL_ERROR")
+
+    def _read_padding(self) -> bool:
+        """The length of the padding of DATA; False while that octet has not come."""
+        buffer = self.buffer
+        if not buffer.need(HEADER_SIZE + 1):
+            return False
+        self.padding = buffer.data[buffer.pos + HEADER_SIZE]
+        if self.padding >= self.length:
+            self.error_here(
+                f"{self.padding} octets of padding", "less than the payload", "RFC 9113 §6.1 PROTOCOL_ERROR"
+            )
+        return True
+
+    def name(self) -> str:
+        """The type of the frame in progress."""
+        return TYPE_NAMES.get(int(self.type), f"type 0x{self.type:02x}")
+
+    def error_here(self, seen: str, expected: str, spec: str) -> NoReturn:
+        """Raise `ProtocolError` for the frame in progress."""
+        raise ProtocolError(self.buffer.message_offset + self._at, seen, expected, spec)
+
+    def number(self, at: i64) -> i64:
+        """Four octets of the payload of a frame that has just been passed, from its octet `at` on, as a number."""
+        octets = self.buffer.data
+        at += self.buffer.pos - self.length
+        return (octets[at] << 24) | (octets[at + 1] << 16) | (octets[at + 2] << 8) | octets[at + 3]
+
+    # Header blocks.
+
+    def _collect(self) -> None:
+        """Note where the part of a header block lies that HEADERS, PUSH_PROMISE or CONTINUATION has brought."""
+        start = self._at + HEADER_SIZE
+        stop = start + self.length
+        if self.type == CONTINUATION:
+            if len(self._fragments) >= _MAX_CONTINUATIONS:
+                raise LimitExceeded(
+                    self.buffer.message_offset + self._at,
+                    f"more than {_MAX_CONTINUATIONS} CONTINUATION frames",
+                    "fewer in one header block",
+                    "RFC 9113 §10.5.1 ENHANCE_YOUR_CALM",
+                )
+            self._fragments.append((start, stop))
+            self._block_size += stop - start
+            return
+        skipped: i64 = 0
+        padding: i64 = 0
+        if self.flags & PADDED != 0:
+            if self.length < 1:
+                self.error_here(
+                    f"padded {self.name()} of 0 octets", "its padding's length", "RFC 9113 §6.2 FRAME_SIZE_ERROR"
+                )
+            padding = self.buffer.data[self.buffer.pos - self.length]
+            skipped = 1
+        if self.type == HEADERS and self.flags & PRIORITY_FLAG != 0:
+            skipped += 5
+        elif self.type == PUSH_PROMISE:
+            skipped += 4
+        if skipped + padding > self.length:
+            self.error_here(f"{padding} octets of padding", "less than the payload", "RFC 9113 §6.2 PROTOCOL_ERROR")
+        self.block_type = self.type
+        self.block_flags = self.flags
+        self.block_stream = self.stream
+        self._first_start = start + skipped
+        self._first_stop = stop - padding
+        self._block_size = self._first_stop - self._first_start
+        if self._fragments:
+            self._fragments = []
+
+    def decode_block(self, octets: bytes, begin: i64) -> HeaderBlock:
+        """The fields of the header block that is whole; ``octets[begin]`` is the first of its message."""
+        fragments = self._fragments
+        try:
+            if not fragments:
+                return self.side.hpack.decode(octets, begin + self._first_start, begin + self._first_stop)
+            first = octets[begin + self._first_start : begin + self._first_stop]
+            joined = first + b"".join([octets[begin + start : begin + stop] for start, stop in fragments])
+            return self.side.hpack.decode(joined, 0, len(joined))
+        except ProtocolError as error:
+            raise ProtocolError(
+                self._place(error.offset), error.seen, error.expected, error.spec + " COMPRESSION_ERROR"
+            ) from None
+
+    def promised(self, octets: bytes, begin: i64) -> i64:
+        """The stream that PUSH_PROMISE announces."""
+        at = begin + self._first_start - 4
+        return ((octets[at] & 0x7F) << 24) | (octets[at + 1] << 16) | (octets[at + 2] << 8) | octets[at + 3]
+
+    def _place(self, at: i64) -> int:
+        """Where in the direction octet `at` of the joined block stands."""
+        offset: i64 = self.buffer.message_offset
+        end = self._first_stop
+        if at < end - self._first_start:
+            return offset + self._first_start + at
+        at -= end - self._first_start
+        for start, stop in self._fragments:
+            if at < stop - start:
+                return offset + start + at
+            at -= stop - start
+            end = stop
+        return offset + end
