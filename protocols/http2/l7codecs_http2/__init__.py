@@ -46,6 +46,12 @@ _RPC = (
     ),
     Attribute("grpc.timeout_ms", int, _CLIENT, "grpc-timeout in ms, rounded up"),
     Attribute(
+        "grpc.streaming",
+        str,
+        _SERVER,
+        "at the end of a call, which side sent more than one message: none, client, server, both",
+    ),
+    Attribute(
         "grpc.request.message_count", int, _SERVER, "at the end of a call: the client's length-prefixed messages"
     ),
     Attribute("grpc.request.message_size", int, _SERVER, "their octets, without prefixes, as they came"),
