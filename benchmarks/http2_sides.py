@@ -22,7 +22,7 @@ import jh2._hazmat
 import l7codecs
 from l7codecs import Sender, Session
 
-from .http2_octets import ACK, PREFACE, SETTINGS
+from .http2_octets import ACK, FRAME_SIZE, PREFACE, SETTINGS
 
 __all__ = [
     "H2Answers",
@@ -32,8 +32,10 @@ __all__ = [
     "OurAnswers",
     "OurBody",
     "OurCalls",
+    "OurCopiedBody",
     "OurRequests",
     "Walk",
+    "copy_body",
     "hpack_decoder",
     "jh2_decoder",
     "nghttp2_missing",
@@ -114,7 +116,7 @@ class OurAnswers:
 
 
 class OurBody:
-    """l7codecs: the octets of a body, of one stream that does not end."""
+    """l7codecs: the octets of a body, of one stream that does not end; each payload without a copy."""
 
     def __init__(self, head: bytes) -> None:
         self.session = open_session()
@@ -126,8 +128,29 @@ class OurBody:
         octets = 0
         for chunk in chunks:
             for event in receive(CLIENT, chunk):
+                octets += len(event.payload_view)
+        return octets
+
+
+class OurCopiedBody(OurBody):
+    """The same, each payload as `bytes`."""
+
+    def __call__(self, chunks: Sequence[bytes]) -> int:
+        receive: Receive = self.session.receive
+        octets = 0
+        for chunk in chunks:
+            for event in receive(CLIENT, chunk):
                 octets += len(event.payload)
         return octets
+
+
+def copy_body(chunks: Sequence[bytes]) -> int:
+    """No protocol at all: the octets, copied in pieces of a frame's size."""
+    octets = 0
+    for chunk in chunks:
+        for at in range(0, len(chunk), FRAME_SIZE):
+            octets += len(chunk[at : at + FRAME_SIZE])
+    return octets
 
 
 class H2Requests:

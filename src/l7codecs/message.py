@@ -165,9 +165,9 @@ class Message(Event):
         self.octets = octets
         self.start = start
         self.stop = stop
-        self.more = more
         self.request = request
         self._attributes: dict[str, AttrValue] | None = None
+        self.more = more  # last, so that small numbers of a subclass share its place in memory
 
     @property
     def protocol(self) -> str:
@@ -304,6 +304,16 @@ class Data(Event):
         if self._first == 0 and self._last == len(self._octets):
             return self._octets
         return self._octets[self._first : self._last]
+
+    @property
+    def payload_size(self) -> int:
+        """Octets of ``payload``, which is not cut for it."""
+        return self._last - self._first
+
+    @property
+    def payload_view(self) -> memoryview:
+        """``payload`` without a copy; it keeps the octets of the whole read alive."""
+        return memoryview(self._octets)[self._first : self._last]
 
     def __repr__(self) -> str:
         return f"<Data {self.message.protocol} {self.sender.value} offset={self.offset} size={self._stop - self._start} more={self.more}>"

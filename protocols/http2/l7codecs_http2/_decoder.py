@@ -156,7 +156,9 @@ class Http2Decoder(FrameReader):
             connection.flows[HTTP], self.sender, _REQUEST, offset, octets, 0, len(octets), False, None, 1, REQUEST, HTTP,
             as_block(head),
         )  # fmt: skip
-        message.malformed = find_fault(message, True)
+        fault = find_fault(message, True)
+        if fault is not None:
+            message.note(fault)
         connection.open(1, CLIENT_DONE, False, offset).request = message
         return message
 
@@ -232,10 +234,11 @@ class Http2Decoder(FrameReader):
             None if role == REQUEST else request,
             number, role, speaks, block,
         )  # fmt: skip
-        message.malformed = find_fault(message, ends)
-        endpoint = connection.endpoint
-        if endpoint is not None and message.malformed is not None:
-            endpoint.on_malformed(number, offset)
+        fault = find_fault(message, ends)
+        if fault is not None:
+            message.note(fault)
+            if connection.endpoint is not None:
+                connection.endpoint.on_malformed(number, offset)
         if role == REQUEST:
             stream.request = message
         elif role == RESPONSE:
@@ -249,7 +252,7 @@ class Http2Decoder(FrameReader):
         if ends and role != INTERIM:
             self._check_length(message, stream)
             if self._who == SERVER and speaks != HTTP:
-                message.calls = stream.calls()
+                message.note(None, stream.calls())
         connection.close_if_done(stream)
         return message
 
@@ -310,7 +313,9 @@ class Http2Decoder(FrameReader):
             connection.flows[HTTP], self.sender, _PUSH, offset, octets, start, stop, False,
             None if parent is None else parent.request, promised, PROMISE, HTTP, block,
         )  # fmt: skip
-        message.malformed = find_fault(message, True)
+        fault = find_fault(message, True)
+        if fault is not None:
+            message.note(fault)
         connection.open(promised, RESERVED, False, offset).request = message
         return message
 
@@ -452,8 +457,9 @@ class Http2Decoder(FrameReader):
         request = stream.request
         if self._who == SERVER and (request is None or request.method == "HEAD" or message.status_code == 304):
             return  # content-length speaks of another response (RFC 9110 §8.6)
-        if message.malformed is None:
-            message.malformed = f"content-length {body.declared} with a body of {body.octets} octets"
+        message.note(f"content-length {body.declared} with a body of {body.octets} octets")
+        if self.connection.endpoint is not None:
+            self.connection.endpoint.on_malformed(i64(stream.number), self.buffer.message_offset)
 
     # The other frames.
 

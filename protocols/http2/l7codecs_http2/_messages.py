@@ -86,6 +86,16 @@ def digits(octets: bytes) -> i64:
 
 @final
 @mypyc_attr(acyclic=True)
+class _Findings:
+    """What few messages have: those that are malformed, and the last of an RPC."""
+
+    def __init__(self) -> None:
+        self.malformed: str | None = None
+        self.calls: Calls | None = None
+
+
+@final
+@mypyc_attr(acyclic=True)
 class Http2Message(Message):
     """One header block with its meaning."""
 
@@ -112,17 +122,37 @@ class Http2Message(Message):
         self.octets = octets
         self.start = start
         self.stop = stop
-        self.more = more
         self.request = request
         self._attributes = None
-        self.stream: i32 = i32(stream)
+        self.more = more
         self.role = role
         self.speaks = speaks
+        self.stream: i32 = i32(stream)
         self.block = block
-        self.malformed: str | None = None
+        self._findings: _Findings | None = None
+
+    @property
+    def malformed(self) -> str | None:
         """Which rule of RFC 9113 §8 it breaks: an error of its stream only."""
-        self.calls: Calls | None = None
+        found = self._findings
+        return None if found is None else found.malformed
+
+    @property
+    def calls(self) -> Calls | None:
         """Of the end of an RPC: what both bodies added up to."""
+        found = self._findings
+        return None if found is None else found.calls
+
+    def note(self, malformed: str | None, calls: Calls | None = None) -> None:
+        """Keep what was found out about the message: the first fault, and what an RPC added up to."""
+        found = self._findings
+        if found is None:
+            found = _Findings()
+            self._findings = found
+        if found.malformed is None:
+            found.malformed = malformed
+        if calls is not None:
+            found.calls = calls
 
     @property
     def size(self) -> int | None:
@@ -371,9 +401,9 @@ class FrameMessage(Message):
         self.octets = octets
         self.start = start
         self.stop = stop
-        self.more = False
         self.request = request
         self._attributes = None
+        self.more = False
         self.stream = stream
         self.name = name
         self.code = code

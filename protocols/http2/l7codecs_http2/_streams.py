@@ -116,10 +116,11 @@ NO_STREAM: Final = Stream(-1, CLOSED, False)
 
 @final
 class StreamTable:
-    """The streams that are not closed, by number: a hash table with linear probing.
+    """The streams that are not closed, by number: a hash table with linear probing, in which nobody stands nearer to its home than one
+    that it stands behind ("Robin Hood").
 
-    Streams that follow one another are neighbours in it. A peer that chooses numbers which collide makes a lookup look at every open
-    stream, of which there are at most ``limits.streams``.
+    Streams that follow one another are neighbours in it, each at home. A peer that chooses numbers which collide makes a lookup look at
+    every open stream, of which there are at most ``limits.streams``.
     """
 
     def __init__(self) -> None:
@@ -129,68 +130,73 @@ class StreamTable:
 
     def get(self, number: i64) -> Stream | None:
         """The stream of that number; None where there is none."""
-        slots = self._slots
-        mask = self._mask
-        at = (number >> 1) & mask
-        while True:
-            stream = slots[at]
-            found: i64 = i64(stream.number)
-            if found == number:
-                return stream
-            if found < 0:
-                return None
-            at = (at + 1) & mask
+        stream = self._slots[self._find(number)]
+        return stream if i64(stream.number) == number else None
 
     def add(self, stream: Stream) -> None:
         """Put `stream` in, in place of one that has its number."""
-        if self.count * 2 > self._mask:
+        if self.count * 3 > self._mask * 2:
             self._rehouse((self._mask + 1) * 2)
-        at = self._find(i64(stream.number))
-        if self._slots[at].number < 0:
-            self.count += 1
-        self._slots[at] = stream
+        slots = self._slots
+        mask = self._mask
+        number: i64 = i64(stream.number)
+        at = self._find(number)
+        other = slots[at]
+        slots[at] = stream
+        if i64(other.number) == number:
+            return
+        self.count += 1
+        while other.number >= 0:
+            at = (at + 1) & mask
+            displaced = slots[at]
+            # The one that stands nearer to its home makes way.
+            if displaced.number < 0 or _distance(displaced, at, mask) < _distance(other, at, mask):
+                slots[at] = other
+                other = displaced
 
     def remove(self, number: i64) -> Stream | None:
         """Take the stream of that number out; None where there is none."""
         slots = self._slots
         mask = self._mask
-        hole = self._find(number)
-        found = slots[hole]
-        if found.number < 0:
+        at = self._find(number)
+        found = slots[at]
+        if i64(found.number) != number:
             return None
-        slots[hole] = NO_STREAM
         self.count -= 1
-        at = (hole + 1) & mask
-        while True:
-            stream = slots[at]
-            if stream.number < 0:
-                break
-            home: i64 = (i64(stream.number) >> 1) & mask
-            # It stays where it is if its home lies behind the hole, in the circle.
-            if (at - home) & mask >= (at - hole) & mask:
-                slots[hole] = stream
-                slots[at] = NO_STREAM
-                hole = at
-            at = (at + 1) & mask
+        behind = (at + 1) & mask
+        while slots[behind].number >= 0 and _distance(slots[behind], behind, mask) > 0:
+            slots[at] = slots[behind]
+            at = behind
+            behind = (at + 1) & mask
+        slots[at] = NO_STREAM
         if mask >= _MIN_SLOTS and self.count * 8 <= mask:
             self._rehouse((mask + 1) >> 1)
         return found
 
     def _find(self, number: i64) -> i64:
-        """The slot of the stream of that number, or the free one where it belongs."""
+        """The slot of the stream of that number, or the one where it belongs."""
         slots = self._slots
         mask = self._mask
         at = (number >> 1) & mask
+        distance: i64 = 0
         while True:
-            found: i64 = i64(slots[at].number)
-            if found < 0 or found == number:
+            stream = slots[at]
+            found: i64 = i64(stream.number)
+            if found == number or found < 0 or (at - (found >> 1)) & mask < distance:
                 return at
             at = (at + 1) & mask
+            distance += 1
 
     def _rehouse(self, size: i64) -> None:
         """Move to a table of `size` slots."""
         streams = [stream for stream in self._slots if stream.number >= 0]
         self._slots = [NO_STREAM] * size
         self._mask = size - 1
+        self.count = 0
         for stream in streams:
-            self._slots[self._find(i64(stream.number))] = stream
+            self.add(stream)
+
+
+def _distance(stream: Stream, at: i64, mask: i64) -> i64:
+    """How far from its home `stream` stands at the slot `at`."""
+    return (at - (i64(stream.number) >> 1)) & mask
