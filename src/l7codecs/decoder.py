@@ -84,6 +84,13 @@ class Decoder:
         self.asks.clear()
         self.answers.clear()
 
+    def go_on_behind(self, size: int) -> None:
+        """`size` octets are lost inside something whose end is known: decoding goes on behind them. Everything fed has been handed out."""
+        lost = Gap(self.sender, self.buffer.offset, size)
+        self.buffer.skip_lost(size)
+        lost.resumed_at = self.buffer.offset
+        self.set_aside(lost)
+
     def set_aside(self, event: Event) -> None:
         """Let `event` come before anything that is decoded from now on."""
         if self.backlog is None:

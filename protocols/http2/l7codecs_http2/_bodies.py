@@ -29,6 +29,8 @@ class Body:
         """Octets of those and of the one that has begun, without their prefixes, as they came."""
         self.compressed: i64 = 0
         """How many of them, or of the one that has begun, are compressed."""
+        self.certain = True
+        """No octet that the numbers of messages depend on was lost."""
         self._prefix: i64 = 0
         """Octets seen of the prefix in progress."""
         self._length: i64 = 0
@@ -42,6 +44,7 @@ class Body:
         other.messages = self.messages
         other.message_octets = self.message_octets
         other.compressed = self.compressed
+        other.certain = self.certain
         other._prefix = self._prefix
         other._length = self._length
         other._left = self._left
@@ -71,6 +74,15 @@ class Body:
                 self.messages += 1
                 self._prefix = 0
 
+    def lose(self, size: i64) -> None:
+        """`size` octets were lost: nothing else is where they lie inside a message whose length is known."""
+        self.octets += size
+        if self._prefix == 5 and size < self._left:
+            self._left -= size
+            self.message_octets += size
+        else:
+            self.certain = False
+
     @property
     def inside(self) -> bool:
         """Whether a length-prefixed message has begun and not ended."""
@@ -85,6 +97,11 @@ class Calls:
     def __init__(self, request: Body, response: Body) -> None:
         self.request = request
         self.response = response
+
+    @property
+    def certain(self) -> bool:
+        """Whether no octet was lost that the numbers of messages depend on."""
+        return self.request.certain and self.response.certain
 
     @property
     def streaming(self) -> str:

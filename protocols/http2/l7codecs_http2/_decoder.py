@@ -384,6 +384,11 @@ class Http2Decoder(FrameReader):
         self._count(head, stream, octets, first, last, ends)
         return Data(head, offset, octets, not ends, start, stop, first, last)
 
+    def lose_data(self, size: i64) -> None:
+        stream = self._body_stream
+        if stream is not None:
+            stream.body(self._who).lose(min(size, max(self.left - self.padding, 0)))
+
     def _count(self, head: Http2Message, stream: Stream, octets: bytes, first: i64, last: i64, ends: bool) -> None:
         """Count ``octets[first:last]`` for the body of `head`, which it `ends` or not."""
         body = stream.body(self._who)

@@ -3,7 +3,8 @@
     24 octets of preface (client)    length(24) type(8) flags(8) R(1) stream(31) payload(length)    …
 
 RFC 9113 §3.4, §4, §6. Checks what a frame's header and padding tell by themselves; joins HEADERS or PUSH_PROMISE with its CONTINUATION
-frames. Every frame but DATA is waited for as a whole; DATA is passed on as it comes. What frames mean is up to the subclass.
+frames. Every frame but DATA is waited for as a whole; DATA is passed on as it comes, and octets lost inside it lose nothing else. What
+frames mean is up to the subclass.
 """
 
 from __future__ import annotations
@@ -97,6 +98,10 @@ class FrameReader(Decoder):
         """The next part of the payload of DATA, where `streaming`."""
         raise NotImplementedError
 
+    def lose_data(self, size: i64) -> None:
+        """`size` of the octets of DATA that are still to come are lost; the frame's end is not among them."""
+        raise NotImplementedError
+
     def frame(self) -> Event:
         """A frame of another type, which ends at ``buffer.pos``."""
         raise NotImplementedError
@@ -123,6 +128,11 @@ class FrameReader(Decoder):
         self._first = False
 
     def gap(self, size: int) -> None:
+        if self.streaming and 0 < size < self.left and self.buffer.unfinished == 0:
+            self.lose_data(size)
+            self.left -= size
+            self.go_on_behind(size)
+            return
         at_start = size == 0 and not self.fed
         super().gap(size)
         if at_start:

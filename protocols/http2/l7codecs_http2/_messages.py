@@ -316,7 +316,7 @@ class Http2Message(Message):
                 if number is not None:
                     attributes[_STATUS_CODE_KEY] = GRPC_STATUS[number] if number < len(GRPC_STATUS) else str(number)
                 calls = self.calls
-                if calls is not None:
+                if calls is not None and calls.certain:
                     attributes["grpc.streaming"] = calls.streaming
                     attributes["grpc.request.message_count"] = int(calls.request.messages)
                     attributes["grpc.request.message_size"] = int(calls.request.message_octets)

@@ -22,7 +22,7 @@ from typing import Final, final
 from mypy_extensions import i64
 
 from l7codecs import Decoder, Kind, LimitExceeded, Limits, ProtocolError, Sender
-from l7codecs.message import Event, Flow, Gap
+from l7codecs.message import Event, Flow
 from l7codecs.pairing import PairingTable
 
 from ._boundary import find_command_boundary, find_reply_boundary
@@ -125,10 +125,7 @@ class ReplyDecoder(Decoder):
         passed = self._announce() if self.head is None else self.rest()
         if passed is not None:
             self.set_aside(passed)
-        lost = Gap(self.sender, buffer.offset, size)
-        buffer.skip_lost(size)
-        lost.resumed_at = buffer.offset
-        self.set_aside(lost)
+        self.go_on_behind(size)
 
     def next_event(self) -> Event | None:
         buffer = self.buffer

@@ -20,7 +20,7 @@ from librt.strings import read_i16_le, read_i64_le
 from mypy_extensions import i64, mypyc_attr
 
 from l7codecs import Decoder, Kind, LimitExceeded, Limits, ProtocolError, Sender
-from l7codecs.message import Event, Flow, Gap
+from l7codecs.message import Event, Flow
 from l7codecs.pairing import PairingTable
 
 from ._boundary import find_command_boundary
@@ -134,10 +134,7 @@ class RequestDecoder(Decoder):
         passed = self._announce() if self.head is None else self.rest()
         if passed is not None:
             self.set_aside(passed)
-        lost = Gap(self.sender, buffer.offset, size)
-        buffer.skip_lost(size)
-        lost.resumed_at = buffer.offset
-        self.set_aside(lost)
+        self.go_on_behind(size)
 
     def next_event(self) -> Event | None:
         buffer = self.buffer
