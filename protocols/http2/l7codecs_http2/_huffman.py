@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from librt.strings import BytesWriter, read_i32_le, read_i64_be, write_i16_le, write_i32_be
-from mypy_extensions import i16, i32, i64, u8
+from librt.strings import BytesWriter, read_i32_le, read_i64_be, write_i32_be, write_i64_le
+from mypy_extensions import i32, i64, u8
 
 from ._huffman_table import CODES, SIZES
 
@@ -41,10 +41,9 @@ EOS_SEEN: Final[i64] = -3
 _EOS: Final[i64] = 256
 _WINDOW: Final[i64] = 12
 _WINDOW_MASK: Final[i64] = 0xFFF
+_SHORTEST: Final[i64] = 5
 _SHORTEST_LONG: Final[i64] = 13
 _LONGEST: Final[i64] = 30
-_TWO: Final[i64] = 0x02000000
-"""Entries from here on hold two octets."""
 
 
 def _pack(values: list[int]) -> bytes:
@@ -52,10 +51,13 @@ def _pack(values: list[int]) -> bytes:
 
 
 def _decoding_table() -> bytes:
-    """For every 12 bits that may come next, the octets whose codes are whole in them: 32 bits each, little-endian.
+    """For every 12 bits that may come next, the one or two octets whose codes are whole in them: 32 bits each, little-endian.
 
-    Bits 0-7 first octet, 8-15 second octet, 16-19 size of the first code, 20-23 size of all codes, 24-25 number of octets.
-    All zero where the first code is longer. Codes of up to 12 bits are those of ASCII, so the upper bits of the octets are 0.
+        bits  0-5    size of the codes
+        bits  8-15   8 times the number of octets
+        bits 16-31   the octets, the first one lowest; codes of up to 12 bits are those of ASCII, so bits 23 and 31 are 0
+
+    The lower halves of four entries can be added. An entry is 0 where the first code is longer: those bits are 0xFFC or above.
     """
     single = [(0, 0)] * 4096
     for symbol, (code, size) in enumerate(zip(CODES, SIZES, strict=True)):
@@ -68,13 +70,13 @@ def _decoding_table() -> bytes:
         if size == 0:
             table.append(0)
         elif second_size and size + second_size <= 12:
-            table.append(first | second << 8 | size << 16 | (size + second_size) << 20 | 2 << 24)
+            table.append(size + second_size | 16 << 8 | first << 16 | second << 24)
         else:
-            table.append(first | size << 16 | size << 20 | 1 << 24)
+            table.append(size | 8 << 8 | first << 16)
     return _pack(table)
 
 
-def _long_codes() -> tuple[bytes, bytes]:
+def _codes_by_size() -> tuple[bytes, bytes]:
     """For each size of a code its first code, the number of codes, and where their symbols stand in the list that comes second."""
     rows: list[int] = []
     symbols: list[int] = []
@@ -86,9 +88,9 @@ def _long_codes() -> tuple[bytes, bytes]:
 
 
 _DECODING: Final = _decoding_table()
-_LONG: Final = _long_codes()
-_LONG_CODES: Final = _LONG[0]
-_LONG_SYMBOLS: Final = _LONG[1]
+_CANONICAL: Final = _codes_by_size()
+_BY_SIZE: Final = _CANONICAL[0]
+_SYMBOLS: Final = _CANONICAL[1]
 _ENCODING: Final = _pack(list(CODES[:256]))
 _BITS: Final = bytes(SIZES[:256])
 
@@ -100,85 +102,101 @@ def decode_huffman(data: bytes, start: i64, stop: i64, out: BytesWriter) -> i64:
     each one read.
     """
     table = _DECODING
-    swift: i64 = min(stop - 6, len(data) - 8)
-    at = start
-    bits: i64 = 0  # the lower `have` bits are to be decoded; what stands above them is done with
-    have: i64 = 0
+    bit = start * 8
+    last = stop * 8
+    size: i64 = len(out)
     result: i64 = DECODED
     while True:
-        if at <= swift:
-            bits = ((bits & _WINDOW_MASK) << 48) | ((read_i64_be(data, at) >> 16) & 0xFFFFFFFFFFFF)
-            at += 6
-            have += 48
+        # Four times 12 bits of a word that has 57 or more to come; behind the string it has ones. Up to 8 octets.
+        at = bit >> 3
+        if at + 8 <= stop:
+            word: i64 = read_i64_be(data, at)
         else:
-            bits &= _WINDOW_MASK
-            while have < _LONGEST and at < stop:
-                octet: i64 = data[at]
-                bits = (bits << 8) | octet
-                at += 1
-                have += 8
-            if have < _WINDOW:
-                break
-        while have >= _WINDOW:
-            entry = i64(read_i32_le(table, ((bits >> (have - _WINDOW)) & _WINDOW_MASK) * 4))
-            if entry >= _TWO:
-                write_i16_le(out, i16(entry & 0x7F7F))
-                have -= (entry >> 20) & 15
-            elif entry != 0:
-                out.append(u8(entry & 0x7F))
-                have -= (entry >> 20) & 15
-            else:
-                bits &= 0xFFFFFFFFFFFFFFF
-                if have < _LONGEST:
-                    bits &= 0x3FFFFFFF
-                    while have < _LONGEST and at < stop:
-                        octet = data[at]
-                        bits = (bits << 8) | octet
-                        at += 1
-                        have += 8
-                found = _long_code(bits, have)
-                if found < 0:
-                    return PADDING_LONG
-                symbol = found & 0x1FF
-                if symbol == _EOS:
-                    return EOS_SEEN
-                if symbol == 0 or symbol == 0x0A or symbol == 0x0D:
-                    result = BAD_OCTET
-                out.append(u8(symbol))
-                have -= found >> 9
-    while True:
-        window = ((bits << (_WINDOW - have)) & _WINDOW_MASK) | (_WINDOW_MASK >> have)
-        entry = i64(read_i32_le(table, window * 4))
-        size = (entry >> 16) & 15
-        if entry == 0 or size > have:
+            word = _last_word(data, at, stop)
+        shift = 52 - (bit & 7)
+        one = i64(read_i32_le(table, ((word >> shift) & _WINDOW_MASK) * 4))
+        shift -= one & 63
+        two = i64(read_i32_le(table, ((word >> shift) & _WINDOW_MASK) * 4))
+        shift -= two & 63
+        three = i64(read_i32_le(table, ((word >> shift) & _WINDOW_MASK) * 4))
+        shift -= three & 63
+        four = i64(read_i32_le(table, ((word >> shift) & _WINDOW_MASK) * 4))
+        octets = (one >> 16) | ((two >> 16) << ((one >> 8) & 127))
+        one += two
+        octets |= (three >> 16) << ((one >> 8) & 127)
+        one += three
+        octets |= (four >> 16) << ((one >> 8) & 127)
+        one += four
+        write_i64_le(out, octets)
+        bit += one & 63
+        size += (one >> 11) & 15
+        if four != 0:
+            if one & 0x4000 == 0:  # fewer than 8 octets
+                out.truncate(size)
+            continue
+        out.truncate(size)
+        left = last - bit
+        if 0 <= left <= 7:
+            return result  # the entry is 0, so what is left is all ones
+        if left < 0:
             break
-        out.append(u8(entry & 0x7F))
-        have -= size
-    if have > 7:
-        return PADDING_LONG
-    return result if window == _WINDOW_MASK else PADDING_ZERO
+        found = _code(data, bit, stop, _SHORTEST_LONG)
+        if found < 0:
+            break
+        symbol = found & 0x1FF
+        if symbol == _EOS:
+            return EOS_SEEN
+        if symbol == 0 or symbol == 0x0A or symbol == 0x0D:
+            result = BAD_OCTET
+        out.append(u8(symbol))
+        size += 1
+        bit += found >> 9
+    return _fault(data, start, stop)
 
 
-def _long_code(bits: i64, have: i64) -> i64:
-    """The symbol (bits 0-8) and the size (from bit 9 on) of the code longer than the window that the lower `have` bits begin with.
+def _last_word(data: bytes, at: i64, stop: i64) -> i64:
+    """The 8 octets at `at`, of which fewer than 8 are before `stop`; those behind are all ones."""
+    count = stop - at
+    if count <= 0:
+        return -1
+    word: i64 = 0
+    if stop >= 8:
+        word = read_i64_be(data, stop - 8)
+    else:
+        while at < stop:
+            octet: i64 = data[at]
+            word = (word << 8) | octet
+            at += 1
+    # What is shifted out is not looked at.
+    fill = 64 - count * 8
+    return (word << fill) | (0xFFFFFFFFFFFFFF >> (56 - fill))
 
-    -1 if it is longer than `have` bits.
+
+def _code(data: bytes, bit: i64, stop: i64, size: i64) -> i64:
+    """The symbol (bits 0-8) and the size (from bit 9 on) of the code that stands at `bit` and is `size` bits long or longer.
+
+    -1 if it is not whole before octet `stop`.
     """
-    size: i64 = _SHORTEST_LONG
-    while size <= _LONGEST and size <= have:
-        # The lower `size` bits of what comes next, relative to the first code of that size.
-        above = bits >> (have - size)
-        nth = (above - i64(read_i32_le(_LONG_CODES, size * 12))) & 0x3FFFFFFF & _low_bits(size)
-        if nth < i64(read_i32_le(_LONG_CODES, size * 12 + 4)):
-            symbol = i64(read_i32_le(_LONG_SYMBOLS, (i64(read_i32_le(_LONG_CODES, size * 12 + 8)) + nth) * 4))
+    at = bit >> 3
+    word: i64 = read_i64_be(data, at) if at + 8 <= stop else _last_word(data, at, stop)
+    bits = (word >> (34 - (bit & 7))) & 0x3FFFFFFF
+    while size <= _LONGEST and bit + size <= stop * 8:
+        nth = (bits >> (_LONGEST - size)) - i64(read_i32_le(_BY_SIZE, size * 12))
+        if 0 <= nth < i64(read_i32_le(_BY_SIZE, size * 12 + 4)):
+            symbol = i64(read_i32_le(_SYMBOLS, (i64(read_i32_le(_BY_SIZE, size * 12 + 8)) + nth) * 4))
             return symbol | (size << 9)
         size += 1
     return -1
 
 
-def _low_bits(size: i64) -> i64:
-    """A mask of `size` bits, up to 30."""
-    return 0x3FFFFFFF >> (_LONGEST - size)
+def _fault(data: bytes, start: i64, stop: i64) -> i64:
+    """What is wrong with the padding of ``data[start:stop]``."""
+    bit = start * 8
+    while True:
+        found = _code(data, bit, stop, _SHORTEST)
+        if found < 0:
+            return PADDING_LONG if stop * 8 - bit > 7 else PADDING_ZERO
+        bit += found >> 9
 
 
 def huffman_bits(octets: bytes) -> i64:
