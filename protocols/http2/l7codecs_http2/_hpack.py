@@ -24,17 +24,17 @@ from __future__ import annotations
 
 from typing import Final, NoReturn, final
 
-from librt.strings import BytesWriter, read_i64_le
-from mypy_extensions import i64, mypyc_attr, u8
+from librt.strings import BytesWriter
+from mypy_extensions import i64, mypyc_attr
 
 from l7codecs import ProtocolError
 
-from ._huffman import EOS_SEEN, PADDING_LONG, decode_huffman
+from ._huffman import BAD_OCTET, EOS_SEEN, PADDING_LONG, decode_huffman
+from ._literals import LITERAL_SIZE, cached_name, cached_value, keep_name, keep_value, literal_hash
 from ._static_table import (
     FIELD_OVERHEAD,
     LATE_PSEUDO,
     NO_FIELD,
-    NO_NAME,
     PSEUDO,
     REGULAR,
     REPEATED,
@@ -62,43 +62,9 @@ _MAX_CONTINUATION: Final[i64] = 28
 """The shift of the last octet that an integer may have: five octets follow the prefix, as in nghttp2."""
 _FAR: Final[i64] = 127
 
-_KEPT_SIZE: Final[i64] = 128
-"""Octets that a literal may have on the wire to be cached."""
-_SLOT_COUNT: Final[i64] = 1024
-_SLOT_MASK: Final[i64] = 1023
+_KEPT_WEIGHT: Final[i64] = LITERAL_SIZE + FIELD_OVERHEAD
 _WRITER_SIZE: Final[i64] = 4096
-"""A buffer that has grown past this is not kept."""
-
-
-@final
-@mypyc_attr(acyclic=True)
-class _Literal:
-    """A literal that came twice: what it was on the wire, and its field."""
-
-    def __init__(self, title: HeaderName, wire: bytes, shape: i64, first: i64, last: i64, field: HeaderField) -> None:
-        self.title = title
-        """The name, where that was known before the value was read."""
-        self.wire = wire
-        self.shape = shape
-        """Octets of `wire` times two, and 1 if Huffman-coded."""
-        self.first = first
-        self.last = last
-        """The first and last 8 octets of `wire`, as numbers."""
-        self.field = field
-
-
-_LITERALS: Final = [_Literal(NO_NAME, b"", -1, 0, 0, NO_FIELD) for _ in range(1024)]
-_NAMES: Final = [_Literal(NO_NAME, b"", -1, 0, 0, NO_FIELD) for _ in range(1024)]
-
-
-def _filter() -> BytesWriter:
-    writer = BytesWriter()
-    writer.write(bytes(2048))
-    return writer
-
-
-_SEEN: Final = _filter()
-"""For each slot of `_LITERALS`, then of `_NAMES`, 8 bits of the hash of what last missed it: what misses twice is kept."""
+"""A buffer that a longer string was decoded to is not kept."""
 
 
 @final
@@ -166,6 +132,7 @@ class HpackDecoder:
         self._blind = False
         self._bounded = True
         self._at: i64 = 0
+        self._bad_octet = False
         self._out = BytesWriter()
         if joined:
             self.lose()
@@ -244,11 +211,12 @@ class HpackDecoder:
             else:
                 field = self._literal(block, start, at, stop)
                 at = self._at
-            size += field.size
+            title = field.title
+            size += title.weight + len(field.value)
             if size > limit:
                 continue
             flags = field.flags
-            place = field.title.place
+            place = title.place
             if place >= 0:
                 place_of = (places >> place) & _FAR
                 if place_of != 0:
@@ -304,65 +272,32 @@ class HpackDecoder:
         if end > stop:
             self._cut(stop - start)
         self._at = end
-        if insert or octet < 0x10:
-            field = self._cached(title, block, start, at, end, huffman)
+        flags = title.flags
+        if octet & 0xF0 == 0x10:
+            field = self._field(title, block, start, at, end, huffman, flags | SENSITIVE)
+        elif length == 0 or length > LITERAL_SIZE or end < 8 or title.weight > _KEPT_WEIGHT:
+            field = self._field(title, block, start, at, end, huffman, flags)
         else:
-            field = self._fresh(title, block, start, at, end, huffman, SENSITIVE)
+            folded = literal_hash(block, at, end, huffman, title.weight)
+            found = cached_value(folded, title, block, at, end, huffman)
+            if found is not None:
+                field = found
+            else:
+                field = self._field(title, block, start, at, end, huffman, flags)
+                keep_value(folded, field, block, at, end, huffman)
         if insert:
             self._insert(field)
         return field
 
-    def _cached(self, title: HeaderName, block: bytes, start: i64, at: i64, end: i64, huffman: bool) -> HeaderField:
-        """The field `title` with the value ``block[at:end]``, from the cache if it is there."""
-        length = end - at
-        if length > _KEPT_SIZE or end < 8 or length == 0 or len(title.octets) > _KEPT_SIZE:
-            return self._fresh(title, block, start, at, end, huffman, 0)
-        shape = length * 2
-        if huffman:
-            shape += 1
-        last: i64 = read_i64_le(block, end - 8)
-        if length < 8:
-            last >>= 64 - length * 8
-            first = last
-        else:
-            first = read_i64_le(block, at)
-        folded = _hash(block, at, end, first, last) ^ (shape << 3)
-        number = folded & _SLOT_MASK
-        slot = _LITERALS[number]
-        if (
-            slot.title is title
-            and slot.first == first
-            and slot.last == last
-            and slot.shape == shape
-            and (length <= 16 or _same(slot.wire, block, at, length))
-        ):
-            return slot.field
-        field = self._fresh(title, block, start, at, end, huffman, 0)
-        seen = _SEEN
-        mark: u8 = u8((folded >> 10) & 0xFF)
-        if seen[number] == mark:
-            _LITERALS[number] = _Literal(title, block[at:end], shape, first, last, field)
-        else:
-            seen[number] = mark
-        return field
-
-    def _fresh(
+    def _field(
         self, title: HeaderName, block: bytes, start: i64, at: i64, end: i64, huffman: bool, flags: i64
     ) -> HeaderField:
         """A new field: `title` with the value ``block[at:end]``."""
-        flags |= title.flags
         if huffman:
-            out = self._out
-            out.truncate(0)
-            result = decode_huffman(block, at, end, out)
-            if result != 0:
-                if result < 0:
-                    _bad_huffman(result, at - start, end - start)
+            value = self._octets(block, start, at, end)
+            if self._bad_octet:
                 flags |= VALUE_BAD
-            value = out.getvalue()
             size: i64 = len(value)
-            if size > _WRITER_SIZE:
-                self._out = BytesWriter()
             if size > 0:
                 first: i64 = value[0]
                 last: i64 = value[size - 1]
@@ -370,9 +305,8 @@ class HpackDecoder:
                     flags |= VALUE_BAD
         else:
             value = block[at:end]
-            size = end - at
             flags |= value_flags(value)
-        return HeaderField(title, value, flags, len(title.octets) + size + FIELD_OVERHEAD)
+        return HeaderField(title, value, flags)
 
     def _name(self, block: bytes, start: i64, at: i64, stop: i64) -> HeaderName:
         """The name that stands as a string at `at`; `_at` is behind it."""
@@ -388,49 +322,28 @@ class HpackDecoder:
         if end > stop:
             self._cut(stop - start)
         self._at = end
-        if length > _KEPT_SIZE or end < 8 or length == 0:
-            return self._fresh_name(block, start, at, end, huffman)
-        shape = length * 2
-        if huffman:
-            shape += 1
-        last: i64 = read_i64_le(block, end - 8)
-        if length < 8:
-            last >>= 64 - length * 8
-            first = last
-        else:
-            first = read_i64_le(block, at)
-        folded = _hash(block, at, end, first, last) ^ (shape << 3)
-        number = folded & _SLOT_MASK
-        slot = _NAMES[number]
-        if (
-            slot.first == first
-            and slot.last == last
-            and slot.shape == shape
-            and (length <= 16 or _same(slot.wire, block, at, length))
-        ):
-            return slot.title
-        title = self._fresh_name(block, start, at, end, huffman)
-        seen = _SEEN
-        mark: u8 = u8((folded >> 10) & 0xFF)
-        if seen[_SLOT_COUNT + number] == mark:
-            _NAMES[number] = _Literal(title, block[at:end], shape, first, last, NO_FIELD)
-        else:
-            seen[_SLOT_COUNT + number] = mark
+        if length == 0 or length > LITERAL_SIZE or end < 8:
+            return header_name(self._octets(block, start, at, end) if huffman else block[at:end])
+        folded = literal_hash(block, at, end, huffman, 0)
+        found = cached_name(folded, block, at, end, huffman)
+        if found is not None:
+            return found
+        title = header_name(self._octets(block, start, at, end) if huffman else block[at:end])
+        keep_name(folded, title, block, at, end, huffman)
         return title
 
-    def _fresh_name(self, block: bytes, start: i64, at: i64, end: i64, huffman: bool) -> HeaderName:
-        """The name ``block[at:end]``, decoded."""
-        if not huffman:
-            return header_name(block[at:end])
+    def _octets(self, block: bytes, start: i64, at: i64, end: i64) -> bytes:
+        """What the Huffman-coded string ``block[at:end]`` stands for; `_bad_octet` tells whether a value must not hold it."""
         out = self._out
         out.truncate(0)
         result = decode_huffman(block, at, end, out)
         if result < 0:
             _bad_huffman(result, at - start, end - start)
+        self._bad_octet = result == BAD_OCTET
         octets = out.getvalue()
-        if len(octets) > _WRITER_SIZE:
+        if end - at > _WRITER_SIZE:
             self._out = BytesWriter()
-        return header_name(octets)
+        return octets
 
     def _integer(self, block: bytes, start: i64, at: i64, stop: i64, value: i64) -> tuple[i64, i64]:
         """The integer whose prefix, all ones, is `value`, continued at `at` (RFC 7541 §5.1); and where it ends."""
@@ -505,7 +418,7 @@ class HpackDecoder:
             self._blind = False
 
     def _insert(self, field: HeaderField) -> None:
-        size = field.size
+        size = field.title.weight + len(field.value)
         if size > self._max:
             # Not an error: it empties the table (RFC 7541 §4.4). Where only our memory of the table is that small, it
             # has a place there all the same.
@@ -531,7 +444,8 @@ class HpackDecoder:
         ring = self._ring
         while self._size > size:
             oldest = (self._inserted - self._count) & self._mask
-            self._size -= ring[oldest].size
+            field = ring[oldest]
+            self._size -= field.title.weight + len(field.value)
             ring[oldest] = NO_FIELD
             self._count -= 1
 
@@ -543,31 +457,6 @@ class HpackDecoder:
         self._ring = entries + [NO_FIELD] * count
         self._mask = count * 2 - 1
         self._inserted = count
-
-
-def _hash(block: bytes, at: i64, end: i64, first: i64, last: i64) -> i64:
-    """A number from 0 on for ``block[at:end]``, whose first and last 8 octets are `first` and `last`."""
-    mixed: i64 = ((first ^ (first >> 29)) & 0x7FFFFFFFFFFFFFFF) ^ ((last >> 3) & 0x1FFFFFFFFFFFFFFF)
-    mixed ^= (last & 0xFFFFFFFF) << 27
-    at += 8
-    while at < end - 8:
-        word: i64 = read_i64_le(block, at)
-        mixed = ((mixed & 0x00FFFFFFFFFFFFFF) << 7) ^ (mixed >> 23)
-        mixed ^= (word & 0x7FFFFFFFFFFFFFFF) ^ ((word >> 31) & 0x7FFFFFFF)
-        at += 8
-    mixed ^= mixed >> 32
-    mixed ^= mixed >> 17
-    return mixed ^ (mixed >> 9)
-
-
-def _same(wire: bytes, block: bytes, at: i64, length: i64) -> bool:
-    """Whether the middle of `wire` is that of ``block[at:at + length]``; the first and last 8 octets were compared."""
-    done: i64 = 8
-    while done < length - 8:
-        if read_i64_le(wire, done) != read_i64_le(block, at + done):
-            return False
-        done += 8
-    return True
 
 
 def _bad_huffman(result: i64, start: i64, end: i64) -> NoReturn:

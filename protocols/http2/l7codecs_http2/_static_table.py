@@ -87,6 +87,8 @@ class HeaderName:
         self.place = place
         """Of the nine names whose first place `HeaderBlock` keeps: which bits hold it. Otherwise -1."""
         self.policy = policy
+        self.weight: i64 = len(octets) + FIELD_OVERHEAD
+        """Octets that a field of that name counts beside its value (RFC 7541 §4.1)."""
         self.index: i64 = 0
         """The first index of the name in the static table, or 0."""
 
@@ -102,13 +104,16 @@ class HeaderField:
     An entry that was inserted before the decoder joined has an empty name and an empty value, and is not `known`.
     """
 
-    def __init__(self, title: HeaderName, value: bytes, flags: i64, size: i64) -> None:
+    def __init__(self, title: HeaderName, value: bytes, flags: i64) -> None:
         self.title = title
         self.value = value
         self.flags = flags
         """The bits of the name, and those of the value."""
-        self.size = size
+
+    @property
+    def size(self) -> i64:
         """Octets that the field counts in a table and in a header list (RFC 7541 §4.1)."""
+        return self.title.weight + len(self.value)
 
     @property
     def name(self) -> str:
@@ -298,7 +303,7 @@ _NAMES: Final = _names()
 
 NO_NAME: Final = HeaderName(b"", "", UNKNOWN_NAME, -1, 0)
 """The name of an entry from before the decoder joined."""
-NO_FIELD: Final = HeaderField(NO_NAME, b"", UNKNOWN_NAME | UNKNOWN_VALUE, FIELD_OVERHEAD)
+NO_FIELD: Final = HeaderField(NO_NAME, b"", UNKNOWN_NAME | UNKNOWN_VALUE)
 """An entry from before the decoder joined. Its size is the least that it can be."""
 
 
@@ -339,7 +344,7 @@ def header_field(name: str | bytes, value: bytes, sensitive: bool = False) -> He
     flags = title.flags | value_flags(value)
     if sensitive:
         flags |= SENSITIVE
-    return HeaderField(title, value, flags, len(title.octets) + len(value) + FIELD_OVERHEAD)
+    return HeaderField(title, value, flags)
 
 
 def _static_fields() -> list[HeaderField]:
