@@ -10,14 +10,11 @@ A block is the fragments of a HEADERS or PUSH_PROMISE frame and its CONTINUATION
 
 where name 0 means that the name comes as a string, and a string is H(1) size(7) octets, Huffman-coded if H is 1.
 
-Each direction of a connection has one decoder, and every block of it must pass through it, in order. Entries of the tables are
-`HeaderField` objects: an indexed field costs one reference. A literal that came before costs no more, as long as it is
-in a cache of bounded size
-that all decoders share; sensitive literals are never kept there.
+Each direction of a connection has one decoder, and every block of it must pass through it, in order. Entries of the tables are `HeaderField`
+objects: an indexed field costs one reference. A literal that came before costs no more, as long as it is in the cache (`_literals`).
 
-**Joining a connection** that is under way (`joined`), or losing octets of it (`lose`): entries from before are not
-known. A reference to one yields
-a field that says so. Newer entries stand before older ones in the table, so their indexes do not depend on what came before.
+**Joining a connection** that is under way (`joined`), or losing octets of it (`lose`): entries from before are not known. A reference to one
+yields a field that says so. Newer entries stand before older ones in the table, so their indexes do not depend on what came before.
 """
 
 from __future__ import annotations
@@ -25,10 +22,11 @@ from __future__ import annotations
 from typing import Final, NoReturn, final
 
 from librt.strings import BytesWriter
-from mypy_extensions import i64, mypyc_attr
+from mypy_extensions import i64
 
 from l7codecs import ProtocolError
 
+from ._block import FAR, HeaderBlock, Part
 from ._huffman import BAD_OCTET, EOS_SEEN, PADDING_LONG, decode_huffman
 from ._literals import LITERAL_SIZE, cached_name, cached_value, keep_name, keep_value, literal_hash
 from ._static_table import (
@@ -41,8 +39,6 @@ from ._static_table import (
     SENSITIVE,
     STATIC_COUNT,
     STATIC_FIELDS,
-    UNKNOWN_NAME,
-    UNKNOWN_VALUE,
     VALUE_BAD,
     HeaderField,
     HeaderName,
@@ -60,53 +56,10 @@ _JOINED_TABLE_SIZE: Final[i64] = 65536
 _MAX_TABLE_SIZE: Final[i64] = 0xFFFFFFFF
 _MAX_CONTINUATION: Final[i64] = 28
 """The shift of the last octet that an integer may have: five octets follow the prefix, as in nghttp2."""
-_FAR: Final[i64] = 127
 
 _KEPT_WEIGHT: Final[i64] = LITERAL_SIZE + FIELD_OVERHEAD
 _WRITER_SIZE: Final[i64] = 4096
 """A buffer that a longer string was decoded to is not kept."""
-
-
-@final
-@mypyc_attr(acyclic=True)
-class HeaderBlock:
-    """The fields of one header block, in the order of the wire, repeats kept."""
-
-    def __init__(self, fields: list[HeaderField], size: i64, seen: i64, places: i64, oversized: bool) -> None:
-        self.fields = fields
-        self.size = size
-        """Octets of the header list, as RFC 7541 §4.1 counts; of all fields, also where `oversized`."""
-        self.seen = seen
-        """The ORed bits of all fields, and `LATE_PSEUDO` and `REPEATED`."""
-        self.places = places
-        self.oversized = oversized
-        """The list passes the decoder's limit: `fields` has only those before. The decoder is in order all the same."""
-
-    @property
-    def known(self) -> bool:
-        """Whether every name and value is known."""
-        return self.seen & (UNKNOWN_NAME | UNKNOWN_VALUE) == 0
-
-    def get(self, title: HeaderName) -> HeaderField | None:
-        """The first field of that name, or None. `title` comes from `well_known` or `header_name`."""
-        place = title.place
-        if place >= 0:
-            at = (self.places >> place) & _FAR
-            if at == 0:
-                return None
-            if at < _FAR:
-                return self.fields[at - 1]
-        if title.flags & ~self.seen != 0:
-            return None
-        for field in self.fields:
-            other = field.title
-            if other is title or (other.flags == title.flags and other.octets == title.octets):
-                return field
-        return None
-
-    def pairs(self) -> list[tuple[str, bytes]]:
-        """Name and value of every field; a name or value that is not known is empty."""
-        return [(field.title.text, field.value) for field in self.fields]
 
 
 @final
@@ -178,7 +131,10 @@ class HpackDecoder:
         """
         if not 0 <= start <= stop <= len(block):
             raise ValueError(f"the range {start} to {stop} is not inside {len(block)} octets")
-        fields: list[HeaderField] = []
+        decoded = HeaderBlock()
+        part: Part = decoded
+        room: i64 = 8
+        count: i64 = 0
         static = STATIC_FIELDS
         size: i64 = 0
         seen: i64 = 0
@@ -186,7 +142,7 @@ class HpackDecoder:
         place_of: i64 = 0
         limit = self.list_limit
         at = start
-        if at < stop and (block[at] & 0xE0 == 0x20 or self._must_shrink >= 0):
+        if self._must_shrink >= 0 or (at < stop and block[at] & 0xE0 == 0x20):
             at = self._resize(block, start, stop)
         while at < stop:
             octet: i64 = block[at]
@@ -218,20 +174,30 @@ class HpackDecoder:
             flags = field.flags
             place = title.place
             if place >= 0:
-                place_of = (places >> place) & _FAR
+                place_of = (places >> place) & FAR
                 if place_of != 0:
                     if flags & PSEUDO:
                         seen |= REPEATED
                 else:
-                    place_of = len(fields) + 1
-                    if place_of > _FAR:
-                        place_of = _FAR
+                    place_of = count + 1
+                    if place_of > FAR:
+                        place_of = FAR
                     places |= place_of << place
             if flags & PSEUDO and seen & REGULAR:
                 seen |= LATE_PSEUDO
             seen |= flags
-            fields.append(field)
-        return HeaderBlock(fields, size, seen, places, size > limit)
+            if room == 0:
+                part = part.extended()
+                room = 8
+            part.put(8 - room, field)
+            room -= 1
+            count += 1
+        decoded.count = count
+        decoded.size = size
+        decoded.seen = seen
+        decoded.places = places
+        decoded.oversized = size > limit
+        return decoded
 
     def _literal(self, block: bytes, start: i64, at: i64, stop: i64) -> HeaderField:
         """The literal whose first octet stands at `at`; `_at` is behind it."""
@@ -378,7 +344,10 @@ class HpackDecoder:
         )
 
     def _resize(self, block: bytes, start: i64, stop: i64) -> i64:
-        """Take the table size updates at the block's beginning; returns where they end."""
+        """Take the table size updates at the block's beginning; returns where they end.
+
+        Deviation: "at most two" may stand there (RFC 7541 §4.2). As nghttp2 and hpack do, this takes any number, each within the limit.
+        """
         at = start
         while at < stop:
             octet: i64 = block[at]
@@ -407,9 +376,9 @@ class HpackDecoder:
             self._evict(self._max)
             self._open_eyes()
         if self._must_shrink >= 0:
-            raise ProtocolError(
-                int(at - start), "a field", f"a table size update to {self._must_shrink} or less", "RFC 7541 §4.2"
-            )
+            seen = "a field" if at < stop else "the end of the block"
+            expected = f"a table size update to {self._must_shrink} or less"
+            raise ProtocolError(int(at - start), seen, expected, "RFC 7541 §4.2")
         return at
 
     def _open_eyes(self) -> None:

@@ -1,8 +1,8 @@
 """Literals that came before: a cache of bounded size that all decoders share. It spares decoding a string and making an object of it.
 
-What is compared is the string as it stands on the wire: its octets, and whether they are Huffman-coded. A hash tells each string its slot of
-1024; what misses a slot twice in a row takes it. So strings that never come again cost an octet of a table, and push nothing out. Sensitive
-values are not to be put here.
+What is compared is the string as it stands on the wire: its octets, and whether they are Huffman-coded. A hash tells each string its slot,
+one of 1024; what misses a slot twice in a row takes it. So strings that never come again cost an octet of a table, and push nothing out.
+Sensitive values are not to be put here.
 
     hash     bits 0-9  slot           10-17  tag of the string in the slot, and of the last one that missed it
 """

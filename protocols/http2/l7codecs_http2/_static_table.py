@@ -25,6 +25,7 @@ __all__ = [
     "SENSITIVE",
     "STATIC_COUNT",
     "STATIC_FIELDS",
+    "TRIPLE",
     "UNKNOWN_NAME",
     "UNKNOWN_VALUE",
     "VALUE_BAD",
@@ -59,7 +60,9 @@ LATE_PSEUDO: Final[i64] = 0x100
 """Of a block: a pseudo-header behind a regular field (RFC 9113 §8.3)."""
 REPEATED: Final[i64] = 0x200
 """Of a block: a pseudo-header of RFC 9113 or RFC 8441 twice (§8.3)."""
-_FIRST_MARK: Final[i64] = 0x400
+TRIPLE: Final[i64] = 0x400
+"""The name begins with "tri-": metadata of Triple."""
+_FIRST_MARK: Final[i64] = 0x800
 
 # How the encoder represents a field of that name (`HeaderName.policy`).
 INDEX: Final[i64] = 0
@@ -151,6 +154,8 @@ def _name_flags(octets: bytes) -> i64:
         at = 1
     if at == size:
         flags |= NAME_BAD
+    if octets.startswith(b"tri-"):
+        flags |= TRIPLE
     while at < size:
         octet: i64 = octets[at]
         if octet <= 0x20 or octet >= 0x7F or 0x41 <= octet <= 0x5A or octet == 0x3A:

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import hpack
 import pytest
 from hpack.table import HeaderTable
 from hypothesis import given
@@ -16,6 +17,7 @@ from l7codecs_http2._static_table import (
     REGULAR,
     REPEATED,
     STATIC_FIELDS,
+    TRIPLE,
     VALUE_BAD,
     HeaderField,
     header_field,
@@ -253,6 +255,27 @@ def test_a_reduced_limit_must_be_acknowledged_by_an_update() -> None:
     decode(decoder, b"\x82")
 
 
+def test_the_first_block_after_a_reduction_says_so_even_if_it_has_no_fields() -> None:
+    decoder = HpackDecoder()
+    decoder.set_table_limit(1000)
+    assert failure(b"", decoder).seen == "the end of the block"
+    peer = hpack.Decoder()
+    peer.max_allowed_table_size = 1000
+    with pytest.raises(hpack.InvalidTableSizeError):
+        peer.decode(b"")
+    decoder = HpackDecoder()
+    decoder.set_table_limit(1000)
+    assert decode(decoder, b"\x3f\xc9\x07").fields == []  # 1000
+    assert decode(decoder, b"").fields == []
+
+
+@pytest.mark.parametrize("count", [3, 10])
+def test_any_number_of_updates_is_taken_as_by_hpack(count: int) -> None:
+    wire = b"\x20" * (count - 1) + b"\x3f\x45\x82"
+    assert decode(HpackDecoder(), wire).pairs() == [(":method", b"GET")]
+    assert hpack.Decoder().decode(wire) == [(":method", "GET")]
+
+
 def test_an_entry_larger_than_the_table_empties_it() -> None:
     decoder = HpackDecoder(64)
     decode(decoder, literal(b"a", b"1"))
@@ -311,6 +334,23 @@ def test_pseudo_headers() -> None:
     assert decode(HpackDecoder(), get + path + date).seen & (PSEUDO | REGULAR) == PSEUDO | REGULAR
     assert decode(HpackDecoder(), get + date + path).seen & (LATE_PSEUDO | REPEATED) == LATE_PSEUDO
     assert decode(HpackDecoder(), get + path + get).seen & (LATE_PSEUDO | REPEATED) == REPEATED
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 16, 17, 130])
+def test_a_block_keeps_its_fields_in_order(count: int) -> None:
+    fields = [header_field(f"n{number}", b"%d" % number) for number in range(count)]
+    assert HeaderBlock(fields).fields == fields
+    decoded = decode(HpackDecoder(), b"".join(literal(field.title.octets, field.value) for field in fields))
+    assert pairs(decoded.fields) == pairs(fields) == decoded.pairs()
+    assert decoded.count == count
+    assert decoded.size == sum(field.size for field in fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "triple"), [(b"tri-req-id", True), (b"tri-own", True), (b"tri", False), (b"x-tri-a", False)]
+)
+def test_names_of_triple(name: bytes, triple: bool) -> None:
+    assert (decode(HpackDecoder(), b"\x82" + literal(name, b"1")).seen & TRIPLE != 0) is triple
 
 
 @pytest.mark.parametrize("before", [0, 1, 125, 126, 127, 200])
