@@ -10,11 +10,11 @@ A block is the fragments of a HEADERS or PUSH_PROMISE frame and its CONTINUATION
 
 where name 0 means that the name comes as a string, and a string is H(1) size(7) octets, Huffman-coded if H is 1.
 
-Each direction of a connection has one decoder, and every block of it must pass through it, in order. Entries of the tables are `HeaderField`
-objects: an indexed field costs one reference. A literal that came before costs no more, as long as it is in the cache (`_literals`).
+Each direction of a connection has one decoder, and every block of it must pass through it, in order. Entries of the tables are objects,
+`HeaderField`: an indexed field costs one reference. A literal that came before costs no more, as long as it is in the cache (`_literals`).
 
-**Joining a connection** that is under way (`joined`), or losing octets of it (`lose`): entries from before are not known. A reference to one
-yields a field that says so. Newer entries stand before older ones in the table, so their indexes do not depend on what came before.
+**Joining a connection** that is under way (`joined`), or losing octets of it (`lose`): entries from before are not known. A reference to
+one yields a field that says so. Newer entries stand before older ones in the table, so their indexes do not depend on what came before.
 """
 
 from __future__ import annotations

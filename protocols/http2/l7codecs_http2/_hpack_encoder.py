@@ -1,17 +1,20 @@
 """Header compression: from fields to the octets of a header block. RFC 7541; see `_hpack` for the layout.
 
-What goes into the dynamic table is the encoder's choice. Here, after nghttp2 and with gRPC in mind: names whose values
-hardly repeat stay out; a path
-goes in when it came lately, so that the methods of an RPC service cost one octet and the pages of a site do not flush
-the table; credentials are
-never indexed; nor is what came as never to be indexed (RFC 7541 §7.1.3). Strings are Huffman-coded where that is shorter.
+What goes into the dynamic table is the encoder's choice. Values that never come again must not flush it, so a name has to earn its place:
+
+- A name has credit, some of it from the start unless its values are known to be ids, times and the like (`WAIT`). A value that is in the
+  table adds to it, one that is not takes from it. With credit, a value goes in at once; without, when it came lately.
+- A value whose name is in neither table goes in for the sake of the name.
+- Credentials are never indexed, nor is what came as never to be indexed (RFC 7541 §7.1.3).
+
+Strings are Huffman-coded where that is shorter.
 """
 
 from __future__ import annotations
 
 from typing import Final, final
 
-from librt.strings import BytesWriter
+from librt.strings import BytesWriter, read_i64_le
 from mypy_extensions import i64, u8
 
 from l7codecs import Unsupported
@@ -20,8 +23,6 @@ from ._huffman import encode_huffman, huffman_bits
 from ._static_table import (
     INDEX,
     NO_FIELD,
-    PASS,
-    REPEATING,
     SECRET,
     SENSITIVE,
     SHORT_SECRET,
@@ -39,22 +40,24 @@ _INITIAL_TABLE_SIZE: Final[i64] = 4096
 """SETTINGS_HEADER_TABLE_SIZE until a peer says otherwise (RFC 9113 §6.5.2), in octets."""
 _SHORT: Final[i64] = 20
 """Octets below which a `SHORT_SECRET` could be guessed one character at a time, as in nghttp2."""
-_RECENT_COUNT: Final[i64] = 64
-_RECENT_SIZE: Final[i64] = 256
-"""Octets that a value may have to be remembered as recent."""
+_SLOT_MASK: Final[i64] = 255
+_START: Final[i64] = 4
+"""The credit of a name whose values are expected to repeat: as many may miss."""
+_MIDDLE: Final[i64] = 128
+_MOST: Final[i64] = 8
+"""What can be gained or lost; a hit gains 2."""
+_NAME_SHARE: Final[i64] = 8
+"""A field may take this part of the table for the sake of its name."""
+_CODED_AT_ONCE: Final[i64] = 126
+"""Octets of a string whose coded size, if shorter, is a single octet."""
 _WRITER_SIZE: Final[i64] = 16384
 """A buffer that has grown past this is not kept."""
 
 
-def _static_pairs() -> dict[tuple[bytes, bytes], int]:
-    pairs: dict[tuple[bytes, bytes], int] = {}
-    for index, field in enumerate(STATIC_FIELDS):
-        if index > 0:
-            pairs.setdefault((field.title.octets, field.value), index)
-    return pairs
-
-
-_STATIC_PAIRS: Final = _static_pairs()
+def _slots(value: int, count: int) -> BytesWriter:
+    writer = BytesWriter()
+    writer.write(bytes([value]) * count)
+    return writer
 
 
 @final
@@ -75,7 +78,10 @@ class HpackEncoder:
         self._mask: i64 = 15
         self._pairs: dict[tuple[bytes, bytes], int] = {}
         self._names: dict[bytes, int] = {}
-        self._recent = [b""] * 64
+        self._credit = _slots(128, 256)
+        """By name, from `_MIDDLE` on; names with the same hash share it."""
+        self._recent = _slots(0, 512)
+        """By hash, the tags of the last two values that did not go in."""
         self._out = BytesWriter()
         if table_size < _INITIAL_TABLE_SIZE:
             self._resize(table_size)
@@ -120,68 +126,85 @@ class HpackEncoder:
 
     def _field(self, out: BytesWriter, field: HeaderField) -> None:
         title = field.title
-        policy = self._policy(title, field)
-        if policy != SECRET:
-            index = self._find(title, field.value)
+        value = field.value
+        policy = title.policy
+        if policy == SHORT_SECRET:
+            policy = SECRET if len(value) < _SHORT else INDEX
+        if field.flags & SENSITIVE or policy == SECRET:
+            name = self._name(title)
+            _write_integer(out, 0x10, 0x0F, name)
+        else:
+            index = self._static(title, value)
             if index > 0:
                 _write_integer(out, 0x80, 0x7F, index)
                 return
-        name = title.index
-        if name == 0:
-            number = self._names.get(title.octets)
+            number = self._pairs.get((title.octets, value))
+            slot = _hash(title.octets) & _SLOT_MASK
+            credit = i64(self._credit[slot])
             if number is not None:
+                if credit < _MIDDLE + _MOST:
+                    self._credit[slot] = u8(credit + 2)
                 at: i64 = number
-                name = self._inserted - at + STATIC_COUNT
-        if policy == INDEX:
-            _write_integer(out, 0x40, 0x3F, name)
-        elif policy == SECRET:
-            _write_integer(out, 0x10, 0x0F, name)
-        else:
+                _write_integer(out, 0x80, 0x7F, self._inserted - at + STATIC_COUNT)
+                return
+            if credit > _MIDDLE - _MOST:
+                self._credit[slot] = u8(credit - 1)
+            if policy == INDEX:
+                credit += _START
+            name = self._name(title)
+            size = title.weight + len(value)
+            if (
+                (credit > _MIDDLE and size * 4 <= self._max * 3)
+                or (name == 0 and size * _NAME_SHARE <= self._max)
+                or (self._came_lately(slot, value) and size * 4 <= self._max * 3)
+            ):
+                _write_integer(out, 0x40, 0x3F, name)
+                if name == 0:
+                    _write_string(out, title.octets)
+                _write_string(out, value)
+                self._insert(field)
+                return
             _write_integer(out, 0x00, 0x0F, name)
         if name == 0:
             _write_string(out, title.octets)
-        _write_string(out, field.value)
-        if policy == INDEX:
-            self._insert(field)
+        _write_string(out, value)
 
-    def _policy(self, title: HeaderName, field: HeaderField) -> i64:
-        """`INDEX`, `PASS` or `SECRET`."""
-        if field.flags & SENSITIVE:
-            return SECRET
-        policy = title.policy
-        if policy == SHORT_SECRET:
-            policy = SECRET if len(field.value) < _SHORT else INDEX
-        elif policy == REPEATING:
-            policy = INDEX if self._came_lately(field.value) else PASS
-        if policy == INDEX and field.size * 4 > self._max * 3:
-            return PASS
-        return policy
-
-    def _came_lately(self, value: bytes) -> bool:
-        """Whether `value` is remembered; it is from now on."""
-        size: i64 = len(value)
-        if size == 0 or size > _RECENT_SIZE:
-            return False
-        last: i64 = value[size - 1]
-        middle: i64 = value[size >> 1]
-        slot = (size * 5 + last * 3 + middle) & (_RECENT_COUNT - 1)
-        if self._recent[slot] == value:
-            return True
-        self._recent[slot] = value
-        return False
-
-    def _find(self, title: HeaderName, value: bytes) -> i64:
-        """The index of the field in the tables, or 0."""
-        key = (title.octets, value)
+    def _name(self, title: HeaderName) -> i64:
+        """The index of a name in the tables, or 0."""
         if title.index > 0:
-            index = _STATIC_PAIRS.get(key)
-            if index is not None:
-                return index
-        number = self._pairs.get(key)
+            return title.index
+        number = self._names.get(title.octets)
         if number is None:
             return 0
         at: i64 = number
         return self._inserted - at + STATIC_COUNT
+
+    def _came_lately(self, salt: i64, value: bytes) -> bool:
+        """Whether `value` is remembered; it is from now on."""
+        folded = _hash(value) + salt * 0x9E3779B1
+        recent = self._recent
+        slot = (folded & _SLOT_MASK) * 2
+        tag = (folded >> 8) & 0xFF
+        first = i64(recent[slot])
+        if first == tag or i64(recent[slot + 1]) == tag:
+            return True
+        recent[slot + 1] = u8(first)
+        recent[slot] = u8(tag)
+        return False
+
+    def _static(self, title: HeaderName, value: bytes) -> i64:
+        """The index of the field in the static table, or 0."""
+        index = title.index
+        if index > 0:
+            size: i64 = len(value)
+            while index <= STATIC_COUNT:
+                entry = STATIC_FIELDS[index]
+                if entry.title is not title:
+                    break
+                if len(entry.value) == size and entry.value == value:
+                    return index
+                index += 1
+        return 0
 
     def _insert(self, field: HeaderField) -> None:
         """Put `field`, which is known to fit, into the table."""
@@ -246,10 +269,39 @@ def _write_integer(out: BytesWriter, pattern: i64, full: i64, value: i64) -> Non
 def _write_string(out: BytesWriter, octets: bytes) -> None:
     """Append `octets` as a string (RFC 7541 §5.2), Huffman-coded where that is shorter."""
     size: i64 = len(octets)
-    coded = (huffman_bits(octets) + 7) >> 3
-    if coded < size:
-        _write_integer(out, 0x80, 0x7F, coded)
+    if size <= _CODED_AT_ONCE:
+        start: i64 = len(out)
+        out.append(0)
         encode_huffman(octets, out)
+        coded = i64(len(out)) - start - 1
+        if coded < size:
+            out[start] = u8(0x80 | coded)
+            return
+        out.truncate(start)
     else:
-        _write_integer(out, 0x00, 0x7F, size)
-        out.write(octets)
+        coded = (huffman_bits(octets) + 7) >> 3
+        if coded < size:
+            _write_integer(out, 0x80, 0x7F, coded)
+            encode_huffman(octets, out)
+            return
+    _write_integer(out, 0x00, 0x7F, size)
+    out.write(octets)
+
+
+def _hash(octets: bytes) -> i64:
+    """A hash from 0 on. Of long strings only the first, middle and last 8 octets count."""
+    size: i64 = len(octets)
+    if size < 8:
+        word: i64 = size
+        at: i64 = 0
+        while at < size:
+            octet: i64 = octets[at]
+            word = (word << 8) | octet
+            at += 1
+        mixed = word
+    else:
+        mixed = (
+            read_i64_le(octets, 0) ^ (read_i64_le(octets, size - 8) >> 3) ^ (read_i64_le(octets, (size >> 1) - 4) >> 7)
+        )
+    mixed = ((mixed & 0x7FFFFFFF) * 0x9E3779B1) ^ (((mixed >> 32) & 0x7FFFFFFF) * 0x85EBCA77) ^ (size * 0x165667B1)
+    return (mixed ^ (mixed >> 29)) >> 7

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from librt.strings import BytesWriter, read_i32_le, read_i64_be, write_i32_be, write_i64_le
+from librt.strings import BytesWriter, read_i32_le, read_i64_be, read_i64_le, write_i32_be, write_i64_le
 from mypy_extensions import i32, i64, u8
 
 from ._huffman_table import CODES, SIZES
@@ -91,7 +91,8 @@ _DECODING: Final = _decoding_table()
 _CANONICAL: Final = _codes_by_size()
 _BY_SIZE: Final = _CANONICAL[0]
 _SYMBOLS: Final = _CANONICAL[1]
-_ENCODING: Final = _pack(list(CODES[:256]))
+_ENCODING: Final = b"".join((code | size << 32).to_bytes(8, "little") for code, size in zip(CODES, SIZES, strict=True))
+"""For each octet its code, and from bit 32 on the code's size: 64 bits each, little-endian."""
 _BITS: Final = bytes(SIZES[:256])
 
 
@@ -216,17 +217,16 @@ def huffman_bits(octets: bytes) -> i64:
 def encode_huffman(octets: bytes, out: BytesWriter) -> None:
     """Append to `out` the code of `octets`, padded with ones to a whole number of octets."""
     codes = _ENCODING
-    sizes = _BITS
     bits: i64 = 0  # fewer than 32 bits between two octets, so at most 61
     have: i64 = 0
     at: i64 = 0
     stop: i64 = len(octets)
     while at < stop:
         octet: i64 = octets[at]
-        code = i64(read_i32_le(codes, octet * 4))
-        size: i64 = sizes[octet]
+        code: i64 = read_i64_le(codes, octet * 8)
+        size = code >> 32
         at += 1
-        bits = (bits << size) | code
+        bits = (bits << size) | (code & 0x3FFFFFFF)
         have += size
         if have >= 32:
             have -= 32

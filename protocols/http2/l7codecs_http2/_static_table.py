@@ -29,6 +29,7 @@ __all__ = [
     "UNKNOWN_NAME",
     "UNKNOWN_VALUE",
     "VALUE_BAD",
+    "WAIT",
     "HeaderField",
     "HeaderName",
     "header_field",
@@ -66,14 +67,12 @@ _FIRST_MARK: Final[i64] = 0x800
 
 # How the encoder represents a field of that name (`HeaderName.policy`).
 INDEX: Final[i64] = 0
-"""Into the dynamic table."""
-PASS: Final[i64] = 1
-"""Never into the dynamic table: it hardly repeats."""
-REPEATING: Final[i64] = 2
-"""Into the dynamic table when the same value came lately: some peers repeat it, others do not."""
-SECRET: Final[i64] = 3
+"""Into the dynamic table, until it turns out that values hardly repeat."""
+WAIT: Final[i64] = 1
+"""Into the dynamic table when the same value comes again, until it turns out that values mostly do."""
+SECRET: Final[i64] = 2
 """Never indexed: knowing it is worth an attack on the compression (RFC 7541 §7.1.3)."""
-SHORT_SECRET: Final[i64] = 4
+SHORT_SECRET: Final[i64] = 3
 """Never indexed if the value is short enough to be guessed."""
 
 
@@ -251,12 +250,11 @@ _PLAIN: Final = """
 _CONNECTION: Final = "connection proxy-connection keep-alive transfer-encoding upgrade"
 
 # What the encoder does with them; any other name is `INDEX`.
-_PASSED: Final = """
-    age content-length content-range etag if-modified-since if-none-match location set-cookie
-    grpc-message grpc-status-details-bin grpc-trace-bin grpc-tags-bin tri-req-id
+_WAITING: Final = """
+    :path age content-length content-range etag if-modified-since if-none-match location set-cookie
+    grpc-timeout grpc-message grpc-status-details-bin grpc-trace-bin grpc-tags-bin tri-req-id
     traceparent tracestate baggage b3 x-b3-traceid x-b3-spanid x-b3-parentspanid x-request-id x-envoy-upstream-service-time
 """
-_REPEATING: Final = ":path grpc-timeout"
 _SECRET: Final = "authorization proxy-authorization"
 _SHORT_SECRET: Final = "cookie"
 
@@ -294,7 +292,7 @@ def _names() -> dict[bytes, HeaderName]:
             title.place = place
             place += 7
         names[octets] = title
-    for policy, listed in ((PASS, _PASSED), (REPEATING, _REPEATING), (SECRET, _SECRET), (SHORT_SECRET, _SHORT_SECRET)):
+    for policy, listed in ((WAIT, _WAITING), (SECRET, _SECRET), (SHORT_SECRET, _SHORT_SECRET)):
         for name in listed.split():
             names[name.encode("ascii")].policy = policy
     for number, (octets, _) in enumerate(rows):

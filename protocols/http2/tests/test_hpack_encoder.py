@@ -1,11 +1,14 @@
 """Fields to blocks: decoded by the PyPI package hpack and by our own decoder, with the tables compared."""
 
+import random
+
 import hpack
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from l7codecs_http2._hpack import HpackDecoder
 from l7codecs_http2._hpack_encoder import HpackEncoder
+from l7codecs_http2._huffman_table import SIZES
 from l7codecs_http2._static_table import NO_FIELD, HeaderField, header_field
 
 from l7codecs import ProtocolError, Unsupported
@@ -141,9 +144,66 @@ def test_what_is_indexed() -> None:
     assert encoder.encode(sent[:2]) == b"\xbe\xc0"
 
 
+def test_values_that_never_repeat_do_not_flush_the_table() -> None:
+    encoder, decoder = HpackEncoder(), HpackDecoder()
+    agent = header_field("user-agent", b"grpc-python/1.76.0")
+    for number in range(300):
+        fresh = [header_field(name, b"%s-%040d" % (name.encode(), number)) for name in ("x-request-id", "x-own-id")]
+        block = encoder.encode([agent, *fresh])
+        assert triples_of(ours(decoder, block)) == triples_of([agent, *fresh])
+    # One of each stands in the table for its name; then come those few whose tag is that of one before.
+    assert 1 <= sum(field.name == "x-request-id" for field in encoder.table) <= 10
+    assert 1 <= sum(field.name == "x-own-id" for field in encoder.table) <= 15
+    assert len(encoder.encode([agent])) == 1
+
+
+def test_values_that_repeat_are_indexed_whatever_their_name() -> None:
+    for name in ("traceparent", "x-request-id", "etag", "set-cookie", "content-length", ":path", "x-own"):
+        encoder = HpackEncoder()
+        values = [header_field(name, b"value %d" % number) for number in range(16)]
+        sizes = [[len(encoder.encode([field])) for field in values] for _ in range(4)]
+        assert sizes[2] == sizes[3] == [1] * 16, name
+        assert len(encoder.encode([header_field(name, b"another one")])) > 1  # by now a new one goes in at once
+        assert len(encoder.encode([header_field(name, b"another one")])) == 1
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_blocks_of_a_grpc_client_are_as_small_as_those_of_hpack(fresh: bool) -> None:
+    source = random.Random(7541)
+    ids = [b"%032x" % source.getrandbits(128) for _ in range(16)]
+    encoder, peer = HpackEncoder(), hpack.Encoder()
+    octets = peer_octets = 0
+    for _ in range(500):
+        fields = [
+            (b":method", b"POST"),
+            (b":scheme", b"http"),
+            (b":path", b"/shop.Orders/" + source.choice((b"Get", b"List", b"Create", b"Update"))),
+            (b":authority", b"orders.shop.svc.cluster.local:50051"),
+            (b"te", b"trailers"),
+            (b"content-type", b"application/grpc"),
+            (b"user-agent", b"grpc-python/1.76.0 grpc-c/51.0.0 (linux; chttp2)"),
+            (b"grpc-timeout", b"%dm" % source.randrange(1000, 30_000) if fresh else b"5S"),
+            (b"traceparent", b"00-%032x-%016x-01" % (source.getrandbits(128), 7) if fresh else source.choice(ids)),
+            (b"x-request-id", b"%032x" % source.getrandbits(128) if fresh else source.choice(ids)),
+        ]
+        octets += len(encoder.encode([header_field(name, value) for name, value in fields]))
+        peer_octets += len(peer.encode(fields))
+    assert octets <= peer_octets * (0.95 if fresh else 1.15)  # each id is sent twice before it goes in
+
+
 def test_huffman_only_where_shorter() -> None:
     assert HpackEncoder().encode([header_field("age", b"12")]) == b"\x0f\x06\x0212"
     assert HpackEncoder().encode([header_field("age", b"123")]) == b"\x0f\x06\x82\x08\x99"
+
+
+@given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
+def test_strings_are_as_long_as_those_of_hpack(value: bytes) -> None:
+    """A literal of :path, not to be indexed; hpack Huffman-codes even where that is longer."""
+    wire = HpackEncoder(0).encode([header_field(":path", value)])
+    size, coded = len(value), (sum(SIZES[octet] for octet in value) + 7) // 8
+    shortest = min(size, coded)
+    assert len(wire) == 2 + (1 if shortest < 127 else 2 if shortest < 255 else 3) + shortest
+    assert ours(HpackDecoder(), wire)[0].value == value
 
 
 def test_sizes_are_announced_smallest_first() -> None:
