@@ -140,10 +140,22 @@ class HeaderBlock(Part):
                 return self.at(index - 1)
         if title.flags & ~self.seen != 0:
             return None
-        for field in self.fields:
+        part: Part = self
+        place = 0
+        left = self.count
+        while left > 0:
+            if place == 8:
+                following = part.more
+                if following is None:
+                    break
+                part = following
+                place = 0
+            field = part.at(place)
             other = field.title
             if other is title or (other.flags == title.flags and other.octets == title.octets):
                 return field
+            place += 1
+            left -= 1
         return None
 
     def pairs(self) -> list[tuple[str, bytes]]:

@@ -48,6 +48,7 @@ from ._messages import (
     digits,
 )
 from ._settings import MAX_FRAME_SIZE, parse_settings
+from ._static_table import TRIPLE as TRIPLE_NAME
 from ._static_table import well_known
 from ._streams import CLIENT, CLIENT_DONE, FRAME, IDLE, LAST, OPEN, RESERVED, RESET, SERVER, Stream
 from ._upgrade import as_block, is_upgrade, may_be_upgrade, settings_of
@@ -565,8 +566,4 @@ def _spoken(block: HeaderBlock) -> u8:
     if kind.value != b"application/grpc":
         if not kind.value.lower().startswith(b"application/grpc") or kind.value[16:17] not in (b"", b"+", b";"):
             return HTTP
-    for field in block.fields:
-        name = field.title.octets
-        if len(name) >= 4 and name[0] == 0x74 and name.startswith(b"tri-"):
-            return TRIPLE
-    return GRPC
+    return TRIPLE if block.seen & TRIPLE_NAME != 0 else GRPC

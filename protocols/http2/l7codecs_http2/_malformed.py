@@ -7,22 +7,36 @@ from typing import Final
 from mypy_extensions import i64
 
 from ._messages import AUTHORITY, HTTP, INTERIM, METHOD, PATH, RESPONSE, SCHEME, STATUS, TRAILERS, Http2Message
-from ._static_table import CONNECTION, LATE_PSEUDO, NAME_BAD, PSEUDO, REPEATED, VALUE_BAD, well_known
+from ._static_table import (
+    CONNECTION,
+    LATE_PSEUDO,
+    NAME_BAD,
+    OTHER_PSEUDO,
+    PSEUDO,
+    REPEATED,
+    UNKNOWN_NAME,
+    UNKNOWN_VALUE,
+    VALUE_BAD,
+    well_known,
+)
 
 __all__ = ["find_fault"]
 
 _PROTOCOL: Final = well_known(":protocol")
 _TE: Final = well_known("te")
 _BAD: Final[i64] = NAME_BAD | VALUE_BAD | CONNECTION | LATE_PSEUDO | REPEATED
-_REQUEST_NAMES: Final = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
+_NOT_IN_REQUESTS: Final[i64] = OTHER_PSEUDO | (STATUS.flags & ~PSEUDO)
+_NOT_IN_RESPONSES: Final[i64] = OTHER_PSEUDO | (
+    (METHOD.flags | SCHEME.flags | AUTHORITY.flags | PATH.flags | _PROTOCOL.flags) & ~PSEUDO
+)
 
 
 def find_fault(message: Http2Message, ends: bool) -> str | None:
     """Which rule `message` breaks, in a few words; None where it breaks none, or where fields are not known."""
     block = message.block
-    if not block.known or block.oversized:
-        return None
     seen = block.seen
+    if seen & (UNKNOWN_NAME | UNKNOWN_VALUE) != 0 or block.oversized:
+        return None
     if seen & _BAD != 0:
         if seen & NAME_BAD != 0:
             return "a name with octets that are not allowed (§8.2.1)"
@@ -48,7 +62,7 @@ def find_fault(message: Http2Message, ends: bool) -> str | None:
             return "no :status of three digits (§8.3.2)"
         if role == INTERIM and ends:
             return "an interim response that ends the stream (§8.1)"
-        return _other_pseudo(message, False)
+        return _misplaced(message, _NOT_IN_RESPONSES)
     return _request_fault(message)
 
 
@@ -76,14 +90,12 @@ def _request_fault(message: Http2Message) -> str | None:
             return "no :path (§8.3.1)"
         if block.get(_PROTOCOL) is not None and method.value != b"CONNECT":
             return ":protocol without CONNECT (RFC 8441 §4)"
-    return _other_pseudo(message, True)
+    return _misplaced(message, _NOT_IN_REQUESTS)
 
 
-def _other_pseudo(message: Http2Message, request: bool) -> str | None:
-    """A pseudo-header that this kind of message does not have. They stand first."""
-    for field in message.block.fields:
-        if field.flags & PSEUDO == 0:
-            return None
-        if (field.title.octets in _REQUEST_NAMES) is not request and (request or field.title is not STATUS):
-            return f"{field.title.text} where it does not belong (§8.3)"
-    return None
+def _misplaced(message: Http2Message, others: i64) -> str | None:
+    """A pseudo-header that this kind of message does not have: one of those whose bits are in `others`."""
+    if message.block.seen & others == 0:
+        return None
+    found = next(field.title.text for field in message.block.fields if field.flags & others != 0)
+    return f"{found} where it does not belong (§8.3)"

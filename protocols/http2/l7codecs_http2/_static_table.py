@@ -19,6 +19,7 @@ __all__ = [
     "NAME_BAD",
     "NO_FIELD",
     "NO_NAME",
+    "OTHER_PSEUDO",
     "PSEUDO",
     "REGULAR",
     "REPEATED",
@@ -63,7 +64,9 @@ REPEATED: Final[i64] = 0x200
 """Of a block: a pseudo-header of RFC 9113 or RFC 8441 twice (§8.3)."""
 TRIPLE: Final[i64] = 0x400
 """The name begins with "tri-": metadata of Triple."""
-_FIRST_MARK: Final[i64] = 0x800
+OTHER_PSEUDO: Final[i64] = 0x800
+"""The name begins with a colon, and is none of RFC 9113 §8.3 and RFC 8441 §4."""
+_FIRST_MARK: Final[i64] = 0x1000
 
 # How the encoder represents a field of that name (`HeaderName.policy`).
 INDEX: Final[i64] = 0
@@ -149,7 +152,7 @@ def _name_flags(octets: bytes) -> i64:
     size: i64 = len(octets)
     at: i64 = 0
     if size > 0 and octets[0] == 0x3A:
-        flags = PSEUDO
+        flags = PSEUDO | OTHER_PSEUDO
         at = 1
     if at == size:
         flags |= NAME_BAD
@@ -289,6 +292,7 @@ def _names() -> dict[bytes, HeaderName]:
             title.flags |= mark
             mark <<= 1
         if number < len(placed):
+            title.flags &= ~OTHER_PSEUDO
             title.place = place
             place += 7
         names[octets] = title

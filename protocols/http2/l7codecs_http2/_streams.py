@@ -108,10 +108,13 @@ class Stream:
     def calls(self) -> Calls:
         """Both bodies as they are by now."""
         request, response = self._request_body, self._response_body
-        return Calls(Body() if request is None else request.copy(), Body() if response is None else response.copy())
+        if request is not None and self.state != CLOSED:
+            request = request.copy()
+        return Calls(_NO_BODY if request is None else request, _NO_BODY if response is None else response)
 
 
 NO_STREAM: Final = Stream(-1, CLOSED, False)
+_NO_BODY: Final = Body()
 
 
 @final
