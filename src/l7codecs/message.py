@@ -315,6 +315,11 @@ class Data(Event):
         """``payload`` without a copy; it keeps the octets of the whole read alive."""
         return memoryview(self._octets)[self._first : self._last]
 
+    @property
+    def payload_offset(self) -> int:
+        """Octets from the start of the direction to the payload's first."""
+        return self.offset + self._first - self._start
+
     def __repr__(self) -> str:
         return f"<Data {self.message.protocol} {self.sender.value} offset={self.offset} size={self._stop - self._start} more={self.more}>"
 
