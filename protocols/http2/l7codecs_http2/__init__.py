@@ -5,10 +5,25 @@ from __future__ import annotations
 from l7codecs import Attribute, Direction, Pairing, Protocol
 
 from ._detect import detect_grpc, detect_http2, detect_triple
+from ._meaning import binary_metadata
 from ._messages import FrameMessage, Http2Message
+from ._payloads import GrpcPayload, GrpcPayloads
+from ._protobuf import GrpcStatus, GrpcTypes
 from ._session import Http2Session
 
-__all__ = ["GRPC", "HTTP2", "TRIPLE", "FrameMessage", "Http2Message", "Http2Session"]
+__all__ = [
+    "GRPC",
+    "HTTP2",
+    "TRIPLE",
+    "FrameMessage",
+    "GrpcPayload",
+    "GrpcPayloads",
+    "GrpcStatus",
+    "GrpcTypes",
+    "Http2Message",
+    "Http2Session",
+    "binary_metadata",
+]
 
 _BOTH = Direction.BOTH
 _CLIENT = Direction.CLIENT

@@ -6,11 +6,13 @@ most eight digits and a unit.
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import Final
 
-from l7codecs import Status
+from l7codecs import Message, ProtocolError, Status
 
-__all__ = ["GRPC_STATUS", "HTTP_STATUS", "grpc_timeout_ms", "split_authority", "split_rpc_path"]
+__all__ = ["GRPC_STATUS", "HTTP_STATUS", "binary_metadata", "grpc_timeout_ms", "split_authority", "split_rpc_path"]
 
 GRPC_STATUS: Final = tuple(status.name for status in Status)
 
@@ -78,3 +80,27 @@ def split_authority(authority: str) -> tuple[str, int | None]:
 
 def _port(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 5 and int(text) < 65536 else None
+
+
+def binary_metadata(message: Message, name: str) -> list[bytes]:
+    """The values of a header of gRPC whose name ends in ``-bin``, in order. None of them where there is no such header.
+
+    They are base64 on the wire, padded or not, and commas may join several. A value that begins with a zero octet stands
+    behind it as it is ("true binary metadata"). Raises `ProtocolError`, at the message's offset, for what is neither. Source:
+    "gRPC over HTTP/2", Binary-Header.
+    """
+    found = []
+    for value in message.headers.get_all(name):
+        octets = value if isinstance(value, bytes) else value.encode()
+        if octets[:1] == b"\0":
+            found.append(octets[1:])
+            continue
+        for word in octets.split(b","):
+            digits = word.strip(b" \t").rstrip(b"=")
+            try:
+                found.append(base64.b64decode(digits + b"=" * (-len(digits) % 4), validate=True))
+            except (binascii.Error, ValueError):
+                raise ProtocolError(
+                    int(message.offset), f"{name}: {word[:40]!r}", "base64", "gRPC over HTTP/2, Binary-Header"
+                ) from None
+    return found
