@@ -58,6 +58,8 @@ _MAX_CONTINUATION: Final[i64] = 28
 """The shift of the last octet that an integer may have: five octets follow the prefix, as in nghttp2."""
 
 _KEPT_WEIGHT: Final[i64] = LITERAL_SIZE + FIELD_OVERHEAD
+_PATIENCE: Final[i64] = 64
+"""Misses in a row after which the cache is asked for one of eight values of a name."""
 _WRITER_SIZE: Final[i64] = 4096
 """A buffer that a longer string was decoded to is not kept."""
 
@@ -243,12 +245,18 @@ class HpackDecoder:
             field = self._field(title, block, start, at, end, huffman, flags | SENSITIVE)
         elif length == 0 or length > LITERAL_SIZE or end < 8 or title.weight > _KEPT_WEIGHT:
             field = self._field(title, block, start, at, end, huffman, flags)
+        elif title.misses > _PATIENCE and title.misses & 7 != 0:
+            # Ids and the like never come again: only one of eight is looked for, and kept.
+            title.misses += 1
+            field = self._field(title, block, start, at, end, huffman, flags)
         else:
             folded = literal_hash(block, at, end, huffman, title.weight)
             found = cached_value(folded, title, block, at, end, huffman)
             if found is not None:
+                title.misses = 0
                 field = found
             else:
+                title.misses += 1
                 field = self._field(title, block, start, at, end, huffman, flags)
                 keep_value(folded, field, block, at, end, huffman)
         if insert:

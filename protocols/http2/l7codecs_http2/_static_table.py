@@ -96,6 +96,8 @@ class HeaderName:
         """Octets that a field of that name counts beside its value (RFC 7541 §4.1)."""
         self.index: i64 = 0
         """The first index of the name in the static table, or 0."""
+        self.misses: i64 = 0
+        """Values of that name in a row that the cache of literals did not have."""
 
     def __repr__(self) -> str:
         return f"HeaderName({self.octets!r})"

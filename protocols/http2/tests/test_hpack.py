@@ -398,6 +398,18 @@ def test_a_cached_literal_is_the_right_one() -> None:
             assert fields[0].title.octets != fields[1].title.octets
 
 
+def test_a_name_whose_values_never_repeat_is_still_looked_for_now_and_then() -> None:
+    encoder, decoder = hpack.Encoder(), HpackDecoder()
+    encoder.header_table_size = 0
+    for number in range(200):
+        block = encoder.encode([("traceparent", f"00-{number:032x}-0-01")])
+        assert decode(decoder, block).fields[0].value == b"00-%032x-0-01" % number
+    block = encoder.encode([("traceparent", "00-7-7-01")])
+    found = [decode(decoder, block).fields[0] for _ in range(40)]
+    assert {field.value for field in found} == {b"00-7-7-01"}
+    assert found[-1] is found[-2], "by now it is kept"
+
+
 def test_a_sensitive_literal_is_never_taken_from_the_cache() -> None:
     for _ in range(3):
         open_ = decode(HpackDecoder(), b"\x82" * 8 + literal(b"cookie", b"secret", 0x00)).fields[-1]
