@@ -83,6 +83,14 @@ _DUBBO = (
     Attribute("dubbo.unit_info", str, _CLIENT, "tri-unit-info"),
     Attribute("dubbo.application", str, _CLIENT, "tri-consumer-appname"),
     Attribute("dubbo.request_id", str, _CLIENT, "tri-req-id"),
+    Attribute("dubbo.protocol_version", str, _CLIENT, "tri-protocol-version; triple-protocol-version of dubbo-go"),
+    Attribute("dubbo.timeout_ms", int, _CLIENT, "tri-service-timeout; triple-timeout-ms of dubbo-go"),
+    Attribute(
+        "dubbo.exception_code",
+        int,
+        _SERVER,
+        "tri-exception-code of a response: the method threw, and the call's status is OK all the same",
+    ),
 )
 
 HTTP2 = Protocol(

@@ -70,6 +70,7 @@ class Connection:
             Flow("http2", flow.client, flow.server),
             Flow("grpc", flow.client, flow.server),
             Flow("triple", flow.client, flow.server),
+            Flow("triple", flow.client, flow.server),
         ]
         self.client = Side(limits)
         self.server = Side(limits)

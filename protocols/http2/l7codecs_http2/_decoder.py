@@ -33,8 +33,6 @@ from ._frames import (
 from ._hpack import HeaderBlock
 from ._malformed import find_fault
 from ._messages import (
-    CONTENT_TYPE,
-    GRPC,
     HTTP,
     INTERIM,
     PROMISE,
@@ -42,13 +40,12 @@ from ._messages import (
     RESPONSE,
     STATUS,
     TRAILERS,
-    TRIPLE,
     FrameMessage,
     Http2Message,
     digits,
+    spoken,
 )
 from ._settings import MAX_FRAME_SIZE, parse_settings
-from ._static_table import TRIPLE as TRIPLE_NAME
 from ._static_table import well_known
 from ._streams import CLIENT, CLIENT_DONE, FRAME, IDLE, LAST, OPEN, RESERVED, RESET, SERVER, Stream
 from ._upgrade import as_block, is_upgrade, may_be_upgrade, settings_of
@@ -228,7 +225,7 @@ class Http2Decoder(FrameReader):
         if role != REQUEST and request is not None:
             speaks = request.speaks
         elif role == REQUEST or self._who == SERVER:
-            speaks = _spoken(block)
+            speaks = spoken(block)
         message = Http2Message(
             connection.flows[i64(speaks)], self.sender, _KINDS[i64(role)], offset, octets, start, stop,
             not ends and (role == REQUEST or role == RESPONSE),
@@ -252,7 +249,7 @@ class Http2Decoder(FrameReader):
                 stream.body(self._who).declared = digits(length.value)
         if ends and role != INTERIM:
             self._check_length(message, stream)
-            if self._who == SERVER and speaks != HTTP:
+            if self._who == SERVER and message.framed:
                 message.note(None, stream.calls())
         connection.close_if_done(stream)
         return message
@@ -394,7 +391,7 @@ class Http2Decoder(FrameReader):
         """Count ``octets[first:last]`` for the body of `head`, which it `ends` or not."""
         body = stream.body(self._who)
         body.octets += last - first
-        if head.speaks != HTTP:
+        if head.framed:
             body.count_messages(octets, first, last)
         if ends:
             stream.move(self._who, LAST)
@@ -556,14 +553,3 @@ class Http2Decoder(FrameReader):
         if self.length < 8:
             self.error_here(f"GOAWAY of {self.length} octets", "8 or more", "RFC 9113 §6.8 FRAME_SIZE_ERROR")
         return self._frame_message(Kind.GOAWAY, 0, "GOAWAY", None, error_name(self.number(4)))
-
-
-def _spoken(block: HeaderBlock) -> u8:
-    """What a stream speaks, from its request's headers."""
-    kind = block.get(CONTENT_TYPE)
-    if kind is None or not kind.known:
-        return HTTP
-    if kind.value != b"application/grpc":
-        if not kind.value.lower().startswith(b"application/grpc") or kind.value[16:17] not in (b"", b"+", b";"):
-            return HTTP
-    return TRIPLE if block.seen & TRIPLE_NAME != 0 else GRPC

@@ -8,12 +8,14 @@ from l7codecs import Detection, ProtocolError, Verdict
 
 from ._boundary import plausible_header
 from ._frames import HEADER_SIZE, PREFACE
-from ._hpack import HpackDecoder
+from ._hpack import HeaderBlock, HpackDecoder
+from ._messages import GRPC, HTTP, spoken
 from ._upgrade import is_upgrade, may_be_upgrade
 
 __all__ = ["detect_grpc", "detect_http2", "detect_triple"]
 
 _NO: Final = Detection(Verdict.NO)
+_EMPTY: Final = HeaderBlock([], 0, 0, 0, False)
 _JOINED: Final = 45
 """A frame has no magic: less than any structure that was checked."""
 _FRAMES: Final = 16
@@ -36,10 +38,10 @@ def detect_http2(client: bytes, server: bytes) -> Detection:
         if is_upgrade(client[: end + 4]):
             return Detection(Verdict.YES, 80, "a request of HTTP/1.1 that upgrades to h2c")
         return _NO
-    fields = _first_request(client, 0)
-    if fields is None:
+    block = _first_request(client, 0)
+    if block is None:
         return Detection(Verdict.MORE, _JOINED, "what may be a frame")
-    if len(fields) < 2:
+    if sum(1 for field in block.fields if field.known) < 2:
         return _NO
     return Detection(Verdict.YES, _JOINED, "frames of a connection under way, and a request whose headers are known")
 
@@ -59,17 +61,17 @@ def _of_first_request(client: bytes, triple: bool) -> Detection:
         return Detection(Verdict.MORE, 100)
     begun = client.startswith(PREFACE)
     score = 100 if begun else _JOINED + 1
-    fields = _first_request(client, len(PREFACE) if begun else 0)
-    if fields is None:
+    block = _first_request(client, len(PREFACE) if begun else 0)
+    if block is None:
         return Detection(Verdict.MORE, score, "what may be a frame")
-    rpc = any(name == "content-type" and value.lower().startswith(b"application/grpc") for name, value in fields)
-    if not rpc or any(name.startswith("tri-") for name, _ in fields) is not triple:
+    speaks = spoken(block)
+    if speaks == HTTP or (speaks != GRPC) is not triple:
         return _NO
     return Detection(Verdict.YES, score, f"the first request's headers are those of {'Triple' if triple else 'gRPC'}")
 
 
-def _first_request(octets: bytes, at: int) -> list[tuple[str, bytes]] | None:
-    """The fields of the first header block behind `at`; none where there is something else, None while it is not whole.
+def _first_request(octets: bytes, at: int) -> HeaderBlock | None:
+    """The first header block behind `at`; an empty one where there is something else, None while it is not whole.
 
     A connection that is joined midway may refer to what was before: only fields that are known count.
     """
@@ -77,10 +79,10 @@ def _first_request(octets: bytes, at: int) -> list[tuple[str, bytes]] | None:
     block: bytes | None = None
     for _ in range(_FRAMES):
         if at + HEADER_SIZE > len(octets):
-            return None if at + 3 > len(octets) or octets[at] == 0 or not joined else []
+            return None if at + 3 > len(octets) or octets[at] == 0 or not joined else _EMPTY
         size = plausible_header(octets, at)
         if not size:
-            return []
+            return _EMPTY
         kind, flags = octets[at + 3], octets[at + 4]
         if at + size > len(octets):
             return None
@@ -89,7 +91,7 @@ def _first_request(octets: bytes, at: int) -> list[tuple[str, bytes]] | None:
             if kind == 1:
                 if flags & 0x08:
                     if octets[start] > stop - start - 1:
-                        return []
+                        return _EMPTY
                     stop -= octets[start]
                     start += 1
                 if flags & 0x20:
@@ -97,11 +99,10 @@ def _first_request(octets: bytes, at: int) -> list[tuple[str, bytes]] | None:
             block = (block or b"") + octets[start : max(start, stop)]
             if flags & 0x04:
                 try:
-                    decoded = HpackDecoder(65536, 65536, joined).decode(block, 0, len(block))
+                    return HpackDecoder(65536, 65536, joined).decode(block, 0, len(block))
                 except ProtocolError:
-                    return []
-                return [(field.name, field.value) for field in decoded.fields if field.known]
+                    return _EMPTY
         elif block is not None:
-            return []
+            return _EMPTY
         at += size
-    return []
+    return _EMPTY

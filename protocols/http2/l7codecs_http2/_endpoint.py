@@ -34,7 +34,7 @@ from ._frames import (
     WINDOW_UPDATE,
 )
 from ._hpack_encoder import HpackEncoder
-from ._messages import HTTP, INTERIM, PROMISE, REQUEST, TRAILERS, FrameMessage, Http2Message
+from ._messages import INTERIM, PROMISE, REQUEST, TRAILERS, FrameMessage, Http2Message
 from ._settings import (
     DEFAULT_FRAME_SIZE,
     DEFAULT_WINDOW,
@@ -310,8 +310,8 @@ class Endpoint(EndpointHooks):
             return b""
         stream = self._connection.streams.get(out.number)
         parts = self._take_owed()
-        body = text.encode("utf-8", "replace") if request.speaks == HTTP and request.method != "HEAD" else b""
-        self._block(out.number, error_fields(request.speaks != HTTP, status, text, len(body)), not body, parts)
+        body = text.encode("utf-8", "replace") if not request.framed and request.method != "HEAD" else b""
+        self._block(out.number, error_fields(request.framed, status, text, len(body)), not body, parts)
         if body:
             out.queue.append(body)
             out.queued += len(body)

@@ -6,7 +6,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from ._messages import AUTHORITY, HTTP, INTERIM, METHOD, PATH, RESPONSE, SCHEME, STATUS, TRAILERS, Http2Message
+from ._messages import AUTHORITY, INTERIM, METHOD, PATH, RESPONSE, SCHEME, STATUS, TRAILERS, Http2Message
 from ._static_table import (
     CONNECTION,
     LATE_PSEUDO,
@@ -68,7 +68,7 @@ def find_fault(message: Http2Message, ends: bool) -> str | None:
 
 def _only_binary(message: Http2Message) -> bool:
     """Whether every value with such octets is binary metadata of gRPC, which peers may agree to send as it is ("True Binary Metadata")."""
-    if message.speaks == HTTP:
+    if not message.framed:
         return False
     return all(field.flags & VALUE_BAD == 0 or field.title.octets.endswith(b"-bin") for field in message.block.fields)
 

@@ -1,7 +1,8 @@
 """What a routing engine sees of HTTP/2: requests, responses, trailers, and the frames that concern the connection only.
 
-gRPC and Triple are HTTP/2 with more meaning. Which one a stream speaks is told by its request: gRPC by ``content-type:
-application/grpc…``, Triple (Dubbo 3) by that and a ``tri-`` header. The message says so in ``protocol``.
+gRPC and Triple are HTTP/2 with more meaning. Which one a stream speaks is told by its request (`spoken`), and the message says so in
+``protocol``. Triple (Dubbo 3) is two protocols in one (Triple Protocol Specification §3): gRPC with ``tri-`` headers, and for unary calls
+a plain POST, whose body is the argument alone and whose status is that of HTTP.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ._meaning import (
     split_authority,
     split_rpc_path,
 )
-from ._static_table import SENSITIVE, HeaderName, well_known
+from ._static_table import SENSITIVE, HeaderName, header_name, well_known
 
 __all__ = [
     "GRPC",
@@ -33,14 +34,17 @@ __all__ = [
     "RESPONSE",
     "TRAILERS",
     "TRIPLE",
+    "TRIPLE_HTTP",
     "FrameMessage",
     "Http2Message",
+    "spoken",
 ]
 
 HTTP: Final[u8] = 0
 GRPC: Final[u8] = 1
 TRIPLE: Final[u8] = 2
-"""What a stream speaks."""
+TRIPLE_HTTP: Final[u8] = 3
+"""What a stream speaks: GRPC and TRIPLE send length-prefixed messages, HTTP and TRIPLE_HTTP bodies as they are."""
 
 REQUEST: Final[u8] = 0
 RESPONSE: Final[u8] = 1
@@ -82,6 +86,40 @@ def digits(octets: bytes) -> i64:
         number = number * 10 + octet - 0x30
         at += 1
     return number
+
+
+def spoken(block: HeaderBlock) -> u8:
+    """What a stream speaks, from its request's headers.
+
+    A call without ``tri-`` headers is gRPC: Triple is the same on the wire then, and some of its clients send none. In a plain request
+    ``tri-protocol-version`` is what tells Triple from others (Triple Protocol Specification §3.1.1); not every client sends it, so any
+    ``tri-`` header does. dubbo-go sends ``triple-protocol-version`` instead.
+    """
+    kind = block.get(CONTENT_TYPE)
+    if kind is None or not kind.known:
+        return HTTP
+    value = kind.value
+    if value == b"application/grpc":
+        return TRIPLE if _has_triple_field(block) else GRPC
+    value = value.lower()
+    if value.startswith(b"application/grpc") and value[16:17] in (b"", b"+", b";"):
+        return TRIPLE if _has_triple_field(block) else GRPC
+    if not value.startswith(b"application/"):
+        return HTTP
+    if value.startswith(b"application/triple+"):
+        return TRIPLE
+    method = block.get(METHOD)
+    if method is None or method.value != b"POST" or not _has_triple_field(block):
+        return HTTP
+    return TRIPLE_HTTP
+
+
+def _has_triple_field(block: HeaderBlock) -> bool:
+    for field in block.fields:
+        name = field.title.octets
+        if len(name) >= 4 and name[0] == 0x74 and (name.startswith(b"tri-") or name == b"triple-protocol-version"):
+            return True
+    return False
 
 
 @final
@@ -175,6 +213,11 @@ class Http2Message(Message):
         return field.value.decode("utf-8", "backslashreplace")
 
     @property
+    def framed(self) -> bool:
+        """Whether bodies of its stream are length-prefixed messages, and ``grpc-status`` tells the outcome."""
+        return self.speaks == GRPC or self.speaks == TRIPLE
+
+    @property
     def method(self) -> str | None:
         return self.value(METHOD)
 
@@ -235,7 +278,7 @@ class Http2Message(Message):
 
     @property
     def status(self) -> Status | None:
-        if self.speaks != HTTP:
+        if self.framed:
             number = self.grpc_status
             if number is not None:
                 return _STATUSES[number] if number < len(_STATUSES) else Status.UNKNOWN
@@ -243,7 +286,7 @@ class Http2Message(Message):
             code = self.status_code
             if code is None:
                 return Status.UNKNOWN
-            if self.speaks != HTTP and code == 200 and self.more:
+            if self.framed and code == 200 and self.more:
                 return None  # the trailers will tell
             return HTTP_STATUS.get(
                 code, Status.OK if code < 400 else Status.INVALID_ARGUMENT if code < 500 else Status.INTERNAL
@@ -255,7 +298,7 @@ class Http2Message(Message):
         """The name of the gRPC status, the HTTP status from 400 on, or PROTOCOL_ERROR where the message is malformed."""
         if self.malformed is not None:
             return "PROTOCOL_ERROR"
-        if self.speaks != HTTP:
+        if self.framed:
             number = self.grpc_status
             if number is not None:
                 if number == 0:
@@ -312,9 +355,13 @@ class Http2Message(Message):
                 attributes["http2.interim_status" if self.role == INTERIM else "http.response.status_code"] = code
             if self.speaks != HTTP:
                 self._collect_rpc(attributes, self.request)
-                number = self.grpc_status
+                number = self.grpc_status if self.framed else None
                 if number is not None:
                     attributes[_STATUS_CODE_KEY] = GRPC_STATUS[number] if number < len(GRPC_STATUS) else str(number)
+                if self.speaks == TRIPLE:
+                    exception = self._number_of(_EXCEPTION_CODE)
+                    if exception is not None:
+                        attributes["dubbo.exception_code"] = exception
                 calls = self.calls
                 if calls is not None and calls.certain:
                     attributes["grpc.streaming"] = calls.streaming
@@ -358,21 +405,39 @@ class Http2Message(Message):
             path = request.path
             if path is not None:
                 attributes["rpc.method"] = path[1:] if path.startswith("/") else path
-            if self.speaks == TRIPLE and request is self:
-                for name, key in _TRIPLE_KEYS:
-                    found = self.headers.get(name)
-                    if isinstance(found, bytes):
-                        attributes[key] = found.decode("utf-8", "backslashreplace")
+            if self.speaks != GRPC and request is self:
+                for title, key in _TRIPLE_KEYS.items():
+                    text = self.value(title)
+                    if text is not None:
+                        attributes[key] = text
+                timeout = self._number_of(_SERVICE_TIMEOUT)
+                if timeout is None:
+                    timeout = self._number_of(_TRIPLE_TIMEOUT)
+                if timeout is not None:
+                    attributes["dubbo.timeout_ms"] = timeout
+
+    def _number_of(self, title: HeaderName) -> int | None:
+        """The first field of that name as a number of up to 18 digits; None for anything else."""
+        field = self.block.get(title)
+        if field is None or not field.known:
+            return None
+        number = digits(field.value)
+        return int(number) if number >= 0 else None
 
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
-_TRIPLE_KEYS: Final = (
-    ("tri-service-version", "dubbo.service_version"),
-    ("tri-service-group", "dubbo.group"),
-    ("tri-unit-info", "dubbo.unit_info"),
-    ("tri-consumer-appname", "dubbo.application"),
-    ("tri-req-id", "dubbo.request_id"),
-)
+_TRIPLE_KEYS: Final[dict[HeaderName, str]] = {
+    well_known("tri-service-version"): "dubbo.service_version",
+    well_known("tri-service-group"): "dubbo.group",
+    well_known("tri-unit-info"): "dubbo.unit_info",
+    well_known("tri-consumer-appname"): "dubbo.application",
+    well_known("tri-req-id"): "dubbo.request_id",
+    header_name(b"triple-protocol-version"): "dubbo.protocol_version",
+    header_name(b"tri-protocol-version"): "dubbo.protocol_version",
+}
+_SERVICE_TIMEOUT: Final = header_name(b"tri-service-timeout")
+_TRIPLE_TIMEOUT: Final = header_name(b"triple-timeout-ms")
+_EXCEPTION_CODE: Final = well_known("tri-exception-code")
 
 
 @final
