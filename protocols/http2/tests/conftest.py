@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -139,6 +141,65 @@ def grpc_room() -> Iterator[GrpcRoom]:
     room.close()
 
 
+# --------------------------------------------------------------------------------------------------------------- Triple
+
+PEER = Path(__file__).with_name("dubbo_peer.py")
+
+
+class TripleRoom:
+    """A server of apache-dubbo, a relay, and clients through it; all in processes of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        command = [sys.executable, str(PEER), "server", str(port)]
+        self._said = folder / "server.jsonl"
+        with self._said.open("w") as said:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=said, stderr=subprocess.DEVNULL, text=True
+            )
+        wait_for_port(port, self._process)
+        self.port = port
+        self.relay = Relay(("127.0.0.1", port))
+
+    def talk(self, *calls: dict[str, object], port: int | None = None) -> list[dict[str, Any]]:
+        """What a client says of each of these calls, through the relay or another port."""
+        command = [sys.executable, str(PEER), "client", str(port or self.relay.port)]
+        printed = subprocess.run(
+            command,
+            input=json.dumps(calls),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            timeout=PATIENCE,
+            check=True,
+        )
+        return [json.loads(line) for line in printed.stdout.splitlines()]
+
+    def hear(self) -> Conversation:
+        """The only connection."""
+        recording = self.relay.number(0)
+        recording.wait_closed()
+        assert len(self.relay.recordings) == 1
+        return Conversation(recording)
+
+    def finish(self) -> list[dict[str, Any]]:
+        """End the server, and tell what it said."""
+        self._process.communicate(timeout=PATIENCE)
+        return [json.loads(line) for line in self._said.read_text().splitlines()]
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self.relay.close()
+
+
+@pytest.fixture
+def triple_room(tmp_path: Path) -> Iterator[TripleRoom]:
+    room = TripleRoom(tmp_path)
+    yield room
+    room.close()
+
+
 # ---------------------------------------------------------------------------------------------- servers that are programs
 
 
@@ -157,24 +218,26 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
+def wait_for_port(port: int, process: subprocess.Popen[Any]) -> None:
+    """Wait until the process listens there."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        if time.monotonic() > end or process.poll() is not None:
+            raise RuntimeError("the server does not listen")
+        time.sleep(0.02)
+
+
 class Room:
     """A server, and a relay in front of it."""
 
     def __init__(self, command: list[str], port: int, folder: Path) -> None:
         self.folder = folder
         self._process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self._wait(port)
+        wait_for_port(port, self._process)
         self.relay = Relay(("127.0.0.1", port))
         self.url = f"http://{self.relay.address}"
-
-    def _wait(self, port: int) -> None:
-        end = time.monotonic() + PATIENCE
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                return
-            if time.monotonic() > end or self._process.poll() is not None:
-                raise RuntimeError("the server does not listen")
-            time.sleep(0.02)
 
     def run(self, name: str, *options: str) -> str:
         """What a client prints that is given these options; HTTP stands for the relay."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from l7codecs import Kind, Sender
+from l7codecs import Kind, Sender, detect
 from l7codecs.testing import Vector, load_vectors
 
 from .observing import Conversation, headers_of
@@ -55,6 +55,19 @@ CALLS: dict[str, list[tuple[int, str, str, int | None, int, int]]] = {
     "grpc-deadline": [(1, "POST", "/test.Echo/Sleep", 200, 6, 0)],
     "grpc-cancel": [(1, "POST", "/test.Echo/Forever", 200, 6, 6)],
     "grpc-at-once": [(stream, "POST", "/test.Echo/Unary", 200, 6, 6) for stream in (1, 3, 5, 7)],
+    "triple-unary": [(1, "POST", "/pack.Greeter/greet", 200, 15, 16)],
+    "triple-server-stream": [(1, "POST", "/pack.Greeter/many", 200, 11, 40)],
+    "triple-client-stream": [(1, "POST", "/pack.Greeter/join", 200, 17, 8)],
+    "triple-bidi": [(1, "POST", "/pack.Greeter/both", 200, 23, 36)],
+    "triple-error": [(1, "POST", "/pack.Greeter/greet", 200, 16, 0)],
+    "triple-no-headers": [(1, "POST", "/pack.Greeter/greet", 200, 15, 16)],
+    "triple-java-unary": [(3, "POST", "/pack.Greeter/greet", 200, 49, 53)],
+    "triple-java-exception": [(3, "POST", "/pack.Greeter/greet", 200, 44, 199)],
+    "triple-java-many": [(3, "POST", "/pack.Greeter/many", 200, 84, 114)],
+    "triple-java-both": [(3, "POST", "/pack.Greeter/both", 200, 74, 86)],
+    "triple-java-http": [(1, "POST", "/pack.Greeter/greet", 200, 11, 19)],
+    "triple-java-http-unknown": [(1, "POST", "/pack.Greeter/none", 404, 2, 46)],
+    "triple-java-http-exception": [(1, "POST", "/pack.Greeter/greet", 500, 6, 35)],
     "h2-connect": [(1, "CONNECT", "/chat", 200, 11, 7), (3, "CONNECT", "None", 200, 6, 4)],
     "h2-continuation": [(1, "GET", "/cut", 200, 0, 0)],
     "h2-extensions": [(1, "POST", "/1", 204, 0, 0)],
@@ -75,6 +88,27 @@ GRPC = {
     "grpc-unimplemented": ("UNIMPLEMENTED", 1, 0),
     "grpc-deadline": ("DEADLINE_EXCEEDED", 1, 0),
     "grpc-compressed": ("OK", 1, 1),
+}
+
+
+PYTHON = {"service_version": "1.2.3", "group": "blue", "application": "shop"}
+JAVA = {"service_version": "1.2.3", "group": "blue", "application": "the-consumer"}
+HTTP = {"service_version": "1.2.3", "group": "blue", "protocol_version": "1.0.0", "timeout_ms": 3000}
+TRIPLE: dict[str, tuple[dict[str, object], str, tuple[object, object], str | None]] = {
+    # name: what of Dubbo the request has, the outcome, the messages of either side, the error. apache-dubbo ends every
+    # stream of requests with an empty message.
+    "triple-unary": (PYTHON, "OK", (2, 1), None),
+    "triple-server-stream": (PYTHON, "OK", (2, 5), None),
+    "triple-client-stream": (PYTHON, "OK", (3, 1), None),
+    "triple-bidi": (PYTHON, "OK", (4, 3), None),
+    "triple-error": (PYTHON, "INTERNAL", (2, 0), "INTERNAL"),
+    "triple-java-unary": (JAVA, "OK", (1, 1), None),
+    "triple-java-exception": (JAVA, "OK", (1, 1), None),
+    "triple-java-many": (JAVA, "OK", (1, 3), None),
+    "triple-java-both": (JAVA, "OK", (2, 2), None),
+    "triple-java-http": (HTTP, "OK", (None, None), None),
+    "triple-java-http-unknown": (HTTP, "NOT_FOUND", (None, None), "404"),
+    "triple-java-http-exception": (HTTP, "INTERNAL", (None, None), "500"),
 }
 
 
@@ -102,6 +136,45 @@ def test_grpc(name: str) -> None:
     assert (call.last.attributes["rpc.response.status_code"], *call.counts) == GRPC[name]
     assert call.request.protocol == call.last.protocol == "grpc"
     assert call.status is not None and call.status.name == GRPC[name][0]
+
+
+@pytest.mark.parametrize("name", TRIPLE)
+def test_triple(name: str) -> None:
+    said, status, counts, error = TRIPLE[name]
+    call = observed(VECTORS[name]).call
+    assert {key[6:]: value for key, value in call.request.attributes.items() if key.startswith("dubbo.")} == said
+    assert call.status is not None and (call.status.name, call.counts, call.last.error) == (status, counts, error)
+    assert call.last.attributes.get("error.type") == error
+    for message in (call.request, call.response, call.last):
+        assert message is not None
+        assert (message.protocol, message.service) == ("triple", "pack.Greeter")
+        assert message.attributes["rpc.system.name"] == "dubbo"
+        assert message.attributes["rpc.method"] == f"pack.Greeter/{message.operation}"
+        assert message.resources == ()
+
+
+def test_triple_without_its_headers_is_grpc() -> None:
+    call = observed(VECTORS["triple-no-headers"]).call
+    assert call.request.protocol == call.last.protocol == "grpc"
+    assert (call.request.service, call.request.operation) == ("pack.Greeter", "greet")
+
+
+def test_times_and_exceptions_of_dubbo() -> None:
+    """Times in ms; an exception that Java's method throws is told by the response, beside the status OK."""
+    assert observed(VECTORS["triple-unary"]).call.request.attributes["grpc.timeout_ms"] == 1500
+    assert observed(VECTORS["triple-java-unary"]).call.request.attributes["grpc.timeout_ms"] == 3000
+    codes = {
+        name: response.attributes.get("dubbo.exception_code")
+        for name in TRIPLE
+        if (response := observed(VECTORS[name]).call.response) is not None
+    }
+    assert {name: code for name, code in codes.items() if code is not None} == {"triple-java-exception": 3}
+
+
+@pytest.mark.parametrize("name", ["triple-unary", "triple-java-both", "triple-java-http", "triple-no-headers"])
+def test_detection(name: str) -> None:
+    found = detect(VECTORS[name].octets(Sender.CLIENT))
+    assert found[0].protocol == ("grpc" if name == "triple-no-headers" else "triple")
 
 
 def test_every_kind_is_in_a_vector() -> None:

@@ -1,7 +1,11 @@
 """Record the vectors of this room from real peers: ``python protocols/http2/tools/record_vectors.py [name…]``.
 
 Each conversation below is held through a relay on the loopback, and written as ``vectors/<name>.txt`` in the order in which the relay saw it,
-a line for each of its reads. Needs nghttp, nghttpd and curl (PATH), and ``grpcio``, ``h2`` and ``hypercorn`` (PyPI).
+a line for each of its reads. Needs nghttp, nghttpd and curl (PATH), and ``apache-dubbo``, ``grpcio``, ``h2`` and ``hypercorn`` (PyPI).
+Those with Dubbo for Java (triple-java-…) need a JDK and Maven, and a namespace without a network, since its provider listens on every interface:
+
+    (cd protocols/http2/tools/dubbo && mvn -q -B compile dependency:copy-dependencies)
+    unshare --net sh -c 'ip link set lo up; python protocols/http2/tools/record_vectors.py triple-java-unary …'
 """
 
 # ruff: noqa: E501
@@ -9,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import json
 import socket
 import subprocess
 import sys
@@ -70,9 +75,9 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def wait_for_port(port: int) -> None:
-    """Wait until something listens there."""
-    end = time.monotonic() + 10
+def wait_for_port(port: int, patience: float = 10) -> None:
+    """Wait until something listens there, at most `patience` seconds."""
+    end = time.monotonic() + patience
     while True:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
             return
@@ -267,6 +272,90 @@ def record_grpc(talk: Callable[[grpc.Channel], object]) -> tuple[Pieces, str]:
     server.stop(0).wait()
     name = importlib.metadata.version("grpcio")
     return pieces_of(recording), f"grpcio {name}, client and server"
+
+
+# ---------------------------------------------------------------------------------------------------------------- Triple
+
+PEER = ROOM / "tests" / "dubbo_peer.py"
+TRI = {"version": "1.2.3", "group": "blue", "application": "shop", "timeout": "1500m", "attachments": {"x-key": "one"}}
+TRIPLE: dict[str, dict[str, object]] = {
+    # name: what dubbo_peer.py is to call
+    "triple-unary": {"kind": "unary", "method": "greet", "messages": ["world"], "metadata": TRI},
+    "triple-server-stream": {"kind": "server_stream", "method": "many", "messages": ["n"], "metadata": TRI},
+    "triple-client-stream": {"kind": "client_stream", "method": "join", "messages": ["a", "b"], "metadata": TRI},
+    "triple-bidi": {"kind": "bi_stream", "method": "both", "messages": ["a", "b", "c"], "metadata": TRI},
+    "triple-error": {"kind": "unary", "method": "greet", "messages": ["nobody"], "metadata": TRI},
+    "triple-no-headers": {"kind": "unary", "method": "greet", "messages": ["world"]},
+}
+
+
+def record_triple(call: dict[str, object]) -> tuple[Pieces, str]:
+    """One connection of apache-dubbo to apache-dubbo."""
+    port = free_port()
+    command = [sys.executable, str(PEER), "server", str(port)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        wait_for_port(port)
+        with Relay(("127.0.0.1", port)) as relay:
+            words, asked = [sys.executable, str(PEER), "client", str(relay.port)], json.dumps([call]).encode()
+            subprocess.run(
+                words, input=asked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30, check=True
+            )
+            recording = relay.number(0)
+            recording.wait_closed()
+    return pieces_of(recording), f"apache-dubbo {importlib.metadata.version('apache-dubbo')}, client and server"
+
+
+CURL = [
+    "curl",
+    "-s",
+    "--http2-prior-knowledge",
+    "-H",
+    "content-type:application/json",
+    "-H",
+    "tri-protocol-version:1.0.0",
+    "-H",
+    "tri-service-version:1.2.3",
+    "-H",
+    "tri-service-group:blue",
+    "-H",
+    "tri-service-timeout:3000",
+]
+JAVA: dict[str, list[str]] = {
+    # name: the consumer's command; HTTP and PORT stand for the relay
+    "triple-java-unary": ["consumer", "PORT", "unary"],
+    "triple-java-exception": ["consumer", "PORT", "exception"],
+    "triple-java-many": ["consumer", "PORT", "many"],
+    "triple-java-both": ["consumer", "PORT", "both"],
+    "triple-java-http": [*CURL, "-d", '["world",2]', "HTTP/pack.Greeter/greet"],
+    "triple-java-http-unknown": [*CURL, "-d", "[]", "HTTP/pack.Greeter/none"],
+    "triple-java-http-exception": [*CURL, "-d", '["",2]', "HTTP/pack.Greeter/greet"],
+}
+
+
+def record_java(client: list[str]) -> tuple[Pieces, str]:
+    """One connection of Dubbo's consumer for Java, or of curl, to its provider for Java."""
+    if len(socket.if_nameindex()) > 1:
+        raise RuntimeError(
+            "the provider listens on every interface: record it in a namespace that has only the loopback"
+        )
+    target = ROOM / "tools" / "dubbo" / "target"
+    talk = ["java", "-Djava.net.preferIPv4Stack=true", "-cp", f"{target}/classes:{target}/dependency/*", "pack.Talk"]
+    port = free_port()
+    with subprocess.Popen([*talk, "provider", str(port)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):  # fmt: skip
+        wait_for_port(port, 30)
+        with Relay(("127.0.0.1", port)) as relay:
+            words = [
+                word.replace("HTTP", f"http://{relay.address}").replace("PORT", str(relay.port)) for word in client
+            ]
+            words = [*talk, *words] if client[0] == "consumer" else words
+            subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, check=True)
+            recording = relay.number(0)
+            recording.wait_closed()
+    (jar,) = (target / "dependency").glob("dubbo-[0-9]*.jar")
+    who = f"Apache Dubbo for Java {jar.stem.removeprefix('dubbo-')}"
+    if client[0] == "consumer":
+        return pieces_of(recording), f"{who}, consumer and provider"
+    return pieces_of(recording), f"{who} and {version('curl')}: {' '.join(client).replace('HTTP', 'http://…')}"
 
 
 # ------------------------------------------------------------------------------------------------------------------- h2
@@ -471,13 +560,17 @@ def record(name: str) -> tuple[Pieces, str]:
         return record_nghttp(*NGHTTP[name])
     if name in UPGRADES:
         return record_hypercorn(UPGRADES[name])
+    if name in TRIPLE:
+        return record_triple(TRIPLE[name])
+    if name in JAVA:
+        return record_java(JAVA[name])
     return record_grpc(GRPC[name]) if name in GRPC else record_h2(H2[name])
 
 
 def main() -> None:
-    """Write the vectors named on the command line, or all."""
+    """Write the vectors named on the command line, or all but those with Java."""
     VECTORS.mkdir(exist_ok=True)
-    for name in sys.argv[1:] or [*NGHTTP, *UPGRADES, *GRPC, *H2]:
+    for name in sys.argv[1:] or [*NGHTTP, *UPGRADES, *GRPC, *TRIPLE, *H2]:
         said, who = record(name)
         text = f"# {who}: python protocols/http2/tools/record_vectors.py {name}\n{Vector(name, tuple(said)).to_text()}"
         if not said or len(text) > SIZE_LIMIT:
