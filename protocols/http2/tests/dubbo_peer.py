@@ -1,7 +1,8 @@
 """A server or a client of apache-dubbo, in a process of its own: ``python dubbo_peer.py server PORT`` or ``… client PORT``.
 
-Both print a line of JSON for whatever they see. The server ends with its standard input. The client reads from there, as a list in JSON, which
-calls it is to make: of each the kind, the method, the messages, and what of Triple's metadata is to be sent. Octets are written as latin-1.
+Both print a line of JSON for whatever they see. The server ends with its standard input. The client reads from there, as a list in JSON,
+which calls it is to make: of each the kind, the method, the messages, and what of Triple's metadata is to be sent. Octets are written as
+latin-1.
 """
 
 from __future__ import annotations
