@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,8 @@ import pytest
 
 from .observing import Conversation
 from .relay import PATIENCE, Relay
+
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "http2_relay.py"
 
 # ----------------------------------------------------------------------------------------------------------------- gRPC
 
@@ -42,6 +45,8 @@ class ServerCall:
     remaining: float | None = None
     received: list[bytes] = field(default_factory=list)
     sent: list[bytes] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
+    """Set when the server knows that the call is over, for whatever reason."""
 
 
 class GrpcService(grpc.GenericRpcHandler):
@@ -58,6 +63,7 @@ class GrpcService(grpc.GenericRpcHandler):
         def behave(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
             call = ServerCall(details.method, as_octets(context.invocation_metadata()), context.time_remaining())
             self.calls.append(call)
+            context.add_callback(call.ended.set)
             for answer in action(self._noted(call, requests), context):
                 call.sent.append(answer)
                 yield answer
@@ -83,6 +89,19 @@ class GrpcService(grpc.GenericRpcHandler):
         yield b"".join(requests)
 
     @staticmethod
+    def do_mirror(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        """Sends metadata back as it came, first and last."""
+        own = tuple((key, value) for key, value in context.invocation_metadata() if key.startswith("x-"))
+        context.send_initial_metadata(own)
+        context.set_trailing_metadata(own)
+        yield from requests
+
+    @staticmethod
+    def do_squeeze(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        context.set_compression(grpc.Compression.Gzip)
+        yield from requests
+
+    @staticmethod
     def do_many(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         count, size = next(requests).split(b",")
         for _ in range(int(count)):
@@ -105,17 +124,33 @@ class GrpcService(grpc.GenericRpcHandler):
 
 
 class GrpcRoom:
-    """A server of grpcio, a relay, and channels through it."""
+    """A server of grpcio, a relay that records, and a channel through it.
 
-    def __init__(self) -> None:
+    The relay of examples/, which encodes anew whatever passes, may stand before the recording one or behind it.
+    """
+
+    def __init__(self, where: str = "direct") -> None:
         self.service = GrpcService()
         self._server = grpc.server(ThreadPoolExecutor(8))
         self._server.add_generic_rpc_handlers((self.service,))
         port = self._server.add_insecure_port("127.0.0.1:0")
         self._server.start()
+        self._example: subprocess.Popen[bytes] | None = None
+        if where == "before the example":
+            port = self._start_example(port)
         self.relay = Relay(("127.0.0.1", port))
+        port = self.relay.port
+        if where == "behind the example":
+            port = self._start_example(port)
         options = [("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", -1)]
-        self.channel = grpc.insecure_channel(self.relay.address, options)
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{port}", options)
+
+    def _start_example(self, to: int) -> int:
+        """Start the relay of examples/ before that port, and tell its own."""
+        port = free_port()
+        self._example = subprocess.Popen([sys.executable, str(EXAMPLE), str(port), str(to)], stderr=subprocess.DEVNULL)
+        wait_for_port(port, self._example)
+        return port
 
     def call(self, name: str) -> grpc.StreamStreamMultiCallable:
         return self.channel.stream_stream(f"/pack.Test/{name}")
@@ -131,12 +166,16 @@ class GrpcRoom:
     def close(self) -> None:
         self.channel.close()
         self._server.stop(0).wait()
+        if self._example is not None:
+            self._example.terminate()
+            self._example.wait()
         self.relay.close()
 
 
 @pytest.fixture
-def grpc_room() -> Iterator[GrpcRoom]:
-    room = GrpcRoom()
+def grpc_room(request: pytest.FixtureRequest) -> Iterator[GrpcRoom]:
+    """Direct, or where the fixture's parameter says."""
+    room = GrpcRoom(getattr(request, "param", "direct"))
     yield room
     room.close()
 
@@ -222,10 +261,12 @@ def wait_for_port(port: int, process: subprocess.Popen[Any]) -> None:
     """Wait until the process listens there."""
     end = time.monotonic() + PATIENCE
     while True:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
         if time.monotonic() > end or process.poll() is not None:
             raise RuntimeError("the server does not listen")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as found:
+            # Where nobody listens, a port that the system gives out can be connected to itself.
+            if found.getsockname() != found.getpeername():
+                return
         time.sleep(0.02)
 
 
@@ -234,7 +275,9 @@ class Room:
 
     def __init__(self, command: list[str], port: int, folder: Path) -> None:
         self.folder = folder
-        self._process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._printed = folder / "printed"
+        with self._printed.open("w") as printed:
+            self._process = subprocess.Popen(command, cwd=folder, stdout=printed, stderr=subprocess.DEVNULL)
         wait_for_port(port, self._process)
         self.relay = Relay(("127.0.0.1", port))
         self.url = f"http://{self.relay.address}"
@@ -259,9 +302,14 @@ class Room:
             recording.wait_closed()
         return [Conversation(recording) for recording in self.relay.recordings]
 
-    def close(self) -> None:
+    def finish(self) -> str:
+        """End the server, and tell what it printed."""
         self._process.terminate()
         self._process.wait()
+        return self._printed.read_text()
+
+    def close(self) -> None:
+        self.finish()
         self.relay.close()
 
 

@@ -77,6 +77,8 @@ class Relay:
 
     def __init__(self, server: tuple[str, int]) -> None:
         self.recordings: list[Recording] = []
+        self.client_first = False
+        """The server learns of a connection only when its client has sent something, so it cannot speak before."""
         self._server = server
         self._opened = threading.Condition()
         self._sockets: list[socket.socket] = []
@@ -131,6 +133,8 @@ class Relay:
                 client.close()
                 return
             try:
+                if self.client_first:
+                    client.recv(1, socket.MSG_PEEK)
                 server = socket.create_connection(self._server)
             except OSError:
                 client.close()

@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 import re
-import subprocess
-from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
-from l7codecs import Kind, Message, Sender, Status
-from l7codecs.capture import CaptureWriter
+from l7codecs import Kind, Sender, Status
 
-from .conftest import GrpcRoom, Room, program
-from .observing import Conversation, headers_of
-from .relay import Recording
+from .conftest import Room
+from .observing import headers_of
+from .wire import Fields, fields_of
 
 pytestmark = pytest.mark.interop
-
-Fields = list[tuple[str, str]]
-
-
-def fields_of(message: Message) -> Fields:
-    """Every field of a header block with its pseudo-headers."""
-    found = message.fields  # type: ignore[attr-defined]  # of this room's messages
-    return [(str(name), (value or b"").decode("utf-8", "backslashreplace")) for name, value, _ in found]
-
-
-def blocks_of(heard: Conversation) -> list[tuple[int, Fields]]:
-    """Every header block of both sides in order, with its stream."""
-    return [
-        (int(m.attributes["http2.stream_id"]), fields_of(m))
-        for m in heard.messages
-        if "http2.frame_type" not in m.attributes
-    ]
 
 
 # --------------------------------------------------------------------------------------------------------------- nghttp
@@ -160,62 +139,3 @@ def test_upgrade_by_nghttp(hypercorn: Room) -> None:
     heard = hypercorn.hear()
     heard.check()
     assert [(call.path, call.code) for call in heard.calls] == [("/first", 200), ("/second", 200)]
-
-
-# --------------------------------------------------------------------------------------------------------------- tshark
-
-
-def tshark_says(recording: Recording, path: Path) -> list[tuple[int, Fields]]:
-    """Every header block in a capture of these octets as tshark reads it, with its stream."""
-    with CaptureWriter(path) as writer:
-        connection = writer.open_connection(recording.opened, recording.client, recording.server)
-        for piece in recording.pieces:
-            connection.send(piece.time, piece.sender, piece.octets)
-        connection.close(recording.closed)
-    port = recording.server[1]
-    words = [program("tshark"), "-r", str(path), "-d", f"tcp.port=={port},http2", "-Y", "http2", "-T", "pdml"]
-    printed = subprocess.run(words, capture_output=True, timeout=60, check=True).stdout
-    found = []
-    for stream in ElementTree.fromstring(printed).iter("field"):
-        if stream.get("name") != "http2.stream":
-            continue
-        fields = [
-            (part("http2.header.name", header), part("http2.header.value", header))
-            for header in stream.iter("field")
-            if header.get("name") == "http2.header"
-        ]
-        if part("http2.type", stream) == "9":
-            found[-1][1].extend(fields)
-        elif fields:
-            promised = part("http2.push_promise.promised_stream_id", stream)
-            found.append((int(promised or part("http2.streamid", stream), 0), fields))
-    return found
-
-
-def part(name: str, field: ElementTree.Element) -> str:
-    """What tshark shows for the first field of that name inside of `field`."""
-    return next((inner.get("show", "") for inner in field.iter("field") if inner.get("name") == name), "")
-
-
-def check_tshark(heard: Conversation, folder: Path) -> int:
-    seen = blocks_of(heard)
-    assert tshark_says(heard.recording, folder / "capture.pcap") == seen
-    return len(seen)
-
-
-@pytest.mark.parametrize(("nghttpd", "options"), NGHTTP, indirect=["nghttpd"], ids=[" ".join(a + b) for a, b in NGHTTP])
-def test_tshark_on_nghttp(nghttpd: Room, options: list[str], tmp_path: Path) -> None:
-    nghttpd.run("nghttp", *options)
-    assert check_tshark(nghttpd.hear(), tmp_path) >= 2
-
-
-def test_tshark_on_grpcio(grpc_room: GrpcRoom, tmp_path: Path) -> None:
-    for number in range(5):
-        assert (
-            grpc_room.channel.unary_unary("/pack.Test/Collect")(b"x" * number, metadata=[("x-number", str(number))])
-            == b"x" * number
-        )
-    list(grpc_room.call("Many")(iter([b"20,1000"])))
-    heard = grpc_room.hear()
-    assert check_tshark(heard, tmp_path) == 18
-    assert [call.request.kind for call in heard.calls] == [Kind.REQUEST] * 6

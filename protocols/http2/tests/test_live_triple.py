@@ -11,9 +11,8 @@ import pytest
 
 from l7codecs import Message, Sender, Status
 
-from .conftest import TripleRoom, free_port, wait_for_port
+from .conftest import EXAMPLE, TripleRoom, free_port, wait_for_port
 from .observing import Call, headers_of
-from .test_relay import RELAY
 
 METADATA = {
     "version": "1.2.3",
@@ -113,7 +112,7 @@ def test_grpcio_asks_dubbo(triple_room: TripleRoom) -> None:
 def test_through_the_relay_of_the_examples(triple_room: TripleRoom) -> None:
     """Two sessions that encode anew: neither side can tell."""
     port = free_port()
-    command = [sys.executable, str(RELAY), str(port), str(triple_room.port)]
+    command = [sys.executable, str(EXAMPLE), str(port), str(triple_room.port)]
     calls = [{**call, "metadata": METADATA} for call in CALLS]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
