@@ -73,10 +73,17 @@ class Call:
 
     def messages(self, sender: Sender) -> list[bytes]:
         """The length-prefixed messages of gRPC, taken apart here."""
+        return [message for _, message in self._prefixed(sender)]
+
+    def flags(self, sender: Sender) -> list[int]:
+        """The flag before each of them: 1 where it is compressed."""
+        return [flag for flag, _ in self._prefixed(sender)]
+
+    def _prefixed(self, sender: Sender) -> list[tuple[int, bytes]]:
         octets, found = self.body(sender), []
         while octets:
             size = int.from_bytes(octets[1:5], "big")
-            found.append(octets[5 : 5 + size])
+            found.append((octets[0], octets[5 : 5 + size]))
             octets = octets[5 + size :]
         return found
 

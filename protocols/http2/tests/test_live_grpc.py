@@ -1,9 +1,10 @@
-"""What grpcio's client and server say of their calls, seen from the wire."""
+"""What grpcio's client and server say of their calls, seen from the wire: between them, and on either side of the relay of examples/."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import gzip
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import unquote
@@ -15,7 +16,14 @@ from l7codecs import Kind, Message, Sender, Status
 
 from .conftest import GrpcRoom, ServerCall, as_octets
 from .observing import Call, headers_of
+from .relay import PATIENCE
 
+pytestmark = pytest.mark.parametrize(
+    "grpc_room",
+    ["direct", "before the example", "behind the example"],
+    indirect=True,
+    ids=lambda where: where.split()[0],
+)
 RESERVED = (
     "content-type",
     "te",
@@ -155,8 +163,13 @@ def test_deadline(grpc_room: GrpcRoom) -> None:
     heard.check()
     check_call(heard.call, grpc_room.service.calls[0])
     assert 200 <= int(str(heard.call.request.attributes["grpc.timeout_ms"])) <= 300
+    assert grpc_room.service.calls[0].ended.wait(PATIENCE)
     # Whoever is first: the server answers, or the client resets.
-    assert heard.call.status in (Status.DEADLINE_EXCEEDED, Status.CANCELLED)
+    last = heard.call.last
+    assert (last.kind, last.sender, last.status, last.error) in [
+        (Kind.TRAILERS, Sender.SERVER, Status.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"),
+        (Kind.RESET, Sender.CLIENT, Status.CANCELLED, "CANCEL"),
+    ]
 
 
 def test_cancel(grpc_room: GrpcRoom) -> None:
@@ -173,6 +186,7 @@ def test_cancel(grpc_room: GrpcRoom) -> None:
         next(call)
     hold.set()
     assert call.code() is grpc.StatusCode.CANCELLED
+    assert grpc_room.service.calls[0].ended.wait(PATIENCE)
     heard = grpc_room.hear()
     heard.check()
     assert len(heard.call.resets) == 1
@@ -195,13 +209,68 @@ def test_large_messages(grpc_room: GrpcRoom) -> None:
     assert max(len(event.raw) for event in heard.events) <= 1024 * 1024 + 64 * 1024
 
 
-def test_compressed(grpc_room: GrpcRoom) -> None:
+@pytest.mark.parametrize(
+    "values",
+    [
+        [b""],
+        [b"\0"],
+        [b"\0\0", b"\0"],
+        [b"ab", b"abc", b"abcd"],
+        [b"\xfb\xef\xff"],
+        [b"a, b", b",", b"AAA="],
+        [b" padded\t", b"\r\n"],
+        [bytes(range(256)) * 8],
+    ],
+    ids=lambda values: repr(values[0][:6]),
+)
+def test_binary_metadata(grpc_room: GrpcRoom, values: list[bytes]) -> None:
+    """Octets of any value and length, several under one name, there and back twice."""
+    own = [("x-one-bin", value) for value in values] + [("x-text", "two, three")]
+    call = grpc_room.call("Mirror")(iter([b"x"]), metadata=own)
+    assert list(call) == [b"x"]
+    heard = grpc_room.hear()
+    heard.check()
+    said = grpc_room.service.calls[0]
+    check_call(heard.call, said)
+    check_end(heard.call, call)
+    found = [metadata_of(heard.call.request), metadata_of(heard.call.response), metadata_of(heard.call.last)]
+    for metadata in (said.metadata, as_octets(call.initial_metadata()), as_octets(call.trailing_metadata()), *found):
+        assert [pair for pair in metadata if pair[0].startswith("x-")] == as_octets(own)
+
+
+def test_compressed_requests(grpc_room: GrpcRoom) -> None:
     call = grpc_room.call("Collect")(iter([b"a" * 5000, b"b" * 5000]), compression=grpc.Compression.Gzip)
     assert list(call) == [b"a" * 5000 + b"b" * 5000]
     heard = grpc_room.hear()
     heard.check()
     assert heard.call.request.headers["grpc-encoding"] == b"gzip"
     assert heard.call.counts == (2, 1)
+    assert heard.call.flags(Sender.CLIENT) == [1, 1] and heard.call.flags(Sender.SERVER) == [0]
+    assert [gzip.decompress(each) for each in heard.call.messages(Sender.CLIENT)] == grpc_room.service.calls[0].received
+
+
+def test_compressed_answers(grpc_room: GrpcRoom) -> None:
+    call = grpc_room.call("Squeeze")(iter([b"a" * 5000, b"b" * 70_000]))
+    assert list(call) == [b"a" * 5000, b"b" * 70_000]
+    heard = grpc_room.hear()
+    heard.check()
+    assert heard.call.response is not None and heard.call.response.headers["grpc-encoding"] == b"gzip"
+    assert heard.call.counts == (2, 2)
+    assert heard.call.flags(Sender.CLIENT) == [0, 0] and heard.call.flags(Sender.SERVER) == [1, 1]
+    assert [gzip.decompress(each) for each in heard.call.messages(Sender.SERVER)] == grpc_room.service.calls[0].sent
+
+
+def test_large_messages_at_once(grpc_room: GrpcRoom) -> None:
+    """Past every window in both directions, on one connection."""
+    big = [bytes([number]) * 2_500_000 for number in range(6)]
+    echo = grpc_room.channel.unary_unary("/pack.Test/Echo")
+    calls = [echo.future(each, timeout=60) for each in big]
+    assert [call.result() for call in calls] == big
+    heard = grpc_room.hear()
+    heard.check()
+    assert sorted(call.messages(Sender.CLIENT) for call in heard.calls) == [[each] for each in big]
+    assert sorted(call.messages(Sender.SERVER) for call in heard.calls) == [[each] for each in big]
+    assert {call.counts for call in heard.calls} == {(1, 1)}
 
 
 def test_many_at_once(grpc_room: GrpcRoom) -> None:
