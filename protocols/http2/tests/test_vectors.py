@@ -171,6 +171,21 @@ def test_times_and_exceptions_of_dubbo() -> None:
     assert {name: code for name, code in codes.items() if code is not None} == {"triple-java-exception": 3}
 
 
+def test_streams_of_dubbo() -> None:
+    """Which side streams; apache-dubbo's own empty message counts, so there a unary call looks like a stream of requests."""
+    streaming = {name: observed(VECTORS[name]).call.last.attributes.get("grpc.streaming") for name in TRIPLE}
+    assert {name: kind for name, kind in streaming.items() if name.startswith("triple-java")} == {
+        "triple-java-unary": "none",
+        "triple-java-exception": "none",
+        "triple-java-many": "server",
+        "triple-java-both": "both",
+        "triple-java-http": None,
+        "triple-java-http-unknown": None,
+        "triple-java-http-exception": None,
+    }
+    assert (streaming["triple-unary"], streaming["triple-bidi"]) == ("client", "both")
+
+
 @pytest.mark.parametrize("name", ["triple-unary", "triple-java-both", "triple-java-http", "triple-no-headers"])
 def test_detection(name: str) -> None:
     found = detect(VECTORS[name].octets(Sender.CLIENT))
