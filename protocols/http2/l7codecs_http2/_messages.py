@@ -24,6 +24,7 @@ from ._meaning import (
     split_rpc_path,
 )
 from ._static_table import SENSITIVE, HeaderName, header_name, well_known
+from ._static_table import TRIPLE as TRIPLE_NAME
 
 __all__ = [
     "GRPC",
@@ -64,6 +65,7 @@ GRPC_TIMEOUT: Final = well_known("grpc-timeout")
 HOST: Final = well_known("host")
 USER_AGENT: Final = well_known("user-agent")
 
+_GO_VERSION: Final = header_name(b"triple-protocol-version")
 _STATUS_CODE_KEY: Final = "rpc.response.status_code"
 """OpenTelemetry 1.44; the head after it says rpc.status_code."""
 
@@ -100,26 +102,18 @@ def spoken(block: HeaderBlock) -> u8:
         return HTTP
     value = kind.value
     if value == b"application/grpc":
-        return TRIPLE if _has_triple_field(block) else GRPC
+        return TRIPLE if block.seen & TRIPLE_NAME != 0 else GRPC
     value = value.lower()
     if value.startswith(b"application/grpc") and value[16:17] in (b"", b"+", b";"):
-        return TRIPLE if _has_triple_field(block) else GRPC
+        return TRIPLE if block.seen & TRIPLE_NAME != 0 else GRPC
     if not value.startswith(b"application/"):
         return HTTP
     if value.startswith(b"application/triple+"):
         return TRIPLE
     method = block.get(METHOD)
-    if method is None or method.value != b"POST" or not _has_triple_field(block):
+    if method is None or method.value != b"POST":
         return HTTP
-    return TRIPLE_HTTP
-
-
-def _has_triple_field(block: HeaderBlock) -> bool:
-    for field in block.fields:
-        name = field.title.octets
-        if len(name) >= 4 and name[0] == 0x74 and (name.startswith(b"tri-") or name == b"triple-protocol-version"):
-            return True
-    return False
+    return TRIPLE_HTTP if block.seen & TRIPLE_NAME != 0 or block.get(_GO_VERSION) is not None else HTTP
 
 
 @final
@@ -432,7 +426,7 @@ _TRIPLE_KEYS: Final[dict[HeaderName, str]] = {
     well_known("tri-unit-info"): "dubbo.unit_info",
     well_known("tri-consumer-appname"): "dubbo.application",
     well_known("tri-req-id"): "dubbo.request_id",
-    header_name(b"triple-protocol-version"): "dubbo.protocol_version",
+    _GO_VERSION: "dubbo.protocol_version",
     header_name(b"tri-protocol-version"): "dubbo.protocol_version",
 }
 _SERVICE_TIMEOUT: Final = header_name(b"tri-service-timeout")
