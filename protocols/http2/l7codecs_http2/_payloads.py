@@ -23,7 +23,7 @@ from l7codecs import IncompleteMessage, Kind, LimitExceeded, Limits, ProtocolErr
 from l7codecs.limits import DEFAULT_LIMITS
 from l7codecs.message import Data, Event, Gap
 
-from ._messages import CONTENT_TYPE, HTTP, REQUEST, RESPONSE, FrameMessage, Http2Message
+from ._messages import CONTENT_TYPE, REQUEST, RESPONSE, FrameMessage, Http2Message
 from ._protobuf import GrpcTypes, parse_wrapper
 from ._static_table import header_name
 
@@ -270,7 +270,7 @@ class GrpcPayloads:
         found: list[GrpcPayload] = []
         if isinstance(event, Data):
             head = event.message
-            if isinstance(head, Http2Message) and head.speaks != HTTP:
+            if isinstance(head, Http2Message) and head.framed:
                 key = _key(i64(head.stream), head.sender)
                 body = self._bodies.get(key)
                 if body is not None:
@@ -278,7 +278,7 @@ class GrpcPayloads:
                     if not event.more:
                         self._end(key, found)
         elif isinstance(event, Http2Message):
-            if event.speaks != HTTP:
+            if event.framed:
                 if event.kind is Kind.TRAILERS:
                     self._end(_key(i64(event.stream), event.sender), found)
                 elif event.more and (event.role == REQUEST or event.role == RESPONSE):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from l7codecs_http2 import GrpcPayloads
 
 from l7codecs import Kind, Sender, detect
 from l7codecs.testing import Vector, load_vectors
@@ -151,6 +152,18 @@ def test_triple(name: str) -> None:
         assert message.attributes["rpc.system.name"] == "dubbo"
         assert message.attributes["rpc.method"] == f"pack.Greeter/{message.operation}"
         assert message.resources == ()
+
+
+def test_messages_of_triple() -> None:
+    """Length-prefixed messages come out of calls that are gRPC; a plain POST has none."""
+    found = {}
+    for name in TRIPLE:
+        payloads = GrpcPayloads()
+        heard = observed(VECTORS[name])
+        found[name] = [payload.octets for event in heard.events for payload in payloads.receive(event)]
+    counts = {name: len(octets) for name, octets in found.items()}
+    assert counts == {name: sum(count for count in each[2] if isinstance(count, int)) for name, each in TRIPLE.items()}
+    assert found["triple-unary"] == [b"world", b"", b"hello world"]
 
 
 def test_triple_without_its_headers_is_grpc() -> None:
