@@ -1,6 +1,6 @@
 """A decoded header block: its fields, and what is known of all of them together.
 
-The fields stand in attributes, eight in the block itself and eight in each part that follows. A list of them would be the only object of
+The fields stand in attributes, six in the block itself and six in each part that follows. A list of them would be the only object of
 most events that Python's garbage collector knows: it would be looked through again and again, and takes 72 octets and an allocation more.
 """
 
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from mypy_extensions import i64, mypyc_attr
+from mypy_extensions import i32, i64, mypyc_attr
 
 from ._static_table import UNKNOWN_NAME, UNKNOWN_VALUE, HeaderField, HeaderName
 
-__all__ = ["FAR", "HeaderBlock", "Part"]
+__all__ = ["FAR", "PART_SIZE", "HeaderBlock", "Part"]
 
+PART_SIZE: Final[i64] = 6
 FAR: Final[i64] = 127
 """A place from here on is not kept in `HeaderBlock.places`."""
 _NO_FIELDS: Final[list[HeaderField]] = []
@@ -21,7 +22,7 @@ _NO_FIELDS: Final[list[HeaderField]] = []
 
 @mypyc_attr(acyclic=True)
 class Part:
-    """Up to eight fields. Those attributes of which there is no field are not set."""
+    """Up to `PART_SIZE` fields. Those attributes of which there is no field are not set."""
 
     _field0: HeaderField
     _field1: HeaderField
@@ -29,12 +30,10 @@ class Part:
     _field3: HeaderField
     _field4: HeaderField
     _field5: HeaderField
-    _field6: HeaderField
-    _field7: HeaderField
 
     def __init__(self) -> None:
         self.more: Part | None = None
-        """Those behind the eighth."""
+        """Those behind the last."""
 
     def extended(self) -> Part:
         """A new part behind this one."""
@@ -43,36 +42,30 @@ class Part:
         return part
 
     def put(self, index: i64, field: HeaderField) -> None:
-        """Set the field at `index`, from 0 to 7."""
-        if index < 4:
-            if index < 2:
-                if index == 0:
-                    self._field0 = field
-                else:
-                    self._field1 = field
-            elif index == 2:
+        """Set the field at `index`, from 0 to 5."""
+        if index < 3:
+            if index == 0:
+                self._field0 = field
+            elif index == 1:
+                self._field1 = field
+            else:
                 self._field2 = field
-            else:
-                self._field3 = field
-        elif index < 6:
-            if index == 4:
-                self._field4 = field
-            else:
-                self._field5 = field
-        elif index == 6:
-            self._field6 = field
+        elif index == 3:
+            self._field3 = field
+        elif index == 4:
+            self._field4 = field
         else:
-            self._field7 = field
+            self._field5 = field
 
     def at(self, index: i64) -> HeaderField:
-        """The field at `index`, from 0 to 7. Raises AttributeError if there is none."""
-        if index < 4:
-            if index < 2:
-                return self._field0 if index == 0 else self._field1
-            return self._field2 if index == 2 else self._field3
-        if index < 6:
-            return self._field4 if index == 4 else self._field5
-        return self._field6 if index == 6 else self._field7
+        """The field at `index`, from 0 to 5. Raises AttributeError if there is none."""
+        if index < 3:
+            if index == 0:
+                return self._field0
+            return self._field1 if index == 1 else self._field2
+        if index == 3:
+            return self._field3
+        return self._field4 if index == 4 else self._field5
 
 
 @final
@@ -89,21 +82,21 @@ class HeaderBlock(Part):
         oversized: bool = False,
     ) -> None:
         self.more = None
-        self.count: i64 = len(fields)
+        self.count: i32 = i32(len(fields))
         """How many fields."""
+        self.oversized = oversized
+        """The list passes the decoder's limit: the block has only the fields before. The decoder is in order all the same."""
         self.size = size
         """Octets of the header list, as RFC 7541 §4.1 counts; of all fields, also where `oversized`."""
         self.seen = seen
         """The ORed bits of all fields, and `LATE_PSEUDO` and `REPEATED`."""
         self.places = places
-        self.oversized = oversized
-        """The list passes the decoder's limit: the block has only the fields before. The decoder is in order all the same."""
         if self.count > 0:
             part: Part = self
             for index, field in enumerate(fields):
-                if index > 0 and index % 8 == 0:
+                if index > 0 and index % PART_SIZE == 0:
                     part = part.extended()
-                part.put(index % 8, field)
+                part.put(index % PART_SIZE, field)
 
     @property
     def known(self) -> bool:
@@ -117,8 +110,9 @@ class HeaderBlock(Part):
         part: Part = self
         place: i64 = 0
         index: i64 = 0
-        while index < self.count:
-            if place == 8:
+        count = i64(self.count)
+        while index < count:
+            if place == PART_SIZE:
                 following = part.more
                 if following is None:
                     break
@@ -136,15 +130,15 @@ class HeaderBlock(Part):
             index = (self.places >> place) & FAR
             if index == 0:
                 return None
-            if index <= 8:
+            if index <= PART_SIZE:
                 return self.at(index - 1)
         if title.flags & ~self.seen != 0:
             return None
         part: Part = self
         place = 0
-        left = self.count
+        left = i64(self.count)
         while left > 0:
-            if place == 8:
+            if place == PART_SIZE:
                 following = part.more
                 if following is None:
                     break

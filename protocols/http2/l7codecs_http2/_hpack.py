@@ -22,11 +22,11 @@ from __future__ import annotations
 from typing import Final, NoReturn, final
 
 from librt.strings import BytesWriter
-from mypy_extensions import i64
+from mypy_extensions import i32, i64
 
 from l7codecs import ProtocolError
 
-from ._block import FAR, HeaderBlock, Part
+from ._block import FAR, PART_SIZE, HeaderBlock, Part
 from ._huffman import BAD_OCTET, EOS_SEEN, PADDING_LONG, decode_huffman
 from ._literals import LITERAL_SIZE, cached_name, cached_value, keep_name, keep_value, literal_hash
 from ._static_table import (
@@ -135,7 +135,7 @@ class HpackDecoder:
             raise ValueError(f"the range {start} to {stop} is not inside {len(block)} octets")
         decoded = HeaderBlock()
         part: Part = decoded
-        room: i64 = 8
+        room: i64 = PART_SIZE
         count: i64 = 0
         static = STATIC_FIELDS
         size: i64 = 0
@@ -190,11 +190,11 @@ class HpackDecoder:
             seen |= flags
             if room == 0:
                 part = part.extended()
-                room = 8
-            part.put(8 - room, field)
+                room = PART_SIZE
+            part.put(PART_SIZE - room, field)
             room -= 1
             count += 1
-        decoded.count = count
+        decoded.count = i32(count)
         decoded.size = size
         decoded.seen = seen
         decoded.places = places

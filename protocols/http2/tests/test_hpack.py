@@ -336,7 +336,7 @@ def test_pseudo_headers() -> None:
     assert decode(HpackDecoder(), get + path + get).seen & (LATE_PSEUDO | REPEATED) == REPEATED
 
 
-@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 16, 17, 130])
+@pytest.mark.parametrize("count", [0, 1, 5, 6, 7, 12, 13, 130])
 def test_a_block_keeps_its_fields_in_order(count: int) -> None:
     fields = [header_field(f"n{number}", b"%d" % number) for number in range(count)]
     assert HeaderBlock(fields).fields == fields
