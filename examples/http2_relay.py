@@ -1,88 +1,104 @@
-"""An HTTP/2 and gRPC relay with per-request routing: ``python http2_relay.py LISTEN_PORT PREFIX=PORT… PORT``.
-
-Each client's connection gets one connection to each server that its requests go to. Every session plays one side of
-one connection; what is received on one is sent
-on another. A request goes to the first server whose prefix begins its path, else to the last.
-"""
+"""An HTTP/2 and gRPC relay that routes every request: ``python http2_relay.py LISTEN_PORT PREFIX=PORT… PORT``."""
 
 import asyncio
 import sys
 
 import l7codecs
-from l7codecs import Message, ProtocolError, Sender, Session, Status
-
-CLIENT, SERVER = Sender.CLIENT, Sender.SERVER
-QUEUED = 1 << 20  # octets that may wait for a window before we read less
+from l7codecs import Kind, Message, ProtocolError, Sender, Status, Unsupported
 
 
-class Leg:
-    """One connection: a session that plays `side`, and where its octets go."""
+class Leg(asyncio.Protocol):
+    """One connection, and the session that plays a side of it: paused while the connection is not there, or full."""
 
-    def __init__(self, side: Sender, writer: asyncio.StreamWriter) -> None:
-        self.session: Session = l7codecs.open_session("http2", endpoint=side)
-        self.hears = side.other
-        self.writer = writer
-        self.writer.write(self.session.pending_output())
+    def __init__(self, side, legs):
+        self.session = l7codecs.open_session("http2", endpoint=side)
+        self.session.paused = True
+        self.legs, self.hears, self.transport = legs, side.other, None
+        legs.append(self)  # all that serve one client: its own first, then those to servers
 
-    def receive(self, octets: bytes):
-        """The events of what was read; then what is owed is written."""
+    def connection_made(self, transport):
+        self.transport = transport
+        self.resume_writing()
+
+    def pause_writing(self):
+        self.session.paused = True
+
+    def resume_writing(self):
+        self.session.paused = False
+        self.flush()
+
+    def data_received(self, octets):
         try:
-            yield from self.session.receive(self.hears, octets)
-        finally:
-            self.writer.write(self.session.pending_output())
+            for event in self.session.receive(self.hears, octets):
+                self.take(event)
+        except ProtocolError as error:
+            print(error, file=sys.stderr)
+            self.transport.close()  # behind the GOAWAY that flush writes
+        self.flush()
+
+    def flush(self):
+        for leg in (*self.legs, self.legs[0]):  # the first again: what others have written may earn its peer credit
+            if leg.transport:
+                leg.transport.write(leg.session.pending_output())
 
 
-async def serve(reader, writer, routes) -> None:
-    """Relay one client's connection."""
-    down, ups, owner = Leg(SERVER, writer), {}, {}
+class Client(Leg):
+    """A client's connection. Each server that its requests go to gets one of its own."""
 
-    async def upstream(port: int) -> Leg:
-        if port not in ups:
-            answers, requests = await asyncio.open_connection("127.0.0.1", port)
-            ups[port] = Leg(CLIENT, requests)
-            tasks.append(asyncio.create_task(pump(answers, ups[port], lambda event: answer(event))))
-        return ups[port]
+    def __init__(self, routes):
+        super().__init__(Sender.SERVER, [])
+        self.routes, self.servers = routes, {}
 
-    async def request(event) -> None:
-        head = event if isinstance(event, Message) else event.message
-        head = head.request or head  # of trailers and resets: the request
-        if isinstance(event, Message) and event.kind is l7codecs.Kind.REQUEST and not event.error:
-            port = next(port for prefix, port in routes if event.path.startswith(prefix))
+    def take(self, event):
+        if not isinstance(event, Message) or event.kind is not Kind.REQUEST:
+            for leg in self.legs[1:]:
+                leg.session.put(event)  # nothing, where it belongs to none of the streams there
+        elif not event.error:
+            port = next(port for prefix, port in self.routes if (event.path or "").startswith(prefix))
+            if port not in self.servers or self.servers[port].session.closing:
+                self.servers[port] = Server(self.legs, port)
             try:
-                owner[head] = await upstream(port)
-            except OSError:
-                writer.write(down.session.reply_error(event, Status.UNAVAILABLE, "no server"))
-        if head in owner and not (isinstance(event, Message) and event.error == "PROTOCOL_ERROR"):
-            owner[head].writer.write(owner[head].session.send(event))
+                self.servers[port].session.put(event)
+            except Unsupported as error:
+                self.transport.write(self.session.reply_error(event, Status.UNIMPLEMENTED, str(error)))
 
-    async def answer(event) -> None:
-        writer.write(down.session.send(event))
-
-    async def pump(reader, leg, handle) -> None:
-        while octets := await reader.read(65536):
-            for event in leg.receive(octets):
-                await handle(event)
-            for other in [other for other in (down, *ups.values()) if other is not leg]:
-                while other.session.queued > QUEUED:  # its own pump will widen the window
-                    await asyncio.sleep(0.001)
-                await other.writer.drain()
-
-    tasks: list[asyncio.Task] = []
-    try:
-        await pump(reader, down, request)
-    except (ProtocolError, ConnectionError) as error:
-        print(error, file=sys.stderr)
-    finally:
-        for leg in (down, *ups.values()):
-            leg.writer.close()
+    def connection_lost(self, error):
+        for leg in self.legs[1:]:
+            leg.transport.close() if leg.transport else leg.task.cancel()
 
 
-async def main(port: str, *routes: str) -> None:
-    """Listen, and relay."""
+class Server(Leg):
+    """A connection to a server, for one client."""
+
+    def __init__(self, legs, port):
+        super().__init__(Sender.CLIENT, legs)
+        self.task = asyncio.create_task(self.connect(port))
+
+    async def connect(self, port):
+        try:
+            await asyncio.get_running_loop().create_connection(lambda: self, "127.0.0.1", port)
+        except OSError as error:
+            self.connection_lost(error)
+
+    def take(self, event):
+        self.legs[0].session.put(event)
+        self.refuse(self.session.unprocessed())  # behind GOAWAY: the client may try again
+
+    def refuse(self, requests):
+        for request in requests:
+            self.legs[0].transport.write(self.legs[0].session.reply_error(request, Status.UNAVAILABLE, "no server"))
+
+    def connection_lost(self, error):
+        self.session.eof(Sender.SERVER)
+        self.refuse(self.session.unanswered())
+        self.legs.remove(self)
+        self.flush()
+
+
+async def main(port, *routes):
     table = [(prefix, int(to)) for prefix, _, to in (route.rpartition("=") for route in routes)]
-    server = await asyncio.start_server(lambda r, w: serve(r, w, table), "127.0.0.1", int(port))
-    async with server:
-        await server.serve_forever()
+    server = await asyncio.get_running_loop().create_server(lambda: Client(table), "127.0.0.1", int(port))
+    await server.serve_forever()
 
 
 if __name__ == "__main__":

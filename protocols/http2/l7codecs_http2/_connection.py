@@ -14,6 +14,7 @@ from l7codecs import LimitExceeded, Limits, Sender
 from l7codecs.message import Flow
 
 from ._hpack import HpackDecoder
+from ._messages import Http2Message
 from ._settings import DEFAULT_FRAME_SIZE, DEFAULT_TABLE_SIZE, HEADER_TABLE_SIZE, MAX_FRAME_SIZE
 from ._streams import CLOSED, Stream, StreamTable
 
@@ -24,21 +25,52 @@ _UNSEEN_TABLE_SIZE: Final[i64] = 65536
 
 
 class EndpointHooks:
-    """What the decoder tells an endpoint; `_endpoint.Endpoint` does it."""
+    """What the decoder tells an endpoint; `_endpoint.Endpoint` does it. `offset` is where the frame starts."""
 
-    def on_open(self, upgraded: bool) -> None: ...
+    def on_http1(self, waits: bool) -> None:
+        """The client speaks HTTP/1.1, and asks to upgrade; `waits`: it sends its body only when it is told to."""
 
-    def on_settings(self, settings: dict[int, int], offset: i64) -> None: ...
+    def on_open(self, upgraded: bool) -> None:
+        """The client's preface has come, or a request that upgrades, to its end."""
 
-    def on_ping(self, payload: bytes, offset: i64) -> None: ...
+    def on_settings(self, settings: dict[int, int], offset: i64) -> None:
+        """SETTINGS, or those of HTTP2-Settings."""
 
-    def on_data(self, stream: i64, size: i64) -> None: ...
+    def on_ack(self) -> None:
+        """SETTINGS ACK."""
 
-    def on_window(self, stream: i64, increment: i64, offset: i64) -> None: ...
+    def on_ping(self, payload: bytes, offset: i64) -> None:
+        """PING."""
 
-    def on_reset(self, stream: i64) -> None: ...
+    def on_goaway(self, last: i64, offset: i64) -> None:
+        """GOAWAY; `last` is the highest stream that the peer has dealt with or will."""
 
-    def on_malformed(self, stream: i64, offset: i64) -> None: ...
+    def on_data(self, head: Http2Message | None, stream: i64, size: i64, ends: bool, offset: i64) -> bool:
+        """DATA of `size` octets that count for flow control, of the body of `head`; None: of no open stream.
+
+        False where the stream's window does not allow so much: the stream is reset.
+        """
+        raise NotImplementedError
+
+    def on_window(self, stream: i64, increment: i64, offset: i64) -> str | None:
+        """WINDOW_UPDATE; returns the code of the error that it is for its stream."""
+        raise NotImplementedError
+
+    def on_reset(self, stream: i64, offset: i64) -> None:
+        """RST_STREAM."""
+
+    def on_error(self, stream: i64, code: str, offset: i64) -> None:
+        """A frame that is an error of its stream."""
+
+    def on_noise(self, offset: i64) -> None:
+        """A frame that asks for nothing: many of them are an attack."""
+
+    def on_closed(self, stream: i64) -> None:
+        """Both sides have ended a stream."""
+
+    def refuses(self, stream: i64, offset: i64) -> bool:
+        """Whether a stream that the peer opens is not served."""
+        raise NotImplementedError
 
 
 @final
@@ -81,6 +113,7 @@ class Connection:
         self.endpoint: EndpointHooks | None = None
         """What the received frames are told to where the caller plays a side."""
         self.upgraded = False
+        """The client has sent a request of HTTP/1.1 that asks for h2c."""
 
     def side(self, sender: Sender) -> Side:
         """The endpoint that `sender` is."""
@@ -113,6 +146,8 @@ class Connection:
         """Forget a stream that is closed."""
         if stream.state == CLOSED:
             self.streams.remove(i64(stream.number))
+            if self.endpoint is not None:
+                self.endpoint.on_closed(i64(stream.number))
 
     def count_reset(self, side: Side, offset: i64) -> None:
         """`side` reset a stream that was not answered: many of them are an attack ("rapid reset")."""
@@ -141,6 +176,9 @@ class Connection:
 
     def apply_settings(self, owner: Side, peer: Side) -> None:
         """`peer` has acknowledged the oldest SETTINGS of `owner`."""
+        if self.endpoint is not None:
+            self.endpoint.on_ack()
+            return
         if not owner.unacknowledged:
             return
         settings = owner.unacknowledged.pop(0)

@@ -23,7 +23,6 @@ from ._frames import (
     HEADER_SIZE,
     PADDED,
     PING,
-    PREFACE,
     PUSH_PROMISE,
     RST_STREAM,
     SETTINGS,
@@ -45,10 +44,10 @@ from ._messages import (
     digits,
     spoken,
 )
-from ._settings import MAX_FRAME_SIZE, parse_settings
+from ._opening import Opening
+from ._settings import parse_settings
 from ._static_table import well_known
-from ._streams import CLIENT, CLIENT_DONE, FRAME, IDLE, LAST, OPEN, RESERVED, RESET, SERVER, Stream
-from ._upgrade import as_block, is_upgrade, may_be_upgrade, settings_of
+from ._streams import CLIENT, FRAME, IDLE, LAST, OPEN, RESERVED, RESET, SERVER, Stream
 
 __all__ = ["Http2Decoder"]
 
@@ -74,105 +73,32 @@ class Http2Decoder(FrameReader):
         self._body_stream: Stream | None = None
         """The stream of the DATA that comes in parts."""
         self._body_head: Http2Message | None = None
+        self._refused: Http2Message | None = None
+        """The request on whose stream DATA went beyond its window, while that frame is not whole."""
+        self._opening: Opening | None = None
 
     def restart(self) -> None:
         super().restart()
+        self._refused = None
+        self._opening = None
         self._body_stream = None
         self._body_head = None
 
     def start(self) -> Event | None:
-        """The preface, or the head of HTTP/1.1 that upgrades; nothing before a server's frames."""
-        buffer = self.buffer
-        if not buffer.need(1):
-            return None
-        first: i64 = buffer.data[buffer.pos]
-        if self._who == SERVER:
-            if first == 0x48:
-                return self._upgraded()
+        opening = self._opening
+        if opening is None:
+            opening = Opening(self.buffer, self.sender, self.connection, self.limits)
+            self._opening = opening
+        event = opening.next_event()
+        if opening.over:
             self.opening = False
-            return self.next_event()
-        have: i64 = min(buffer.available, 24)
-        buffer.need(have)
-        data = buffer.data
-        at: i64 = 0
-        while at < have and data[buffer.pos + at] == PREFACE[at]:
-            at += 1
-        if at < have:
-            if not self.connection.upgraded and may_be_upgrade(data[buffer.pos : buffer.pos + have]):
-                # Eight octets tell whether it is a method, before the limit of a head is looked at.
-                return self._upgrade() if have >= 8 else None
-            octet = bytes([data[buffer.pos + at]])
-            raise ProtocolError(buffer.offset + at, repr(octet), "the connection preface", "RFC 9113 §3.4")
-        if have < 24:
-            return None
-        buffer.pos += 24
-        self.opening = False
-        if self.connection.endpoint is not None and not self.connection.upgraded:
-            self.connection.endpoint.on_open(False)
-        return self._frame_message(_CONTROL, 0, "PREFACE", None, None)
+            self._opening = None
+            if event is None:
+                return self.next_event()
+        return event
 
-    def _head_size(self) -> i64:
-        """Octets of the head of HTTP/1.1 at ``buffer.pos``; 0 while it is not whole."""
-        buffer = self.buffer
-        have: i64 = min(buffer.available, self.head_limit)
-        buffer.need(have)
-        end: i64 = buffer.data.find(b"\r\n\r\n", buffer.pos, buffer.pos + have)
-        if end >= 0:
-            return end + 4 - buffer.pos
-        if have >= self.head_limit:
-            raise LimitExceeded(
-                buffer.offset,
-                "a head that does not end",
-                f"at most limits.head = {self.limits.head} octets",
-                "RFC 9112 §2.1",
-            )
-        return 0
-
-    def _upgrade(self) -> Event | None:
-        """A request of HTTP/1.1 that asks for h2c: it becomes stream 1, which the client has ended."""
-        buffer = self.buffer
-        size = self._head_size()
-        if size == 0:
-            return None
-        head = buffer.data[buffer.pos : buffer.pos + size]
-        if not is_upgrade(head):
-            raise ProtocolError(
-                buffer.offset, "a request of HTTP/1.1", "the preface, or an upgrade to h2c", "RFC 9113 §3.1"
-            )
-        connection = self.connection
-        connection.upgraded = True
-        settings = settings_of(head)
-        size_allowed = min(settings.get(int(MAX_FRAME_SIZE), 0), 16777215)
-        connection.client.frame_size = max(connection.client.frame_size, size_allowed)
-        connection.client.unacknowledged.append(settings)
-        if connection.endpoint is not None:
-            connection.endpoint.on_open(True)
-        offset: i64 = buffer.offset
-        buffer.pos += size
-        octets = buffer.take()
-        message = Http2Message(
-            connection.flows[HTTP], self.sender, _REQUEST, offset, octets, 0, len(octets), False, None, 1, REQUEST, HTTP,
-            as_block(head),
-        )  # fmt: skip
-        fault = find_fault(message, True)
-        if fault is not None:
-            message.note(fault)
-        connection.open(1, CLIENT_DONE, False, offset).request = message
-        return message
-
-    def _upgraded(self) -> Event | None:
-        """The server's answer in HTTP/1.1: 101, and then frames."""
-        buffer = self.buffer
-        size = self._head_size()
-        if size == 0:
-            return None
-        head = buffer.data[buffer.pos : buffer.pos + size]
-        if not head.startswith(b"HTTP/1.1 101"):
-            raise ProtocolError(buffer.offset, "a response of HTTP/1.1", "HTTP/1.1 101 and frames", "RFC 7540 §3.2")
-        self.opening = False
-        self.connection.apply_settings(self.peer, self.side)
-        buffer.pos += size
-        return self._frame_message(_CONTROL, 0, "UPGRADE", None, None)
+    def unfinished(self) -> bool:
+        return super().unfinished() or (self._opening is not None and self._opening.inside)
 
     def frame(self) -> Event:
         kind = self.type
@@ -186,6 +112,9 @@ class Http2Decoder(FrameReader):
             return self._ping()
         if kind == GOAWAY:
             return self._goaway()
+        endpoint = self.connection.endpoint
+        if endpoint is not None:
+            endpoint.on_noise(self.buffer.message_offset)
         return self._frame_message(_CONTROL, self.stream, self.name(), None, None)
 
     # Header blocks.
@@ -236,7 +165,7 @@ class Http2Decoder(FrameReader):
         if fault is not None:
             message.note(fault)
             if connection.endpoint is not None:
-                connection.endpoint.on_malformed(number, offset)
+                connection.endpoint.on_error(number, "PROTOCOL_ERROR", offset)
         if role == REQUEST:
             stream.request = message
         elif role == RESPONSE:
@@ -248,7 +177,7 @@ class Http2Decoder(FrameReader):
             if length is not None:
                 stream.body(self._who).declared = digits(length.value)
         if ends and role != INTERIM:
-            self._check_length(message, stream)
+            self._check_length(message, stream, offset)
             if self._who == SERVER and message.framed:
                 message.note(None, stream.calls())
         connection.close_if_done(stream)
@@ -266,6 +195,12 @@ class Http2Decoder(FrameReader):
         code: str | None,
     ) -> Event:
         """A frame that its stream does not allow, and the error `code` that it earns; None where it may have been on its way."""
+        endpoint = self.connection.endpoint
+        if endpoint is not None:
+            if code is None:
+                endpoint.on_noise(offset)
+            else:
+                endpoint.on_error(number, code, offset)
         return FrameMessage(
             self.connection.flows[HTTP], self.sender, _CONTROL, offset, octets, start, stop, request, number, name, code
         )
@@ -292,6 +227,8 @@ class Http2Decoder(FrameReader):
             raise ProtocolError(
                 offset, f"HEADERS on idle stream {number}", "a stream of the client", "RFC 9113 §5.1.1 PROTOCOL_ERROR"
             )
+        if connection.endpoint is not None and connection.endpoint.refuses(number, offset):
+            return None
         return connection.open(number, IDLE, False, offset)
 
     def _promise(self, block: HeaderBlock, octets: bytes, start: i64, stop: i64, offset: i64) -> Event:
@@ -300,6 +237,10 @@ class Http2Decoder(FrameReader):
         if self._who == CLIENT:
             raise ProtocolError(
                 offset, "PUSH_PROMISE of the client", "one of the server", "RFC 9113 §8.4 PROTOCOL_ERROR"
+            )
+        if connection.endpoint is not None:
+            raise ProtocolError(
+                offset, "PUSH_PROMISE", "none: SETTINGS_ENABLE_PUSH is 0", "RFC 9113 §8.4 PROTOCOL_ERROR"
             )
         promised = self.promised(octets, start)
         if promised & 1 == 1 or promised == 0 or (promised <= connection.server.last_stream and not connection.joined):
@@ -326,8 +267,12 @@ class Http2Decoder(FrameReader):
         if stream is None or head is None:
             return self._unwanted_data(stream)
         connection = self.connection
-        if connection.endpoint is not None:
-            connection.endpoint.on_data(self.stream, self.length)
+        endpoint = connection.endpoint
+        if endpoint is not None and not endpoint.on_data(
+            head, self.stream, self.length, self.flags & END_STREAM != 0, buffer.offset
+        ):
+            self._refused = stream.request
+            return self._unwanted_data(None)
         left = self.left
         offset: i64 = buffer.offset
         start = buffer.pos
@@ -395,7 +340,7 @@ class Http2Decoder(FrameReader):
             body.count_messages(octets, first, last)
         if ends:
             stream.move(self._who, LAST)
-            self._check_length(head, stream)
+            self._check_length(head, stream, self.buffer.offset)
             self.connection.close_if_done(stream)
 
     def _open_stream(self) -> Stream | None:
@@ -437,7 +382,15 @@ class Http2Decoder(FrameReader):
         buffer.pos += self.left
         self.left = -1
         code = None if stream is None else "STREAM_CLOSED"
-        return self._frame_message(_CONTROL, self.stream, "DATA", None, code)
+        request = None if stream is None else stream.request
+        if self._refused is not None:
+            request, code = self._refused, "FLOW_CONTROL_ERROR"
+            self._refused = None
+        elif self.connection.endpoint is not None:
+            self.connection.endpoint.on_data(None, self.stream, self.length, True, buffer.message_offset)
+            if code is not None:
+                self.connection.endpoint.on_error(self.stream, code, buffer.message_offset)
+        return self._frame_message(_CONTROL, self.stream, "DATA", request, code)
 
     def _unseen(self, stream: Stream) -> Http2Message:
         """A stand-in for the head of a body whose beginning was not seen."""
@@ -452,7 +405,7 @@ class Http2Decoder(FrameReader):
             stream.response = head
         return head
 
-    def _check_length(self, message: Http2Message, stream: Stream) -> None:
+    def _check_length(self, message: Http2Message, stream: Stream, offset: i64) -> None:
         """The body has ended: a message with one of another size than content-length is malformed (RFC 9113 §8.1.1)."""
         body = stream.seen_body(self._who)
         if body is None or body.declared < 0 or body.declared == body.octets or stream.joined:
@@ -462,7 +415,7 @@ class Http2Decoder(FrameReader):
             return  # content-length speaks of another response (RFC 9110 §8.6)
         message.note(f"content-length {body.declared} with a body of {body.octets} octets")
         if self.connection.endpoint is not None:
-            self.connection.endpoint.on_malformed(i64(stream.number), self.buffer.message_offset)
+            self.connection.endpoint.on_error(i64(stream.number), "PROTOCOL_ERROR", offset)
 
     # The other frames.
 
@@ -493,13 +446,20 @@ class Http2Decoder(FrameReader):
     def _window_update(self) -> Event:
         increment = self.number(0) & 0x7FFFFFFF
         code: str | None = None
+        connection = self.connection
+        offset: i64 = self.buffer.message_offset
+        # Before the endpoint resets the stream, if it does.
+        stream = connection.streams.get(self.stream) if self.stream > 0 else None
         if increment == 0:
             if self.stream == 0:
                 self.error_here("WINDOW_UPDATE by 0", "1 or more", "RFC 9113 §6.9 PROTOCOL_ERROR")
             code = "PROTOCOL_ERROR"
-        elif self.connection.endpoint is not None:
-            self.connection.endpoint.on_window(self.stream, increment, self.buffer.message_offset)
-        return self._frame_message(_CONTROL, self.stream, "WINDOW_UPDATE", None, code)
+            if connection.endpoint is not None and stream is not None:
+                connection.endpoint.on_error(self.stream, code, offset)
+        elif connection.endpoint is not None:
+            code = connection.endpoint.on_window(self.stream, increment, offset)
+        request = stream.request if stream is not None and code is not None else None
+        return self._frame_message(_CONTROL, self.stream, "WINDOW_UPDATE", request, code)
 
     def _reset(self) -> Event:
         connection = self.connection
@@ -518,7 +478,7 @@ class Http2Decoder(FrameReader):
             stream.move(self._who, RESET)
             connection.streams.remove(self.stream)
         if connection.endpoint is not None:
-            connection.endpoint.on_reset(self.stream)
+            connection.endpoint.on_reset(self.stream, self.buffer.message_offset)
         message = self._frame_message(Kind.RESET, self.stream, "RST_STREAM", request, code)
         if request is not None:
             message.flow = connection.flows[i64(request.speaks)]
@@ -552,4 +512,6 @@ class Http2Decoder(FrameReader):
     def _goaway(self) -> Event:
         if self.length < 8:
             self.error_here(f"GOAWAY of {self.length} octets", "8 or more", "RFC 9113 §6.8 FRAME_SIZE_ERROR")
+        if self.connection.endpoint is not None:
+            self.connection.endpoint.on_goaway(self.number(0) & 0x7FFFFFFF, self.buffer.message_offset)
         return self._frame_message(Kind.GOAWAY, 0, "GOAWAY", None, error_name(self.number(4)))

@@ -1,43 +1,28 @@
-"""What an endpoint writes: messages encoded for its own connection, and what it owes its peer.
+"""One side of a connection, played by the caller: what it answers by itself, and what it is given to send.
 
-Stream numbers, header compression and flow control belong to one connection. A proxy receives on one and sends on
-another, so a message is encoded anew: its
-fields in their order, never-indexed ones kept so; its DATA in frames that the peer accepts, as far as both windows
-allow. What does not fit waits, and comes
-out of `pending_output` when the peer has widened the window. RFC 9113 §5.2, §6.5, §6.7, §6.9, §8.
+Stream numbers, header compression and flow control belong to one connection. A proxy receives on one and sends on another, so a message is
+encoded anew, by `_writer`: its fields in their order, never-indexed ones kept so; its DATA in frames that the peer accepts. Requests beyond
+the number of streams that the peer allows wait for their turn. RFC 9113 §5.1.2, §6.5, §6.7, §6.8, §6.9, §8.
 """
 
 from __future__ import annotations
 
 from typing import Final, final
 
-from mypy_extensions import i64
+from librt.strings import BytesWriter, write_i32_be
+from mypy_extensions import i32, i64
 
-from l7codecs import Limits, Message, ProtocolError, Sender, Status, Unsupported
+from l7codecs import LimitExceeded, Limits, Message, ProtocolError, Sender, Status, Unsupported
 from l7codecs.message import Data
 
 from ._changes import error_fields
 from ._connection import Connection, EndpointHooks
-from ._frames import (
-    ACK,
-    CONTINUATION,
-    DATA,
-    END_HEADERS,
-    END_STREAM,
-    ERROR_NAMES,
-    GOAWAY,
-    HEADERS,
-    PING,
-    PREFACE,
-    RST_STREAM,
-    SETTINGS,
-    WINDOW_UPDATE,
-)
-from ._hpack_encoder import HpackEncoder
+from ._frames import ACK, ERROR_NAMES, GOAWAY, PING, PREFACE, SETTINGS, WINDOW_UPDATE
 from ._messages import INTERIM, PROMISE, REQUEST, TRAILERS, FrameMessage, Http2Message
+from ._requests import LAST_STREAM, Requests
 from ._settings import (
-    DEFAULT_FRAME_SIZE,
     DEFAULT_WINDOW,
+    ENABLE_CONNECT_PROTOCOL,
     ENABLE_PUSH,
     HEADER_TABLE_SIZE,
     INITIAL_WINDOW_SIZE,
@@ -45,379 +30,477 @@ from ._settings import (
     MAX_FRAME_SIZE,
     MAX_HEADER_LIST_SIZE,
     MAX_WINDOW,
+    setting,
 )
 from ._static_table import HeaderField
-from ._streams import CLIENT, CLOSED, FRAME, IDLE, LAST, RESET, SERVER, Stream
+from ._streams import CLIENT, CLIENT_DONE, FRAME, OPEN, SERVER
+from ._windows import Inflow, Inflows
+from ._writer import Outflow, Writer, write_frame, write_head, write_reset, write_u32
 
 __all__ = ["Endpoint"]
 
-_STREAM_WINDOW: Final[i64] = 1 << 20
-"""Octets that the peer may send on a stream ahead of what was received."""
-_CONNECTION_WINDOW: Final[i64] = 1 << 24
+_WINDOWS: Final[i64] = 16
+"""How many streams' windows the connection's is worth."""
+_TABLE_SIZE: Final[i64] = 4096
+"""Octets of the dynamic table that we use at most."""
+_FRAME_SIZE: Final[i64] = 65536
+"""Octets of the largest frame that we write, so that streams take turns."""
 _OWED_LIMIT: Final[i64] = 1 << 16
 """Octets of acknowledgements that may wait to be written: more are a flood."""
+_NOISE_LIMIT: Final[i64] = 10_000
+"""Frames that ask for nothing, by which the peer may be ahead of what is of use."""
+_FORGIVEN: Final[i64] = 16
+"""How many of them every output makes up for, and each DATA frame that is written."""
+_WORTH: Final[i64] = 4
+_LEAST_DATA: Final[i64] = 128
+"""Octets of DATA received that make up for one."""
 
+_NO_ERROR: Final[i64] = 0
+_INTERNAL_ERROR: Final[i64] = 2
+_CANCEL: Final[i64] = 8
 
-def frame(kind: i64, flags: i64, stream: i64, payload: bytes) -> bytes:
-    """The octets of one frame."""
-    size: i64 = len(payload)
-    head = bytes(
-        [
-            int(size >> 16),
-            int((size >> 8) & 0xFF),
-            int(size & 0xFF),
-            int(kind),
-            int(flags),
-            int(stream >> 24),
-            int((stream >> 16) & 0xFF),
-            int((stream >> 8) & 0xFF),
-            int(stream & 0xFF),
-        ]
-    )
-    return head + payload
-
-
-def _u32(value: i64) -> bytes:
-    return int(value).to_bytes(4, "big")
-
-
-def _setting(number: i64, value: i64) -> bytes:
-    return int(number).to_bytes(2, "big") + _u32(value)
-
-
-@final
-class _Out:
-    """What is written on one stream."""
-
-    def __init__(self, number: i64, window: i64) -> None:
-        self.number = number
-        self.window = window
-        self.queue: list[bytes] = []
-        self.queued: i64 = 0
-        self.ends = False
-        """The queue is followed by the end of the stream."""
-        self.trailers: list[HeaderField] | None = None
-        self.heads: list[Message] = []
-        """The messages that are written on it, to find it by."""
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_SWITCHING: Final = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+_BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 @final
 class Endpoint(EndpointHooks):
-    """One side of a connection, played by the caller."""
+    """One side of a connection."""
 
     def __init__(self, connection: Connection, me: Sender, limits: Limits) -> None:
         self._connection = connection
+        self._sender = me
         self._me: i64 = CLIENT if me is Sender.CLIENT else SERVER
-        self._encoder = HpackEncoder()
-        self._window: i64 = DEFAULT_WINDOW
-        self._stream_window: i64 = DEFAULT_WINDOW
-        self._frame_size: i64 = DEFAULT_FRAME_SIZE
-        self._next: i64 = 1
-        self._out: dict[int, _Out] = {}
-        self._by_message: dict[Message, _Out] = {}
-        self._received: dict[int, int] = {}
-        """Octets of DATA received since the peer was last told, of each stream; 0 for the connection."""
-        settings = _setting(INITIAL_WINDOW_SIZE, _STREAM_WINDOW) + _setting(MAX_CONCURRENT_STREAMS, limits.streams)
-        if self._me == CLIENT:
-            settings += _setting(ENABLE_PUSH, 0)
-        settings += _setting(MAX_HEADER_LIST_SIZE, limits.head)
-        self._settings = frame(SETTINGS, 0, 0, settings) + frame(
-            WINDOW_UPDATE, 0, 0, _u32(_CONNECTION_WINDOW - DEFAULT_WINDOW)
-        )
-        # A server waits for the client's first octets, which may ask for an upgrade.
-        self._owed: list[bytes] = [PREFACE, self._settings] if self._me == CLIENT else []
-        self._owed_size: i64 = 0
+        self._writer = Writer(connection, self._me)
+        self._streams_limit: i64 = min(limits.streams, MAX_WINDOW)
+        self._head_limit: i64 = min(limits.head, MAX_WINDOW)
+        # What the peer may send.
+        self._granted: i64 = min(limits.message, MAX_WINDOW)
+        self._inflows = Inflows(max(DEFAULT_WINDOW, min(self._granted, MAX_WINDOW // _WINDOWS) * _WINDOWS))
+        self._first_window: i64 = max(self._granted, DEFAULT_WINDOW)
+        """A new stream's window: until our SETTINGS are acknowledged, the peer may go by the default."""
+        self._early: list[Inflow] = []
+        """Streams that began with a larger window than they are to have."""
+        self._requests = Requests(connection, self._writer, limits)
+        # The connection itself.
+        self._owed = BytesWriter()
+        self._noise: i64 = 0
+        self._paused = False
+        self._open = self._me == CLIENT
+        self._http1 = False
         self._gone = False
+        self._said_goaway = False
+        self._refusing = False
         connection.side(me).heard = True
+        if self._me == CLIENT:
+            self._write_settings()
+
+    def _write_settings(self) -> None:
+        """Our SETTINGS and the connection's window."""
+        settings = setting(INITIAL_WINDOW_SIZE, self._granted) + setting(MAX_HEADER_LIST_SIZE, self._head_limit)
+        settings += setting(MAX_CONCURRENT_STREAMS, self._streams_limit)
+        if self._me == CLIENT:
+            settings += setting(ENABLE_PUSH, 0)
+            self._owed.write(PREFACE)
+        elif self._requests.extended:
+            settings += setting(ENABLE_CONNECT_PROTOCOL, 1)
+        write_frame(self._owed, SETTINGS, 0, 0, settings)
+        more = self._inflows.granted - DEFAULT_WINDOW
+        if more > 0:
+            self._write_window(self._owed, 0, more)
+
+    @staticmethod
+    def _write_window(out: BytesWriter, stream: i64, increment: i64) -> None:
+        write_head(out, 4, WINDOW_UPDATE, 0, stream)
+        write_i32_be(out, i32(increment))
+
+    def _owe(self, offset: i64) -> None:
+        """Octets have been added to `_owed`."""
+        size: i64 = len(self._owed)
+        if size > _OWED_LIMIT:
+            raise ProtocolError(
+                offset, f"{size} octets of answers that wait to be written", "fewer", "RFC 9113 §10.5 ENHANCE_YOUR_CALM"
+            )
 
     # What the decoder tells.
 
+    def on_http1(self, waits: bool) -> None:
+        self._http1 = True
+        if waits and self._me == SERVER:
+            self._owed.write(_CONTINUE)
+
     def on_open(self, upgraded: bool) -> None:
-        """The client has begun the connection: the server's preface is due, behind 101 where HTTP/1.1 was upgraded."""
         if self._me == SERVER:
             if upgraded:
-                self._owed.append(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
-            self._owed.append(self._settings)
+                self._owed.write(_SWITCHING)
+            self._http1 = False
+            self._open = True
+            self._write_settings()
 
     def on_settings(self, settings: dict[int, int], offset: i64) -> None:
-        """The peer's settings take effect now, and are acknowledged."""
+        writer = self._writer
         size = settings.get(int(HEADER_TABLE_SIZE))
         if size is not None:
-            self._encoder.set_table_limit(min(size, 4096))
+            writer.encoder.set_table_limit(min(size, _TABLE_SIZE))
         size = settings.get(int(MAX_FRAME_SIZE))
         if size is not None:
-            self._frame_size = size
+            writer.frame_size = min(size, _FRAME_SIZE)
         size = settings.get(int(INITIAL_WINDOW_SIZE))
-        if size is not None:
-            change: i64 = size - self._stream_window
-            self._stream_window = size
-            for out in self._out.values():
-                out.window += change
-                if out.window > MAX_WINDOW:
-                    raise ProtocolError(
-                        offset, "a window of more than 2^31-1", "less", "RFC 9113 §6.9.2 FLOW_CONTROL_ERROR"
-                    )
-        self._owe(frame(SETTINGS, ACK, 0, b""), offset)
+        if size is not None and not writer.set_stream_window(size):
+            raise ProtocolError(offset, "a window of more than 2^31-1", "less", "RFC 9113 §6.9.2 FLOW_CONTROL_ERROR")
+        if self._me == CLIENT:
+            self._requests.told_settings(settings)
+        if self._open:  # else they came in HTTP2-Settings, which 101 acknowledges
+            write_head(self._owed, 0, SETTINGS, ACK, 0)
+            self.on_noise(offset)
+            self._owe(offset)
+
+    def on_ack(self) -> None:
+        more = self._first_window - self._granted
+        self._first_window = self._granted
+        for inflow in self._early:
+            inflow.window -= more
+        self._early = []
 
     def on_ping(self, payload: bytes, offset: i64) -> None:
-        """A PING is answered with the same octets."""
-        self._owe(frame(PING, ACK, 0, payload), offset)
+        write_frame(self._owed, PING, ACK, 0, payload)
+        self.on_noise(offset)
+        self._owe(offset)
 
-    def on_data(self, stream: i64, size: i64) -> None:
-        """`size` octets that count for flow control came on `stream`."""
-        if size > 0:
-            self._received[0] = self._received.get(0, 0) + int(size)
-            self._received[int(stream)] = self._received.get(int(stream), 0) + int(size)
+    def on_goaway(self, last: i64, offset: i64) -> None:
+        self.on_noise(offset)
+        if self._me == SERVER:
+            return
+        self._requests.refuse_beyond(last)
 
-    def on_window(self, stream: i64, increment: i64, offset: i64) -> None:
-        """The peer takes `increment` octets more."""
+    def on_data(self, head: Http2Message | None, stream: i64, size: i64, ends: bool, offset: i64) -> bool:
+        if size >= _LEAST_DATA:
+            self._noise = max(self._noise - 1, 0)
+        elif size == 0 and not ends:
+            self.on_noise(offset)
+        inflows = self._inflows
+        if not inflows.take(size):
+            raise ProtocolError(
+                offset,
+                f"DATA of {size} octets",
+                f"at most {inflows.window + size}, the connection's window",
+                "RFC 9113 §6.9.1 FLOW_CONTROL_ERROR",
+            )
+        if head is None:
+            return True
+        inflow = head.inflow
+        if inflow is None:
+            inflow = Inflow(stream, self._granted, self._first_window, inflows)
+            head.receive_body(inflow)
+            if self._first_window > self._granted:
+                self._early.append(inflow)
+        if inflow.take(size, ends):
+            return True
+        self.on_error(stream, "FLOW_CONTROL_ERROR", offset)
+        return False
+
+    def on_window(self, stream: i64, increment: i64, offset: i64) -> str | None:
+        self.on_noise(offset)
         if stream == 0:
-            self._window += increment
-            if self._window > MAX_WINDOW:
+            if not self._writer.widen(None, increment):
                 raise ProtocolError(
                     offset, "a window of more than 2^31-1", "less", "RFC 9113 §6.9.1 FLOW_CONTROL_ERROR"
                 )
-            return
-        out = self._out.get(int(stream))
-        if out is not None:
-            out.window += increment
-            if out.window > MAX_WINDOW:
-                self.reset(stream, "FLOW_CONTROL_ERROR", offset)
-
-    def on_reset(self, stream: i64) -> None:
-        """The peer takes nothing more on `stream`."""
-        self._forget(stream)
-
-    def on_malformed(self, stream: i64, offset: i64) -> None:
-        """A malformed message is an error of its stream (RFC 9113 §8.1.1)."""
-        self.reset(stream, "PROTOCOL_ERROR", offset)
-
-    def reset(self, stream: i64, code: str, offset: i64) -> None:
-        """End a stream with an error."""
-        self._forget(stream)
-        self._connection.streams.remove(stream)
-        self._owe(frame(RST_STREAM, 0, stream, _u32(ERROR_NAMES.index(code))), offset)
-
-    def _owe(self, octets: bytes, offset: i64) -> None:
-        self._owed.append(octets)
-        self._owed_size += len(octets)
-        if self._owed_size > _OWED_LIMIT:
+            return None
+        if stream > self._connection.opener(stream).last_stream:
             raise ProtocolError(
+                offset, f"WINDOW_UPDATE on idle stream {stream}", "HEADERS first", "RFC 9113 §5.1 PROTOCOL_ERROR"
+            )
+        flow = self._flow_of(stream)
+        if flow is None or self._writer.widen(flow, increment):
+            return None
+        self.on_error(stream, "FLOW_CONTROL_ERROR", offset)
+        return "FLOW_CONTROL_ERROR"
+
+    def on_reset(self, stream: i64, offset: i64) -> None:
+        self.on_noise(offset)
+        self.on_closed(stream)
+
+    def on_closed(self, stream: i64) -> None:
+        flow = self._writer.by_number.get(int(stream))
+        if flow is not None and (flow.reset < 0 or flow.dropped):
+            self._writer.drop(flow)
+
+    def on_error(self, stream: i64, code: str, offset: i64) -> None:
+        found = self._connection.streams.remove(stream)
+        flow = self._writer.by_number.get(int(stream))
+        if flow is not None:
+            self._writer.drop(flow)
+        write_reset(self._owed, stream, ERROR_NAMES.index(code))
+        self.on_noise(offset)
+        self._owe(offset)
+        if self._me == SERVER and found is not None and found.response is None:
+            # A peer can make us reset streams, too.
+            self._connection.count_reset(self._connection.client, offset)
+
+    def on_noise(self, offset: i64) -> None:
+        self._noise += 1
+        if self._noise > _NOISE_LIMIT:
+            raise LimitExceeded(
                 offset,
-                f"{self._owed_size} octets of answers that wait to be written",
-                "fewer",
+                f"{self._noise} frames that ask for nothing",
+                f"at most {_NOISE_LIMIT}",
                 "RFC 9113 §10.5 ENHANCE_YOUR_CALM",
             )
 
-    def _forget(self, stream: i64) -> None:
-        self._received.pop(int(stream), None)
-        out = self._out.pop(int(stream), None)
-        if out is not None:
-            for head in out.heads:
-                self._by_message.pop(head, None)
+    def refuses(self, stream: i64, offset: i64) -> bool:
+        if not self._refusing and self._connection.streams.count < self._streams_limit:
+            return False
+        opener = self._connection.opener(stream)
+        opener.last_stream = max(opener.last_stream, stream)
+        self.on_error(stream, "REFUSED_STREAM", offset)
+        return True
 
-    # What the caller writes.
+    # What the caller asks.
 
     @property
     def queued(self) -> int:
-        """Octets of DATA that wait for a window."""
-        return sum([int(out.queued) for out in self._out.values()])
+        """Octets of DATA that wait."""
+        return self._writer.queued
 
-    def _take_owed(self) -> list[bytes]:
-        """What is owed goes before anything else: a connection begins with SETTINGS."""
-        parts = self._owed
-        self._owed = []
-        self._owed_size = 0
-        return parts
+    @property
+    def paused(self) -> bool:
+        return self._paused
+
+    @paused.setter
+    def paused(self, paused: bool) -> None:
+        self._paused = paused
+
+    @property
+    def closing(self) -> bool:
+        return self._requests.closing
+
+    @property
+    def extended_connect(self) -> bool:
+        return self._requests.extended
+
+    @extended_connect.setter
+    def extended_connect(self, allowed: bool) -> None:
+        self._requests.extended = allowed
+
+    def unanswered(self) -> list[Message]:
+        found: list[Message] = []
+        for stream in self._connection.streams.all():
+            request = stream.request
+            if request is not None and (stream.state == OPEN or stream.state == CLIENT_DONE):
+                flow = self._writer.by_number.get(int(stream.number))
+                if self._me == CLIENT or flow is None or not flow.done:
+                    found.append(request)
+        return found + self._requests.waiting()
+
+    def unprocessed(self) -> list[Message]:
+        return self._requests.take_unprocessed()
+
+    def close(self) -> None:
+        """GOAWAY. A server that has said it once refuses what comes after the second time (RFC 9113 §6.8)."""
+        last = 0
+        if self._me == CLIENT:
+            self._requests.closing = True
+        if self._me == SERVER:
+            last = self._connection.client.last_stream if self._said_goaway else LAST_STREAM
+            self._refusing = self._said_goaway
+        self._said_goaway = True
+        self._write_goaway(self._owed, last, _NO_ERROR)
+
+    def end(self) -> None:
+        """The peer sends nothing more: what waits for it is given up."""
+        self._requests.end()
+        self._writer.drop_all()
+
+    @staticmethod
+    def _write_goaway(out: BytesWriter, last: i64, code: i64) -> None:
+        write_head(out, 8, GOAWAY, 0, 0)
+        write_i32_be(out, i32(last))
+        write_u32(out, code)
+
+    def _begin(self) -> bool:
+        """Write what is owed before anything else; False while nothing can be written."""
+        writer = self._writer
+        writer.blocked = self._paused or not self._open
+        if self._paused:
+            return False
+        owed = self._owed
+        if len(owed) > 0:
+            writer.out.write(owed.getvalue())
+            owed.truncate(0)
+        return not writer.blocked
 
     def pending_output(self, error: ProtocolError | None) -> bytes:
-        """Everything that can be written now: acknowledgements, window updates, DATA that waited; GOAWAY after an error."""
-        parts = self._take_owed()
-        for number, size in self._received.items():
-            if size > 0 and (number == 0 or self._connection.streams.get(number) is not None):
-                parts.append(frame(WINDOW_UPDATE, 0, number, _u32(size)))
-        self._received = {}
-        for out in list(self._out.values()):
-            if out.queue or out.trailers is not None:
-                self._flush(out, parts)
-        if error is not None and not self._gone:
+        """All that can be written now; after an error GOAWAY, even where the transport is full."""
+        writer = self._writer
+        if error is not None:
+            if self._gone:
+                return b""
+            self._paused = False
+        free = self._begin()
+        if free:
+            inflows = self._inflows
+            if inflows.due:
+                for inflow in inflows.due:
+                    increment = inflow.credit()
+                    if increment > 0 and self._connection.streams.get(inflow.number) is not None:
+                        self._write_window(writer.out, inflow.number, increment)
+                inflows.due = []
+            increment = inflows.credit()
+            if increment > 0:
+                self._write_window(writer.out, 0, increment)
+            self._requests.open()
+            writer.run()
+            self._noise = max(self._noise - _FORGIVEN - writer.useful * _WORTH, 0)
+            writer.useful = 0
+        if error is not None:
             self._gone = True
-            word = error.spec.rpartition(" ")[2]
-            code = ERROR_NAMES.index(word) if word in ERROR_NAMES else 1
-            last = self._connection.client.last_stream if self._me == SERVER else self._connection.server.last_stream
-            parts.append(frame(GOAWAY, 0, 0, _u32(last) + _u32(code)))
-        return b"".join(parts)
+            self._requests.closing = True
+            if self._http1:
+                writer.out.write(_BAD_REQUEST)
+            else:
+                word = error.spec.rpartition(" ")[2]
+                code = ERROR_NAMES.index(word) if word in ERROR_NAMES else 1
+                connection = self._connection
+                last = connection.client.last_stream if self._me == SERVER else connection.server.last_stream
+                self._write_goaway(writer.out, last, code)
+        return writer.output()
 
-    def send_message(self, message: Http2Message, fields: list[HeaderField]) -> bytes:
+    # What the caller sends.
+
+    def output(self) -> bytes:
+        """What has been written and not been returned."""
+        return self._writer.output()
+
+    def send_message(self, message: Http2Message, fields: list[HeaderField]) -> None:
         """The frames of a header block with `fields`, and the end of the stream where the message has no body."""
-        if message.malformed is not None:
-            raise Unsupported(f"a malformed message is not sent on: {message.malformed}")
+        if message.sender is not self._sender:
+            raise Unsupported(f"this session plays the {self._sender.value}, and sends what that side says")
         if message.role == PROMISE:
-            raise Unsupported("a promised request is not sent on: this endpoint has switched off push")
-        parts = self._take_owed()
-        if message.role == REQUEST and self._me == CLIENT:
-            self._open(message, fields, parts)
-            return b"".join(parts)
-        out = self._of(message)
-        if out is None:
-            return b"".join(parts)
-        if message.role == TRAILERS:
-            out.trailers = fields
-            self._flush(out, parts)
-            return b"".join(parts)
-        ends = not message.more and message.role != INTERIM
-        if message.role != INTERIM:
-            self._by_message[message] = out
-            out.heads.append(message)
-        self._block(out.number, fields, ends, parts)
-        if message.role != INTERIM:
-            self._move(out, ends)
-        return b"".join(parts)
-
-    def send_data(self, data: Data) -> bytes:
-        """Frames with the octets of `data` that the windows allow; the rest waits."""
-        out = self._by_message.get(data.message)
-        if out is None:
-            return b""
-        payload = data.payload
-        if payload:
-            out.queue.append(payload)
-            out.queued += len(payload)
-        if not data.more:
-            out.ends = True
-        parts = self._take_owed()
-        self._flush(out, parts)
-        return b"".join(parts)
-
-    def send_reset(self, message: FrameMessage) -> bytes:
-        """RST_STREAM with the same code, on this connection's stream."""
-        request = message.request
-        out = self._by_message.get(request) if request is not None else None
-        if out is None and isinstance(request, Http2Message) and self._me == SERVER:
-            out = self._out_of(i64(request.stream))
-        if out is None:
-            return b""
-        stream = self._connection.streams.remove(out.number)
-        if stream is not None:
-            stream.move(self._me, RESET)
-        self._forget(out.number)
-        return b"".join(self._take_owed()) + frame(RST_STREAM, 0, out.number, message.payload)
-
-    def reply_error(self, request: Http2Message, status: Status, text: str) -> bytes:
-        """A response without asking anybody: an HTTP status with `text`, or for gRPC a response that is all trailers."""
-        out = self._out_of(i64(request.stream))
-        if out is None:
-            return b""
-        stream = self._connection.streams.get(out.number)
-        parts = self._take_owed()
-        body = text.encode("utf-8", "replace") if not request.framed and request.method != "HEAD" else b""
-        self._block(out.number, error_fields(request.framed, status, text, len(body)), not body, parts)
-        if body:
-            out.queue.append(body)
-            out.queued += len(body)
-            out.ends = True
-            self._flush(out, parts)
+            raise Unsupported("a promised request is not sent on: push belongs to one connection")
+        self._begin()
+        writer = self._writer
+        role = message.role
+        if message.malformed is not None:
+            self._cut(message, message.malformed)
+        elif role == REQUEST:
+            self._requests.ask(message, fields)
         else:
-            self._move(out, True)
-        if stream is not None and stream.state != CLOSED and not out.queue:
-            # The rest of the request is not wanted (RFC 9113 §8.1).
-            parts.append(frame(RST_STREAM, 0, out.number, _u32(0)))
-            self._connection.streams.remove(out.number)
-            self._forget(out.number)
-        return b"".join(parts)
+            flow = self._flow(message)
+            if flow is None or flow.done:
+                pass
+            elif role == TRAILERS:
+                writer.put_trailers(flow, fields)
+            elif role == INTERIM:
+                writer.put_block(flow, fields, False)
+            elif not flow.answered:
+                flow.answered = True
+                self._count_answer(flow, message)
+                if message.more:
+                    writer.name(flow, message)
+                writer.put_block(flow, fields, not message.more)
 
-    def _open(self, message: Http2Message, fields: list[HeaderField], parts: list[bytes]) -> None:
-        """A request opens the next stream."""
-        number = self._next
-        self._next += 2
-        connection = self._connection
-        stream = Stream(number, IDLE, False)
-        stream.request = message
-        connection.streams.add(stream)
-        connection.client.last_stream = number
-        out = _Out(number, self._stream_window)
-        out.heads.append(message)
-        self._out[int(number)] = out
-        self._by_message[message] = out
-        ends = not message.more
-        self._block(number, fields, ends, parts)
-        self._move(out, ends)
+    def send_data(self, data: Data) -> None:
+        """Frames with the octets of `data` that can be written; the rest waits."""
+        flow = self._writer.by_message.get(data.message)
+        if flow is None or flow.done:
+            return
+        self._begin()
+        head = data.message
+        if isinstance(head, Http2Message):
+            if head.malformed is not None:
+                self._cut(head, head.malformed)
+            else:
+                self._writer.put_data(flow, data.payload, head.inflow, not data.more)
 
-    def _of(self, message: Http2Message) -> _Out | None:
+    def send_frame(self, message: FrameMessage) -> None:
+        """RST_STREAM on this connection's stream, for one of the other, or for an error that ended the other's."""
+        request = message.request
+        if not isinstance(request, Http2Message) or message.code is None or message.sender is not self._sender:
+            return
+        self._begin()
+        if message.name != "RST_STREAM":
+            self._cut(message, f"{message.name} that earns {message.code}")
+            return
+        flow = self._writer.by_message.get(request) if self._me == CLIENT else self._flow_of(i64(request.stream))
+        if flow is not None:
+            code = int.from_bytes(message.payload, "big")
+            if code == _NO_ERROR and flow.done and self._me == SERVER:
+                self._writer.put_reset(flow, code)
+            else:
+                self._reset(flow, code)
+
+    def reply_error(self, request: Http2Message, status: Status, text: str) -> None:
+        """A response made here: an HTTP status with `text`, or for gRPC all trailers. RST_STREAM where a response has begun."""
+        rpc = request.framed
+        body = b"" if rpc else text.encode("utf-8", "replace")
+        fields = error_fields(rpc, status, text, len(body))
+        if request.method == "HEAD":
+            body = b""
+        self._begin()
+        stream = self._connection.streams.get(i64(request.stream))
+        flow = self._flow_of(i64(request.stream))
+        if stream is None or stream.request is not request or flow is None or flow.done:
+            return
+        if flow.answered:
+            self._reset(flow, _INTERNAL_ERROR)
+            return
+        flow.answered = True
+        self._count_answer(flow, None)
+        if stream.state == OPEN:
+            flow.reset = _NO_ERROR  # the rest of the request is not wanted (RFC 9113 §8.1)
+        self._writer.put_block(flow, fields, not body)
+        if body:
+            self._writer.put_data(flow, body, None, True)
+        if flow.reset >= 0:
+            self._writer.put_reset(flow, flow.reset)
+
+    def _cut(self, message: Message, why: str) -> None:
+        """What `message` belongs to cannot go on here, since it went wrong on the other connection."""
+        if self._me == CLIENT:
+            request = message if message.request is None else message.request
+            flow = self._writer.by_message.get(request)
+            if flow is not None:
+                self._reset(flow, _CANCEL)
+        elif isinstance(message.request, Http2Message):
+            self.reply_error(message.request, Status.INTERNAL, f"the server's answer is wrong: {why}")
+
+    def _reset(self, flow: Outflow, code: i64) -> None:
+        """End a stream early."""
+        number = flow.number
+        self._writer.drop(flow)
+        if number > 0:
+            self._connection.streams.remove(number)
+            write_reset(self._owed, number, code)
+            self._begin()
+
+    def _count_answer(self, flow: Outflow, response: Http2Message | None) -> None:
+        """The request is answered: that it is reset from now on is no attack."""
+        stream = self._connection.streams.get(flow.number)
+        if stream is not None and response is not None:
+            stream.response = response
+        client = self._connection.client
+        if client.resets > 0:
+            client.resets -= 1
+
+    # Streams.
+
+    def _flow(self, message: Http2Message) -> Outflow | None:
         """Where an answer or trailers are written: on the stream of their request."""
         request = message.request
         if self._me == CLIENT:
-            return self._by_message.get(request) if request is not None else None
+            return None if request is None else self._writer.by_message.get(request)
         if not isinstance(request, Http2Message):
             raise Unsupported("an answer to no request that is known")
-        return self._out_of(i64(request.stream))
+        return self._flow_of(i64(request.stream))
 
-    def _out_of(self, number: i64) -> _Out | None:
-        """What is written on a stream that the peer opened; None if it is closed."""
-        out = self._out.get(int(number))
-        if out is None and self._connection.streams.get(number) is not None:
-            out = _Out(number, self._stream_window)
-            self._out[int(number)] = out
-        return out
-
-    def _block(self, number: i64, fields: list[HeaderField], ends: bool, parts: list[bytes]) -> None:
-        """HEADERS, and CONTINUATION where the block is larger than a frame."""
-        block = self._encoder.encode(fields)
-        size: i64 = len(block)
-        flags: i64 = END_STREAM if ends else 0
-        limit = self._frame_size
-        if size <= limit:
-            parts.append(frame(HEADERS, flags | END_HEADERS, number, block))
-            return
-        parts.append(frame(HEADERS, flags, number, block[:limit]))
-        at = limit
-        while at < size:
-            stop = min(at + limit, size)
-            parts.append(frame(CONTINUATION, END_HEADERS if stop == size else 0, number, block[at:stop]))
-            at = stop
-
-    def _flush(self, out: _Out, parts: list[bytes]) -> None:
-        """Write what the windows allow, then what follows the body."""
-        while out.queue:
-            payload = out.queue[0]
-            size: i64 = len(payload)
-            step = min(min(size, self._frame_size), min(out.window, self._window))
-            if step <= 0:
-                return
-            last = step == size and len(out.queue) == 1 and out.ends and out.trailers is None
-            parts.append(
-                frame(DATA, END_STREAM if last else 0, out.number, payload if step == size else payload[:step])
-            )
-            out.window -= step
-            self._window -= step
-            out.queued -= step
-            if step == size:
-                out.queue.pop(0)
-            else:
-                out.queue[0] = payload[step:]
-            if last:
-                self._move(out, True)
-                return
-        if out.trailers is not None:
-            fields = out.trailers
-            out.trailers = None
-            self._block(out.number, fields, True, parts)
-            self._move(out, True)
-        elif out.ends:
-            parts.append(frame(DATA, END_STREAM, out.number, b""))
-            self._move(out, True)
-
-    def _move(self, out: _Out, ends: bool) -> None:
-        """Follow the stream's states for what was written."""
-        stream = self._connection.streams.get(out.number)
-        if stream is not None:
-            stream.move(self._me, LAST if ends else FRAME)
-            self._connection.close_if_done(stream)
-        if ends:
-            self._forget_written(out)
-
-    def _forget_written(self, out: _Out) -> None:
-        """Nothing more is written on the stream."""
-        out.ends = False
-        if self._me == SERVER or self._connection.streams.get(out.number) is None:
-            self._forget(out.number)
+    def _flow_of(self, number: i64) -> Outflow | None:
+        """What is written on a stream; None if nothing can be."""
+        flow = self._writer.by_number.get(int(number))
+        if flow is None and self._me == SERVER:
+            stream = self._connection.streams.get(number)
+            if stream is not None and stream.allows(SERVER, FRAME):
+                flow = Outflow(number, self._writer.stream_window)
+                self._writer.begin(flow)
+        return flow

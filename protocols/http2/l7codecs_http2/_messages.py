@@ -25,6 +25,7 @@ from ._meaning import (
 )
 from ._static_table import SENSITIVE, HeaderName, header_name, well_known
 from ._static_table import TRIPLE as TRIPLE_NAME
+from ._windows import Inflow
 
 __all__ = [
     "GRPC",
@@ -119,11 +120,12 @@ def spoken(block: HeaderBlock) -> u8:
 @final
 @mypyc_attr(acyclic=True)
 class _Findings:
-    """What few messages have: those that are malformed, and the last of an RPC."""
+    """What few messages have: those that are malformed, the last of an RPC, and at an endpoint those with a body."""
 
     def __init__(self) -> None:
         self.malformed: str | None = None
         self.calls: Calls | None = None
+        self.inflow: Inflow | None = None
 
 
 @final
@@ -185,6 +187,20 @@ class Http2Message(Message):
             found.malformed = malformed
         if calls is not None:
             found.calls = calls
+
+    @property
+    def inflow(self) -> Inflow | None:
+        """At an endpoint: what has come of the body, and what of it waits."""
+        found = self._findings
+        return None if found is None else found.inflow
+
+    def receive_body(self, inflow: Inflow) -> None:
+        """The body begins to come, at an endpoint."""
+        found = self._findings
+        if found is None:
+            found = _Findings()
+            self._findings = found
+        found.inflow = inflow
 
     @property
     def size(self) -> int | None:

@@ -1,16 +1,17 @@
 """One HTTP/2 connection.
 
 An observer (no ``endpoint``) forwards octets as they came, which is right for a relay of one connection to one other.
-An endpoint encodes what it sends for its
-own connection, and owes its peer acknowledgements and window updates: write `pending_output` after every `receive`, and at the start.
+An endpoint encodes what it sends for its own connection, and owes its peer acknowledgements and window updates: write `pending_output` at
+the start, after every `receive`, and whenever another session that this one's messages are sent on has made progress.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import final
 
 from l7codecs import Changes, Kind, Limits, Message, Sender, Session, Status, Unsupported
-from l7codecs.message import Data, Event, Flow
+from l7codecs.message import Data, Event, Flow, Gap
 
 from ._changes import changed_fields
 from ._connection import Connection
@@ -40,33 +41,118 @@ class Http2Session(Session):
 
     @property
     def queued(self) -> int:
-        """Octets of bodies that were sent and wait for the peer's window: read less from the other side while they are many."""
+        """Octets of bodies that were sent and wait for the peer's window, or while `paused`."""
         return 0 if self._writer is None else self._writer.queued
+
+    @property
+    def paused(self) -> bool:
+        """Set while the transport is not there yet, or is full: `send` and `pending_output` return nothing, and all of it waits."""
+        return self._writer is not None and self._writer.paused
+
+    @paused.setter
+    def paused(self, paused: bool) -> None:
+        self._endpoint().paused = paused
+
+    @property
+    def closing(self) -> bool:
+        """Whether no request can be sent here any more: after GOAWAY, `close`, an end, an error, or the last number of a stream."""
+        return self._writer is not None and self._writer.closing
+
+    @property
+    def extended_connect(self) -> bool:
+        """Whether CONNECT with ``:protocol`` is allowed (RFC 8441): a server sets it at the start, a client learns it."""
+        return self._writer is not None and self._writer.extended_connect
+
+    @extended_connect.setter
+    def extended_connect(self, allowed: bool) -> None:
+        if self.endpoint is not Sender.SERVER:
+            raise Unsupported("the server allows CONNECT with :protocol")
+        self._endpoint().extended_connect = allowed
+
+    def unanswered(self) -> list[Message]:
+        """The requests on this connection whose answer is not complete, in their order: what is left to answer when it is lost."""
+        return [] if self._writer is None else self._writer.unanswered()
+
+    def unprocessed(self) -> list[Message]:
+        """The requests that were sent here and that the peer has certainly not processed, after its GOAWAY; each is returned once.
+
+        They can be sent on another connection, unless their `Data` has come already and was not kept.
+        """
+        return [] if self._writer is None else self._writer.unprocessed()
+
+    def hold(self, data: Data) -> None:
+        """Give the peer no credit for the octets of `data`, which this session received, until `release`.
+
+        What other sessions queue holds itself; this is for `Data` that the caller keeps, or sends by other means.
+        """
+        head = data.message
+        if isinstance(head, Http2Message) and head.inflow is not None:
+            head.inflow.hold(len(data.payload))
+
+    def release(self, data: Data) -> None:
+        """The octets of `data` wait no longer: credit for them comes with `pending_output`."""
+        head = data.message
+        if isinstance(head, Http2Message) and head.inflow is not None:
+            head.inflow.release(len(data.payload))
+
+    def close(self) -> bytes:
+        """Begin to shut down gracefully: GOAWAY with NO_ERROR. What is under way goes on.
+
+        Of a server, requests that come after the first call are still served; those that come after a second are refused, and safe to
+        send again (RFC 9113 §6.8).
+        """
+        self._endpoint().close()
+        return self.pending_output()
+
+    def eof(self, sender: Sender) -> Iterator[Event]:
+        if self._writer is not None and sender is not self.endpoint:
+            self._writer.end()
+        return super().eof(sender)
+
+    def _endpoint(self) -> Endpoint:
+        if self._writer is None:
+            raise Unsupported("an observer owes nobody anything")
+        return self._writer
+
+    def put(self, event: Event, changes: Changes | None = None) -> None:
+        """As `send`, but what can be written now comes with the next octets that any call returns: many events make one write."""
+        writer = self._endpoint()
+        if isinstance(event, Data):
+            if changes:
+                raise Unsupported("only messages can be changed, not Data")
+            writer.send_data(event)
+        elif isinstance(event, Http2Message):
+            writer.send_message(event, changed_fields(event, changes if changes else None))
+        elif changes:
+            raise Unsupported("this message cannot be changed")
+        elif isinstance(event, FrameMessage):
+            writer.send_frame(event)
+        elif isinstance(event, Gap):
+            raise Unsupported("lost octets cannot be sent")
 
     def send_message(self, message: Message, changes: Changes | None) -> bytes:
         """Encode `message` for this connection; frames that concern the other connection only are nothing here."""
-        writer = self._writer
-        if writer is None:
+        if self._writer is None:
             return super().send_message(message, changes)
-        if isinstance(message, Http2Message):
-            return writer.send_message(message, changed_fields(message, changes))
-        if changes is not None:
-            raise Unsupported(f"{message.operation} cannot be changed")
-        if isinstance(message, FrameMessage) and message.kind is Kind.RESET:
-            return writer.send_reset(message)
-        return b""
+        self.put(message, changes)
+        return self._writer.output()
 
     def send_rest(self, event: Event) -> bytes:
-        writer = self._writer
-        if writer is not None and isinstance(event, Data):
-            return writer.send_data(event)
-        return event.raw
+        if self._writer is None:
+            return event.raw
+        self.put(event)
+        return self._writer.output()
 
     def reply_error(self, request: Message, status: Status, text: str) -> bytes:
+        """An HTTP status with `text`, or for gRPC a response that is all trailers; RST_STREAM where a response has begun.
+
+        Other streams are left alone. What the client still sends of the request is not wanted, which it is told.
+        """
         writer = self._writer
         if writer is None or self.endpoint is not Sender.SERVER or not isinstance(request, Http2Message):
             raise Unsupported("a request is answered by the session that plays the server")
-        return writer.reply_error(request, status, text)
+        writer.reply_error(request, status, text)
+        return writer.output()
 
     def reply_heartbeat(self, heartbeat: Message) -> bytes:
         """The ACK of a PING, for an endpoint: `pending_output` brings it as well, so this is empty there."""
@@ -80,5 +166,5 @@ class Http2Session(Session):
         writer = self._writer
         if writer is None:
             return b""
-        received = Sender.CLIENT if self.endpoint is Sender.SERVER else Sender.SERVER
-        return writer.pending_output(self.decoder(received).error)
+        decoder = self._client if self.endpoint is Sender.SERVER else self._server
+        return writer.pending_output(decoder.error)

@@ -24,6 +24,7 @@ __all__ = [
     "MAX_HEADER_LIST_SIZE",
     "MAX_WINDOW",
     "parse_settings",
+    "setting",
 ]
 
 HEADER_TABLE_SIZE: Final[i64] = 1
@@ -43,6 +44,11 @@ DEFAULT_FRAME_SIZE: Final[i64] = 16384
 MAX_WINDOW: Final[i64] = 0x7FFFFFFF
 _MAX_FRAME_SIZE: Final[i64] = 0xFFFFFF
 _LAST_KNOWN: Final[i64] = 8
+
+
+def setting(number: i64, value: i64) -> bytes:
+    """The octets of one setting."""
+    return int(number).to_bytes(2, "big") + int(value).to_bytes(4, "big")
 
 
 def parse_settings(octets: bytes, start: i64, stop: i64, offset: i64) -> dict[int, int]:

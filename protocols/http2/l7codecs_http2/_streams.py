@@ -136,6 +136,10 @@ class StreamTable:
         stream = self._slots[self._find(number)]
         return stream if i64(stream.number) == number else None
 
+    def all(self) -> list[Stream]:
+        """Every stream, in the order of their numbers."""
+        return sorted([stream for stream in self._slots if stream.number >= 0], key=lambda stream: stream.number)
+
     def add(self, stream: Stream) -> None:
         """Put `stream` in, in place of one that has its number."""
         if self.count * 3 > self._mask * 2:

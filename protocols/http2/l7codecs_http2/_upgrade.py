@@ -1,22 +1,34 @@
-"""HTTP/1.1 as far as an upgrade to h2c needs it (RFC 7540 §3.2, which RFC 9113 §3.1 leaves to those that have it).
+"""HTTP/1.1 as far as an upgrade to h2c needs it (RFC 7540 §3.2, which RFC 9113 §3.1 leaves to those that have it; RFC 9112).
 
-GET /path HTTP/1.1 CR LF … Upgrade: h2c CR LF HTTP2-Settings: … CR LF CR LF     becomes stream 1, half closed
+GET /path HTTP/1.1 CR LF … Upgrade: h2c CR LF HTTP2-Settings: … CR LF CR LF     becomes stream 1
 HTTP/1.1 101 … CR LF CR LF                                                     then frames
+
+What a head says, once its lines are known; `_opening` reads them.
 """
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode
-from typing import Final
+from typing import Final, final
+
+from l7codecs import ProtocolError
 
 from ._hpack import HeaderBlock, HpackDecoder
+from ._messages import digits
+from ._settings import parse_settings
 
-__all__ = ["as_block", "is_upgrade", "may_be_upgrade", "settings_of"]
+__all__ = ["Head", "is_upgrade", "may_be_upgrade", "parse_upgrade_settings"]
 
 _METHODS: Final = frozenset(b"GET HEAD POST PUT DELETE OPTIONS PATCH TRACE".split())
 _DROPPED: Final = frozenset(
     (b"host", b"connection", b"upgrade", b"http2-settings", b"keep-alive", b"transfer-encoding", b"proxy-connection")
 )
+_REQUEST_LINE: Final = re.compile(rb"([A-Z]+) ([\x21-\x7e\x80-\xff]+) HTTP/1\.1\r\n")
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: [^\r\n]*)?\r\n")
+_FIELD_LINE: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\r\n\0]*?)[ \t]*\r\n")
+_ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
+_SETTINGS: Final = re.compile(rb"[A-Za-z0-9_-]*={0,2}")
 
 
 def may_be_upgrade(octets: bytes) -> bool:
@@ -25,49 +37,93 @@ def may_be_upgrade(octets: bytes) -> bool:
     return word[0] in _METHODS if len(word) > 1 else any(method.startswith(word[0]) for method in _METHODS)
 
 
-def is_upgrade(head: bytes) -> bool:
-    """Whether the head of a request of HTTP/1.1 asks for h2c."""
-    lines = head.lower().split(b"\r\n")
-    return (
-        lines[0].endswith(b" http/1.1")
-        and any(line.startswith(b"upgrade:") and b"h2c" in line for line in lines)
-        and any(line.startswith(b"http2-settings:") for line in lines)
-    )
+def is_upgrade(octets: bytes) -> bool:
+    """Whether `octets`, the head of a request of HTTP/1.1 with its empty line, ask for h2c."""
+    try:
+        return Head([line + b"\r\n" for line in octets[:-4].split(b"\r\n")], False, 0).upgrades
+    except ProtocolError:
+        return False
 
 
-def settings_of(head: bytes) -> dict[int, int]:
-    """The client's settings in HTTP2-Settings, which 101 acknowledges (RFC 7540 §3.2.1); none if they are wrong."""
-    for line in head.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"http2-settings":
-            text = value.strip()
-            try:
-                octets = urlsafe_b64decode(text + b"=" * (-len(text) % 4))
-            except ValueError:
-                return {}
-            return {
-                int.from_bytes(octets[at : at + 2], "big"): int.from_bytes(octets[at + 2 : at + 6], "big")
-                for at in range(0, len(octets) - 5, 6)
-            }
-    return {}
+@final
+class Head:
+    """The head of a request or a response, of lines that end with CR LF. Raises `ProtocolError` with `offset` where it is none."""
+
+    def __init__(self, lines: list[bytes], response: bool, offset: int) -> None:
+        self._offset = offset
+        first = (_STATUS_LINE if response else _REQUEST_LINE).fullmatch(lines[0])
+        if first is None:
+            expected = "a status line" if response else "a request line of HTTP/1.1"
+            raise ProtocolError(offset, repr(lines[0][:40]), expected, "RFC 9112 §3")
+        self.words = [bytes(word) for word in first.groups()]
+        """Method and target; or the status."""
+        self.fields: list[tuple[bytes, bytes]] = []
+        for line in lines[1:]:
+            match = _FIELD_LINE.fullmatch(line)
+            if match is None:
+                raise ProtocolError(offset, repr(line[:40]), "a field line", "RFC 9112 §5")
+            self.fields.append((bytes(match[1]).lower(), bytes(match[2])))
+
+    def values(self, name: bytes) -> list[bytes]:
+        """The values of the fields of that name."""
+        return [value for each, value in self.fields if each == name]
+
+    def tokens(self, name: bytes) -> list[bytes]:
+        """The members of a list, in lower case."""
+        return [token.strip().lower() for token in b",".join(self.values(name)).split(b",")]
+
+    @property
+    def upgrades(self) -> bool:
+        """Whether it asks for h2c: with one HTTP2-Settings, else a server must not take it (RFC 7540 §3.2.1)."""
+        return b"h2c" in self.tokens(b"upgrade") and len(self.values(b"http2-settings")) == 1
+
+    @property
+    def waits(self) -> bool:
+        """Whether the client waits for 100 (Continue)."""
+        return b"100-continue" in self.tokens(b"expect")
+
+    def body_size(self) -> int:
+        """Octets of the body of a request; -1 where it is chunked. Raises where two parsers could disagree (RFC 9112 §6.3)."""
+        coding, sizes = self.tokens(b"transfer-encoding"), set(self.values(b"content-length"))
+        if coding == [b""]:
+            if not sizes:
+                return 0
+            size = digits(next(iter(sizes)))
+            if len(sizes) == 1 and size >= 0:
+                return size
+        elif coding == [b"chunked"] and not sizes:
+            return -1
+        raise ProtocolError(self._offset, "a body of no certain size", "content-length or chunked", "RFC 9112 §6.3")
+
+    def block(self) -> HeaderBlock:
+        """The header block that it becomes; what is of HTTP/1.1's connection is left out (RFC 9113 §8.2.2)."""
+        dropped = _DROPPED.union(self.tokens(b"connection"))
+        if len(self.words) == 1:
+            fields = [(b":status", self.words[0])]
+        else:
+            method, target = self.words
+            authority = self.values(b"host")[:1]
+            absolute = _ABSOLUTE.fullmatch(target)
+            if absolute is not None:
+                authority, target = [bytes(absolute[1])], bytes(absolute[2])
+                if not target.startswith(b"/"):
+                    target = b"/" + target
+            fields = [(b":method", method), (b":scheme", b"http"), (b":path", target)]
+            fields += [(b":authority", value) for value in authority]
+        for name, value in self.fields:
+            if name not in dropped and (name != b"te" or value == b"trailers"):
+                fields.append((name, value))
+        octets = b"".join([_literal(name, value) for name, value in fields])
+        return HpackDecoder(0, 1 << 24).decode(octets, 0, len(octets))
 
 
-def as_block(head: bytes) -> HeaderBlock:
-    """The head of a request as the header block that it becomes; what is of HTTP/1.1's connection is left out."""
-    lines = head.rstrip(b"\r\n").split(b"\r\n")
-    method, _, rest = lines[0].partition(b" ")
-    target = rest.rpartition(b" ")[0]
-    fields = [(b":method", method), (b":scheme", b"http"), (b":path", target)]
-    others: list[tuple[bytes, bytes]] = []
-    for line in lines[1:]:
-        name, _, value = line.partition(b":")
-        name = name.strip().lower()
-        if name == b"host":
-            fields.append((b":authority", value.strip()))
-        elif name not in _DROPPED and name:
-            others.append((name, value.strip()))
-    octets = b"".join(_literal(name, value) for name, value in fields + others)
-    return HpackDecoder(0, 1 << 24).decode(octets, 0, len(octets))
+def parse_upgrade_settings(value: bytes, offset: int) -> dict[int, int]:
+    """The client's settings in HTTP2-Settings, which 101 acknowledges (RFC 7540 §3.2.1). Raises `ProtocolError` with `offset`."""
+    text = value.rstrip(b"=")
+    if _SETTINGS.fullmatch(value) is None or len(text) % 4 == 1:
+        raise ProtocolError(offset, "HTTP2-Settings that are not base64url", "SETTINGS", "RFC 7540 §3.2.1")
+    octets = urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+    return parse_settings(octets, 0, len(octets), offset)
 
 
 def _literal(name: bytes, value: bytes) -> bytes:

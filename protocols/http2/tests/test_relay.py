@@ -13,6 +13,10 @@ from concurrent import futures
 from pathlib import Path
 
 import grpc
+import h2.config
+import h2.connection
+import h2.events
+import psutil
 import pytest
 
 RELAY = Path(__file__).resolve().parents[3] / "examples" / "http2_relay.py"
@@ -34,11 +38,11 @@ def wait_for(port: int) -> None:
 
 
 @contextlib.contextmanager
-def running(*command: str, port: int) -> Iterator[None]:
+def running(*command: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             wait_for(port)
-            yield
+            yield process
         finally:
             process.terminate()
 
@@ -151,6 +155,97 @@ def tool(name: str) -> str:
     return found
 
 
+def memory(process: subprocess.Popen[bytes]) -> int:
+    return int(psutil.Process(process.pid).memory_info().rss)
+
+
+@pytest.mark.interop
+def test_a_client_that_does_not_read_one_answer_gets_the_others(tmp_path: Path) -> None:
+    """One stream's window stays closed: the relay neither stops the others, nor keeps what the server could send of it."""
+    (tmp_path / "large").write_bytes(bytes(40_000_000))
+    (tmp_path / "small").write_bytes(b"small")
+    port, relay = free_port(), free_port()
+    with (
+        running(tool("nghttpd"), "--no-tls", "-d", str(tmp_path), str(port), port=port),
+        running(sys.executable, str(RELAY), str(relay), str(port), port=relay) as process,
+        socket.create_connection(("127.0.0.1", relay), timeout=20) as connection,
+    ):
+        client = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
+        client.initiate_connection()
+        client.increment_flow_control_window(2**30)
+        get = [(":method", "GET"), (":scheme", "http"), (":authority", "x")]
+        client.send_headers(1, [*get, (":path", "/large")], end_stream=True)
+        connection.sendall(client.data_to_send())
+        before, bodies = memory(process), {1: 0}
+        for stream in range(3, 203, 2):
+            client.send_headers(stream, [*get, (":path", "/small")], end_stream=True)
+            bodies[stream] = 0
+            ended = False
+            while not ended:
+                connection.sendall(client.data_to_send())
+                for event in client.receive_data(connection.recv(65536)):
+                    if isinstance(event, h2.events.DataReceived):
+                        bodies[event.stream_id] += len(event.data)
+                    ended |= isinstance(event, h2.events.StreamEnded) and event.stream_id == stream
+        assert bodies.pop(1) == 65_535
+        assert set(bodies.values()) == {5}
+        assert memory(process) - before < 8_000_000
+        # What was held back comes when the client reads on.
+        client.increment_flow_control_window(2**30, stream_id=1)
+        left = 40_000_000 - 65_535
+        while left:
+            connection.sendall(client.data_to_send())
+            left -= sum(len(e.data) for e in client.receive_data(connection.recv(1 << 20)) if hasattr(e, "data"))
+
+
+@pytest.mark.interop
+def test_a_server_that_goes_away(tmp_path: Path) -> None:
+    """What it was asked is answered with an error, what is asked afterwards goes to the next that listens there."""
+    port, relay = free_port(), free_port()
+    server = grpc.server(futures.ThreadPoolExecutor(2), options=OPTIONS)
+    server.add_generic_rpc_handlers((Echo(b"one"),))
+    other = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    (tmp_path / "a").write_bytes(b"there")
+    with (
+        running(sys.executable, str(RELAY), str(relay), f"/one={other}", str(port), port=relay),
+        grpc.insecure_channel(f"127.0.0.1:{relay}", options=OPTIONS) as channel,
+    ):
+        listener = socket.create_server(("127.0.0.1", port))
+        hanging = channel.unary_unary("/two.S/Echo").future(b"x", timeout=20)
+        connection, _ = listener.accept()
+        assert connection.recv(24).startswith(b"PRI * HTTP/2.0")
+        connection.close()
+        listener.close()
+        assert hanging.exception().code() is grpc.StatusCode.UNAVAILABLE
+        assert channel.unary_unary("/one.S/Echo")(b"x", timeout=10) == b"one:x"
+        with running(tool("nghttpd"), "--no-tls", "-d", str(tmp_path), str(port), port=port):
+            command = [tool("curl"), "-sS", "--http2-prior-knowledge", f"http://127.0.0.1:{relay}/a"]
+            assert subprocess.run(command, capture_output=True, timeout=20, check=True).stdout == b"there"
+    server.stop(None)
+
+
+@pytest.mark.interop
+def test_no_response_is_lost_or_crossed_in_100_000(tmp_path: Path) -> None:
+    """Two servers, ten connections with a hundred streams at once; every body has the size that its path has."""
+    ports, relay = [free_port(), free_port()], free_port()
+    with contextlib.ExitStack() as stack:
+        for number, port in enumerate(ports):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            (folder / "ab"[number]).write_bytes(b"x" * (1 + 999 * number))
+            stack.enter_context(running(tool("nghttpd"), "--no-tls", "-d", str(folder), str(port), port=port))
+        stack.enter_context(
+            running(sys.executable, str(RELAY), str(relay), f"/b={ports[1]}", str(ports[0]), port=relay)
+        )
+        urls = [f"http://127.0.0.1:{relay}/{name}" for name in "ab"]
+        command = [tool("h2load"), "-n", "100000", "-c", "10", "-m", "100", *urls]
+        report = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
+        assert "100000 succeeded, 0 failed, 0 errored, 0 timeout" in report
+        assert "status codes: 100000 2xx" in report
+        assert f"({50_000 * 1 + 50_000 * 1000}) data" in report, report
+
+
 @pytest.mark.interop
 def test_h2load_and_curl(tmp_path: Path) -> None:
     octets = os.urandom(20_000)
@@ -171,7 +266,16 @@ def test_h2load_and_curl(tmp_path: Path) -> None:
         report = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
         assert "4000 succeeded, 0 failed, 0 errored, 0 timeout" in report
         assert re.search(r"\(40006000\) data", report), report
-        for options in (["--http2-prior-knowledge"], ["--http2"]):
+        found = subprocess.run(
+            [tool("nghttp"), "-u", f"{url}/b", f"{url}/a"], capture_output=True, timeout=20, check=True
+        )
+        assert found.stdout == b"two" + octets
+        for options in (
+            ["--http2-prior-knowledge"],
+            ["--http2"],
+            ["--http2", "-d", "x" * 100],
+            ["--http2", "-T", __file__],
+        ):
             for path, expected in (("/a", octets), ("/b", b"two")):
                 found = subprocess.run(
                     [tool("curl"), "-sS", *options, f"{url}{path}"], capture_output=True, timeout=20, check=True

@@ -1,0 +1,148 @@
+"""Requests of a client endpoint: those that wait for a stream, and those that the peer has not processed.
+
+A peer says how many streams may be open (RFC 9113 §5.1.2). Requests beyond that wait in their order, with what was sent of their bodies,
+and have no number yet. After GOAWAY (§6.8) no stream is opened any more, and it is certain which requests the peer has not processed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final, final
+
+from mypy_extensions import i64
+
+from l7codecs import Limits, Message, Unsupported
+
+from ._connection import Connection
+from ._messages import Http2Message
+from ._settings import ENABLE_CONNECT_PROTOCOL, MAX_CONCURRENT_STREAMS
+from ._static_table import HeaderField, well_known
+from ._streams import IDLE, Stream
+from ._writer import Outflow, Writer
+
+__all__ = ["LAST_STREAM", "Requests"]
+
+LAST_STREAM: Final[i64] = 0x7FFFFFFF
+_UNTOLD_STREAMS: Final[i64] = 100
+"""Streams that we open before the peer has said how many it allows: what RFC 9113 §6.5.2 asks of it at least."""
+_PROTOCOL: Final = well_known(":protocol")
+
+
+@final
+class Requests:
+    """The requests that are sent on one connection."""
+
+    def __init__(self, connection: Connection, writer: Writer, limits: Limits) -> None:
+        self._connection = connection
+        self._writer = writer
+        self._limit: i64 = limits.pending
+        self._max_streams: i64 = _UNTOLD_STREAMS
+        self._next: i64 = 1
+        self._waiting: deque[Outflow] = deque()
+        self._unprocessed: list[Message] = []
+        self._lost: list[Message] = []
+        """Those that waited when the connection ended."""
+        self._told = False
+        """The peer's SETTINGS have come."""
+        self.closing = False
+        """No request can be sent any more."""
+        self.extended = False
+        """CONNECT with :protocol is allowed (RFC 8441): by us, a server, or by the peer, once it has said so."""
+
+    def told_settings(self, settings: dict[int, int]) -> None:
+        """The peer's SETTINGS."""
+        size = settings.get(int(MAX_CONCURRENT_STREAMS))
+        if size is not None:
+            self._max_streams = size
+        elif not self._told:
+            self._max_streams = LAST_STREAM
+        if settings.get(int(ENABLE_CONNECT_PROTOCOL)) == 1:
+            self.extended = True
+        self._told = True
+
+    def ask(self, message: Http2Message, fields: list[HeaderField]) -> None:
+        """A request opens the next stream, when there is room for it. Raises `Unsupported` where it never can."""
+        if self.closing:
+            raise Unsupported("this connection takes no more requests: send it on another")
+        flow = Outflow(0, 0)
+        for field in fields:
+            if field.title is _PROTOCOL:
+                flow.extended = True
+                if self._told and not self.extended:
+                    raise Unsupported("the peer does not allow CONNECT with :protocol (RFC 8441)")
+        if len(self._waiting) >= self._limit:
+            self._waiting = deque([each for each in self._waiting if not each.dropped])
+            if len(self._waiting) >= self._limit:
+                raise Unsupported(f"limits.pending = {self._limit} requests wait already for a stream")
+        self._writer.name(flow, message)
+        self._writer.put_block(flow, fields, not message.more)
+        self._waiting.append(flow)
+        self.open()
+        self._writer.run()
+
+    def open(self) -> None:
+        """Requests that wait open streams, as many as the peer allows."""
+        waiting = self._waiting
+        connection = self._connection
+        writer = self._writer
+        while waiting and not writer.blocked and connection.streams.count < self._max_streams:
+            flow = waiting[0]
+            if flow.extended and not flow.dropped and not self.extended:
+                if not self._told:
+                    return
+                self._unprocessed.append(flow.heads[0])
+                writer.drop(flow)
+            if self._next > LAST_STREAM:
+                self._give_up_waiting()
+                return
+            waiting.popleft()
+            if flow.dropped:
+                continue
+            number = self._next
+            self._next += 2
+            head = flow.heads[0]
+            stream = Stream(number, IDLE, False)
+            if isinstance(head, Http2Message):
+                stream.request = head
+            connection.streams.add(stream)
+            connection.client.last_stream = number
+            flow.number = number
+            flow.window = writer.stream_window
+            writer.begin(flow)
+
+    def waiting(self) -> list[Message]:
+        """Those that have no stream, in their order."""
+        return [flow.heads[0] for flow in self._waiting if not flow.dropped] + self._lost
+
+    def take_unprocessed(self) -> list[Message]:
+        """Those that the peer has certainly not processed, once."""
+        found = self._unprocessed
+        if found:
+            self._unprocessed = []
+        return found
+
+    def refuse_beyond(self, last: i64) -> None:
+        """GOAWAY: the peer does not process streams beyond `last`."""
+        for flow in list(self._writer.by_number.values()):
+            if flow.number > last:
+                self._unprocessed.append(flow.heads[0])
+                self._connection.streams.remove(flow.number)
+                self._writer.drop(flow)
+        self._give_up_waiting()
+
+    def end(self) -> None:
+        """The connection is over."""
+        self.closing = True
+        self._lost = self.waiting()
+        for flow in self._waiting:
+            self._writer.drop(flow)
+        self._waiting.clear()
+
+    def _give_up_waiting(self) -> None:
+        """No more streams can be opened."""
+        self.closing = True
+        for flow in self._waiting:
+            if not flow.dropped:
+                self._unprocessed.append(flow.heads[0])
+                self._writer.drop(flow)
+        self._waiting.clear()
