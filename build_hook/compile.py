@@ -7,12 +7,30 @@ written below OUT under the names that a wheel gives them.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import sysconfig
+from pathlib import Path
 
 import setuptools  # before mypyc, which asks whether it is there
 from mypyc.build import mypycify
+
+_DEALLOC = re.compile(r"^([ \t]*)\w+_dealloc\(\w+ \*self\)\n\1\{\n.*?^\1\}\n", re.MULTILINE | re.DOTALL)
+_TRASHCAN = re.compile(r"^[ \t]*CPy_TRASHCAN_(?:BEGIN|END)\(.*\n", re.MULTILINE)
+
+
+def without_trashcan(source: str) -> str:
+    """`source` in C, where classes that the garbage collector does not track are deallocated without CPython's trashcan.
+
+    mypyc puts every native object that is deallocated inside fifty others (a list in a list in a list…) into it. The trashcan links its
+    objects through the garbage collector's header, which an ``acyclic`` class does not have: the octets before the object are overwritten.
+    """
+
+    def spare(found: re.Match[str]) -> str:
+        return found[0] if "PyObject_GC_UnTrack" in found[0] else _TRASHCAN.sub("", found[0])
+
+    return _DEALLOC.sub(spare, source)
 
 
 def main(group: str, out: str, *files: str) -> None:
@@ -24,6 +42,8 @@ def main(group: str, out: str, *files: str) -> None:
     # optional dependencies are not in the build environment.
     options = ["--config-file=", "--follow-imports=silent", "--ignore-missing-imports"]
     extensions = mypycify([*options, *files], opt_level="3", debug_level="0", group_name=group, target_dir="_c")
+    for source in Path("_c").rglob("*.c"):
+        source.write_text(without_trashcan(source.read_text("utf-8")), "utf-8")
     for extension in extensions:
         if os.name == "posix":
             # mypyc makes warnings errors; a C compiler newer than mypyc may know more of them.

@@ -1,7 +1,7 @@
 """A decoded header block: its fields, and what is known of all of them together.
 
-The fields stand in attributes, six in the block itself and six in each part that follows. A list of them would be the only object of
-most events that Python's garbage collector knows: it would be looked through again and again, and takes 72 octets and an allocation more.
+The first twelve fields stand in attributes, six in the block itself and six in a tail. A list of them would be the only object of most
+events that Python's garbage collector knows: it would be looked through again and again, and takes 72 octets and an allocation more.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from mypy_extensions import i32, i64, mypyc_attr
 
 from ._static_table import UNKNOWN_NAME, UNKNOWN_VALUE, HeaderField, HeaderName
 
-__all__ = ["FAR", "PART_SIZE", "HeaderBlock", "Part"]
+__all__ = ["FAR", "HeaderBlock"]
 
 PART_SIZE: Final[i64] = 6
 FAR: Final[i64] = 127
@@ -22,7 +22,7 @@ _NO_FIELDS: Final[list[HeaderField]] = []
 
 @mypyc_attr(acyclic=True)
 class Part:
-    """Up to `PART_SIZE` fields. Those attributes of which there is no field are not set."""
+    """Up to `PART_SIZE` fields in attributes. Those of which there is no field are not set."""
 
     _field0: HeaderField
     _field1: HeaderField
@@ -30,16 +30,6 @@ class Part:
     _field3: HeaderField
     _field4: HeaderField
     _field5: HeaderField
-
-    def __init__(self) -> None:
-        self.more: Part | None = None
-        """Those behind the last."""
-
-    def extended(self) -> Part:
-        """A new part behind this one."""
-        part = Part()
-        self.more = part
-        return part
 
     def put(self, index: i64, field: HeaderField) -> None:
         """Set the field at `index`, from 0 to 5."""
@@ -70,6 +60,16 @@ class Part:
 
 @final
 @mypyc_attr(acyclic=True)
+class Tail(Part):
+    """The fields behind the first six."""
+
+    def __init__(self) -> None:
+        self.rest: list[HeaderField] | None = None
+        """Those behind the first twelve."""
+
+
+@final
+@mypyc_attr(acyclic=True)
 class HeaderBlock(Part):
     """The fields of one header block, in the order of the wire, repeats kept."""
 
@@ -81,8 +81,8 @@ class HeaderBlock(Part):
         places: i64 = 0,
         oversized: bool = False,
     ) -> None:
-        self.more = None
-        self.count: i32 = i32(len(fields))
+        self.tail: Tail | None = None
+        self.count: i32 = 0
         """How many fields."""
         self.oversized = oversized
         """The list passes the decoder's limit: the block has only the fields before. The decoder is in order all the same."""
@@ -91,12 +91,28 @@ class HeaderBlock(Part):
         self.seen = seen
         """The ORed bits of all fields, and `LATE_PSEUDO` and `REPEATED`."""
         self.places = places
-        if self.count > 0:
-            part: Part = self
-            for index, field in enumerate(fields):
-                if index > 0 and index % PART_SIZE == 0:
-                    part = part.extended()
-                part.put(index % PART_SIZE, field)
+        for field in fields:
+            self.append(field)
+
+    def append(self, field: HeaderField) -> None:
+        """Put `field` behind the others; what is known of all of them is up to the caller."""
+        count = i64(self.count)
+        self.count = i32(count + 1)
+        if count < PART_SIZE:
+            self.put(count, field)
+            return
+        tail = self.tail
+        if tail is None:
+            tail = Tail()
+            self.tail = tail
+        if count < 2 * PART_SIZE:
+            tail.put(count - PART_SIZE, field)
+            return
+        rest = tail.rest
+        if rest is None:
+            tail.rest = [field]
+        else:
+            rest.append(field)
 
     @property
     def known(self) -> bool:
@@ -107,20 +123,18 @@ class HeaderBlock(Part):
     def fields(self) -> list[HeaderField]:
         """The fields, as a new list."""
         found: list[HeaderField] = []
-        part: Part = self
-        place: i64 = 0
-        index: i64 = 0
         count = i64(self.count)
-        while index < count:
-            if place == PART_SIZE:
-                following = part.more
-                if following is None:
-                    break
-                part = following
-                place = 0
-            found.append(part.at(place))
-            place += 1
+        index: i64 = 0
+        while index < min(count, PART_SIZE):
+            found.append(self.at(index))
             index += 1
+        tail = self.tail
+        if tail is not None:
+            while index < min(count, 2 * PART_SIZE):
+                found.append(tail.at(index - PART_SIZE))
+                index += 1
+            if tail.rest is not None:
+                found += tail.rest
         return found
 
     def get(self, title: HeaderName) -> HeaderField | None:
@@ -134,24 +148,32 @@ class HeaderBlock(Part):
                 return self.at(index - 1)
         if title.flags & ~self.seen != 0:
             return None
-        part: Part = self
-        place = 0
-        left = i64(self.count)
-        while left > 0:
-            if place == PART_SIZE:
-                following = part.more
-                if following is None:
-                    break
-                part = following
-                place = 0
-            field = part.at(place)
-            other = field.title
-            if other is title or (other.flags == title.flags and other.octets == title.octets):
+        count = i64(self.count)
+        index = 0
+        while index < min(count, PART_SIZE):
+            field = self.at(index)
+            if field.title is title or _same(field.title, title):
                 return field
-            place += 1
-            left -= 1
+            index += 1
+        tail = self.tail
+        if tail is None:
+            return None
+        while index < min(count, 2 * PART_SIZE):
+            field = tail.at(index - PART_SIZE)
+            if field.title is title or _same(field.title, title):
+                return field
+            index += 1
+        if tail.rest is not None:
+            for field in tail.rest:
+                if field.title is title or _same(field.title, title):
+                    return field
         return None
 
     def pairs(self) -> list[tuple[str, bytes]]:
         """Name and value of every field; a name or value that is not known is empty."""
         return [(field.title.text, field.value) for field in self.fields]
+
+
+def _same(title: HeaderName, other: HeaderName) -> bool:
+    """Whether two objects are the same name."""
+    return title.flags == other.flags and title.octets == other.octets

@@ -22,11 +22,11 @@ from __future__ import annotations
 from typing import Final, NoReturn, final
 
 from librt.strings import BytesWriter
-from mypy_extensions import i32, i64
+from mypy_extensions import i64
 
 from l7codecs import ProtocolError
 
-from ._block import FAR, PART_SIZE, HeaderBlock, Part
+from ._block import FAR, HeaderBlock
 from ._huffman import BAD_OCTET, EOS_SEEN, PADDING_LONG, decode_huffman
 from ._literals import LITERAL_SIZE, cached_name, cached_value, keep_name, keep_value, literal_hash
 from ._static_table import (
@@ -134,8 +134,6 @@ class HpackDecoder:
         if not 0 <= start <= stop <= len(block):
             raise ValueError(f"the range {start} to {stop} is not inside {len(block)} octets")
         decoded = HeaderBlock()
-        part: Part = decoded
-        room: i64 = PART_SIZE
         count: i64 = 0
         static = STATIC_FIELDS
         size: i64 = 0
@@ -188,13 +186,8 @@ class HpackDecoder:
             if flags & PSEUDO and seen & REGULAR:
                 seen |= LATE_PSEUDO
             seen |= flags
-            if room == 0:
-                part = part.extended()
-                room = PART_SIZE
-            part.put(PART_SIZE - room, field)
-            room -= 1
+            decoded.append(field)
             count += 1
-        decoded.count = i32(count)
         decoded.size = size
         decoded.seen = seen
         decoded.places = places

@@ -4,7 +4,7 @@ import random
 
 import hpack
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from l7codecs_http2._hpack import HpackDecoder
 from l7codecs_http2._hpack_encoder import HpackEncoder
@@ -199,6 +199,7 @@ def test_huffman_only_where_shorter() -> None:
 @given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
 def test_strings_are_as_long_as_those_of_hpack(value: bytes) -> None:
     """A literal of :path, not to be indexed; hpack Huffman-codes even where that is longer."""
+    assume(value not in (b"/", b"/index.html"))  # they are in the static table
     wire = HpackEncoder(0).encode([header_field(":path", value)])
     size, coded = len(value), (sum(SIZES[octet] for octet in value) + 7) // 8
     shortest = min(size, coded)
