@@ -15,13 +15,15 @@ from l7codecs.message import Flow
 
 from ._hpack import HpackDecoder
 from ._messages import Http2Message
-from ._settings import DEFAULT_FRAME_SIZE, DEFAULT_TABLE_SIZE, HEADER_TABLE_SIZE, MAX_FRAME_SIZE
+from ._settings import DEFAULT_FRAME_SIZE, DEFAULT_TABLE_SIZE, ENABLE_PUSH, HEADER_TABLE_SIZE, MAX_FRAME_SIZE
 from ._streams import CLOSED, Stream, StreamTable
 
 __all__ = ["Connection", "EndpointHooks", "Side"]
 
-_UNSEEN_TABLE_SIZE: Final[i64] = 65536
-"""What a direction may use whose peer's settings cannot be seen."""
+_ANY_TABLE_SIZE: Final[i64] = 0xFFFFFFFF
+"""What a direction may use whose peer's settings are not known."""
+_SKIPS_KEPT: Final = 64
+"""Ranges of numbers without a stream that are kept for each side."""
 
 
 class EndpointHooks:
@@ -85,12 +87,22 @@ class Side:
         """The largest payload that it accepts."""
         self.unacknowledged: list[dict[int, int]] = []
         """Its SETTINGS that its peer has not acknowledged, oldest first."""
+        self.acknowledged = False
+        """Its first SETTINGS have been acknowledged: what its peer may do is known."""
         self.last_stream: i64 = 0
         """The highest stream that it opened."""
         self.owed: i64 = 0
         """Its SETTINGS and PING that wait for an ACK: a flood where they pass the limit."""
         self.resets: i64 = 0
         """Streams that it reset before they were answered, less those that were."""
+        self.skipped: list[tuple[i64, i64]] = []
+        """Numbers that it passed over, which no stream can have any more (RFC 9113 §5.1.1): first and last."""
+        self.cut: dict[int, None] = {}
+        """Streams that it reset before its peer had ended them, the latest: what the peer sent may have been on its way."""
+        self.push = True
+        """It has not forbidden PUSH_PROMISE."""
+        self.lost = False
+        """Octets of it were lost, so it may use any table."""
 
 
 @final
@@ -132,15 +144,44 @@ class Connection:
     def open(self, number: i64, state: i64, joined: bool, offset: i64) -> Stream:
         """A new stream; `joined`: its beginning was not seen. Raises `LimitExceeded` with `offset` past ``limits.streams``."""
         if self.streams.count >= self.limit:
-            raise LimitExceeded(
-                offset, f"{self.limit + 1} streams at once", f"at most limits.streams = {self.limit}", "RFC 9113 §5.1.2"
-            )
+            if not self.joined and self.client.heard and self.server.heard:
+                raise LimitExceeded(
+                    offset,
+                    f"{self.limit + 1} streams at once",
+                    f"at most limits.streams = {self.limit}",
+                    "RFC 9113 §5.1.2",
+                )
+            # They may have ended where it could not be seen.
+            self.streams.forget_older()
+            self.joined = True
         stream = Stream(number, state, joined)
         self.streams.add(stream)
         opener = self.opener(number)
-        if number > opener.last_stream:
+        last = opener.last_stream
+        if number > last:
+            if number > last + 2 and not self.joined:
+                opener.skipped.append((last + 1, number - 1))
+                if len(opener.skipped) > _SKIPS_KEPT:
+                    opener.skipped.pop(0)
             opener.last_stream = number
         return stream
+
+    def skipped(self, number: i64) -> bool:
+        """Whether the opener of streams of such a number passed over it."""
+        for first, last in self.opener(number).skipped:
+            if first <= number <= last:
+                return not self.joined
+        return False
+
+    def note_cut(self, number: i64, side: Side) -> None:
+        """`side` resets a stream that its peer has not ended."""
+        side.cut[int(number)] = None
+        if len(side.cut) > self.limit:
+            del side.cut[next(iter(side.cut))]
+
+    def late(self, number: i64, peer: Side) -> bool:
+        """Whether what comes on a closed stream may have been on its way when `peer` reset it."""
+        return self.joined or int(number) in peer.cut
 
     def close_if_done(self, stream: Stream) -> None:
         """Forget a stream that is closed."""
@@ -171,6 +212,8 @@ class Connection:
         if self.endpoint is not None:
             self.endpoint.on_settings(settings, offset)
         else:
+            if len(owner.unacknowledged) > self.limit:
+                owner.unacknowledged.clear()  # its peer is not heard
             owner.unacknowledged.append(settings)
             self.owe(owner, "SETTINGS", offset)
 
@@ -182,9 +225,21 @@ class Connection:
         if not owner.unacknowledged:
             return
         settings = owner.unacknowledged.pop(0)
+        push = settings.get(int(ENABLE_PUSH))
+        if push is not None:
+            owner.push = push == 1
         size = settings.get(int(HEADER_TABLE_SIZE))
-        if size is not None:
+        if not owner.acknowledged:
+            owner.acknowledged = True
+            if size is None:
+                size = int(DEFAULT_TABLE_SIZE)
+        if size is None:
+            return
+        if not self.joined:
             peer.hpack.set_table_limit(min(size, 0x7FFFFFFF))
+        elif not peer.lost:
+            # Which settings this acknowledges is not certain. What the table is, `peer` tells in its header blocks.
+            peer.hpack.set_table_limit(_ANY_TABLE_SIZE)
 
     def owe(self, owner: Side, name: str, offset: i64) -> None:
         """The peer of `owner` owes an ACK: a flood of these is an attack (RFC 9113 §10.5)."""
@@ -203,12 +258,22 @@ class Connection:
     # Joining midway.
 
     def lose(self, sender: Sender) -> None:
-        """Octets of `sender` were lost."""
+        """Octets of `sender` were lost: header blocks, settings, acknowledgements, ends of streams."""
         self.joined = True
-        self.side(sender).hpack.lose()
-        self.side(sender).unacknowledged.clear()
+        side = self.side(sender)
+        side.hpack.lose()
+        side.lost = True
+        peer = self.peer(sender)
+        if not peer.lost:
+            peer.hpack.set_table_limit(_ANY_TABLE_SIZE)
+        self.streams.doubt()
+        for each in (self.client, self.server):
+            each.unacknowledged.clear()
+            each.owed = 0
+            each.resets = 0
+            each.push = True
 
     def widen(self, sender: Sender) -> None:
         """`sender` begins, and its peer has said nothing that was seen: its table may be larger than the default."""
         if not self.peer(sender).heard:
-            self.side(sender).hpack.set_table_limit(_UNSEEN_TABLE_SIZE)
+            self.side(sender).hpack.set_table_limit(_ANY_TABLE_SIZE)

@@ -23,6 +23,7 @@ from ._frames import (
     HEADER_SIZE,
     PADDED,
     PING,
+    PRIORITY,
     PUSH_PROMISE,
     RST_STREAM,
     SETTINGS,
@@ -34,6 +35,7 @@ from ._malformed import find_fault
 from ._messages import (
     HTTP,
     INTERIM,
+    METHOD,
     PROMISE,
     REQUEST,
     RESPONSE,
@@ -45,9 +47,9 @@ from ._messages import (
     spoken,
 )
 from ._opening import Opening
-from ._settings import parse_settings
-from ._static_table import well_known
-from ._streams import CLIENT, FRAME, IDLE, LAST, OPEN, RESERVED, RESET, SERVER, Stream
+from ._settings import ENABLE_PUSH, parse_settings
+from ._static_table import UNKNOWN_NAME, well_known
+from ._streams import CLIENT, CLIENT_DONE, FRAME, IDLE, LAST, OPEN, RESERVED, RESET, SERVER, Stream
 
 __all__ = ["Http2Decoder"]
 
@@ -115,6 +117,8 @@ class Http2Decoder(FrameReader):
         endpoint = self.connection.endpoint
         if endpoint is not None:
             endpoint.on_noise(self.buffer.message_offset)
+        if kind == PRIORITY:
+            return self._priority()
         return self._frame_message(_CONTROL, self.stream, self.name(), None, None)
 
     # Header blocks.
@@ -142,17 +146,31 @@ class Http2Decoder(FrameReader):
         if stream is None:
             stream = self._new_stream(number, offset)
             if stream is None:
-                # Closed: it may have been on its way when the stream was reset.
-                return self._misplaced("HEADERS", None, number, octets, start, stop, offset, None)
+                code = None if connection.late(number, self.peer) else "STREAM_CLOSED"
+                if code is not None and connection.endpoint is not None:
+                    raise ProtocolError(
+                        offset,
+                        f"HEADERS on stream {number}, which is closed",
+                        "a new stream",
+                        "RFC 9113 §5.1 STREAM_CLOSED",
+                    )
+                return self._misplaced("HEADERS", None, number, octets, start, stop, offset, code)
         role = self._role(stream, block)
+        if role == TRAILERS and stream.state == IDLE:
+            stream.joined = True
+            stream.state = u8(OPEN)
         idle = stream.state == IDLE
         if not stream.move(self._who, LAST if ends and role != INTERIM else FRAME) and not stream.joined:
+            if stream.state == RESERVED:
+                self._not_reserved("HEADERS", number, offset)
             code = "PROTOCOL_ERROR" if idle else "STREAM_CLOSED"
             return self._misplaced("HEADERS", stream.request, number, octets, start, stop, offset, code)
         request = stream.request
         speaks = HTTP
         if role != REQUEST and request is not None:
             speaks = request.speaks
+            if speaks == HTTP and not request.certain:
+                speaks = spoken(block)
         elif role == REQUEST or self._who == SERVER:
             speaks = spoken(block)
         message = Http2Message(
@@ -207,21 +225,33 @@ class Http2Decoder(FrameReader):
 
     def _role(self, stream: Stream, block: HeaderBlock) -> u8:
         if self._who == CLIENT:
-            return TRAILERS if stream.request is not None and stream.request.role == REQUEST else REQUEST
+            if stream.request is not None and stream.request.role == REQUEST:
+                return TRAILERS
+            seen = not self.connection.joined or block.get(METHOD) is not None or not _pseudo_are_known(block)
+            return REQUEST if seen else TRAILERS
         if stream.response is not None:
             return TRAILERS
         status = block.get(STATUS)
         if status is None:
-            return TRAILERS if stream.joined else RESPONSE
+            return TRAILERS if self.connection.joined and _pseudo_are_known(block) else RESPONSE
         return INTERIM if status.known and len(status.value) == 3 and status.value[0] == 0x31 else RESPONSE
 
     def _new_stream(self, number: i64, offset: i64) -> Stream | None:
         """A stream that is not known: new, closed already (None), or from before this connection was seen."""
         connection = self.connection
         opener = connection.opener(number)
+        if not self.peer.heard and self._who == SERVER:
+            connection.joined = True  # what the client says is not seen
         if connection.joined and (self._who == SERVER or number <= opener.last_stream):
             return connection.open(number, OPEN, True, offset)
         if number <= opener.last_stream:
+            if connection.skipped(number):
+                raise ProtocolError(
+                    offset,
+                    f"HEADERS on stream {number} after stream {opener.last_stream}",
+                    "a higher stream",
+                    "RFC 9113 §5.1.1 PROTOCOL_ERROR",
+                )
             return None
         if self._who == SERVER or number & 1 == 0:
             raise ProtocolError(
@@ -247,7 +277,7 @@ class Http2Decoder(FrameReader):
             raise ProtocolError(
                 offset, f"stream {promised} promised", "a new even stream", "RFC 9113 §6.6 PROTOCOL_ERROR"
             )
-        parent = connection.streams.get(self.block_stream)
+        parent = self._parent(offset)
         message = Http2Message(
             connection.flows[HTTP], self.sender, _PUSH, offset, octets, start, stop, False,
             None if parent is None else parent.request, promised, PROMISE, HTTP, block,
@@ -257,6 +287,34 @@ class Http2Decoder(FrameReader):
             message.note(fault)
         connection.open(promised, RESERVED, False, offset).request = message
         return message
+
+    def _parent(self, offset: i64) -> Stream | None:
+        """The stream that PUSH_PROMISE comes on; None where it is closed or not known."""
+        connection = self.connection
+        number = self.block_stream
+        parent = connection.streams.get(number)
+        if connection.joined:
+            return parent
+        if not self.peer.push:
+            raise ProtocolError(
+                offset, "PUSH_PROMISE", "none: SETTINGS_ENABLE_PUSH is 0", "RFC 9113 §6.6 PROTOCOL_ERROR"
+            )
+        if parent is None:
+            fits = number <= connection.client.last_stream and connection.late(number, self.peer)
+        else:
+            fits = parent.state == OPEN or parent.state == CLIENT_DONE
+        if not fits or number & 1 == 0:
+            raise ProtocolError(
+                offset,
+                f"PUSH_PROMISE on stream {number}",
+                "an open stream of the client",
+                "RFC 9113 §6.6 PROTOCOL_ERROR",
+            )
+        return parent
+
+    def _not_reserved(self, name: str, number: i64, offset: i64) -> None:
+        """Raise the error of a frame that a stream which was promised does not allow before its response."""
+        raise ProtocolError(offset, f"{name} on reserved stream {number}", "HEADERS", "RFC 9113 §5.1 PROTOCOL_ERROR")
 
     # DATA.
 
@@ -299,7 +357,7 @@ class Http2Decoder(FrameReader):
 
     def more_data(self) -> Event | None:
         buffer = self.buffer
-        return self._part(buffer.offset) if buffer.available > 0 else None
+        return self._part(buffer.offset) if buffer.available > 0 or self.left == 0 else None
 
     def _part(self, offset: i64) -> Event:
         """What the window has of the payload of DATA that comes in parts, behind what is parsed already."""
@@ -349,11 +407,11 @@ class Http2Decoder(FrameReader):
         stream = connection.streams.get(self.stream)
         if stream is None:
             offset = self.buffer.offset
-            if not connection.joined:
-                if self.stream > connection.opener(self.stream).last_stream:
-                    raise ProtocolError(
-                        offset, f"DATA on idle stream {self.stream}", "HEADERS first", "RFC 9113 §5.1 PROTOCOL_ERROR"
-                    )
+            if self._is_idle():
+                raise ProtocolError(
+                    offset, f"DATA on idle stream {self.stream}", "HEADERS first", "RFC 9113 §5.1 PROTOCOL_ERROR"
+                )
+            if not connection.joined and (self.peer.heard or self._who == CLIENT):
                 return None
             return self._new_stream(self.stream, offset)
         return stream
@@ -363,7 +421,7 @@ class Http2Decoder(FrameReader):
         if not stream.allows(self._who, FRAME) and not stream.joined:
             return None
         head = stream.request if self._who == CLIENT else stream.response
-        if head is None and stream.joined:
+        if head is None and self.connection.joined:
             head = self._unseen(stream)
         return head
 
@@ -381,15 +439,25 @@ class Http2Decoder(FrameReader):
             return None
         buffer.pos += self.left
         self.left = -1
-        code = None if stream is None else "STREAM_CLOSED"
         request = None if stream is None else stream.request
+        code: str | None = "STREAM_CLOSED"
         if self._refused is not None:
             request, code = self._refused, "FLOW_CONTROL_ERROR"
             self._refused = None
-        elif self.connection.endpoint is not None:
-            self.connection.endpoint.on_data(None, self.stream, self.length, True, buffer.message_offset)
+            return self._frame_message(_CONTROL, self.stream, "DATA", request, code)
+        if stream is None:
+            if self.connection.late(self.stream, self.peer):
+                code = None
+        elif stream.state == RESERVED and not stream.joined:
+            self._not_reserved("DATA", self.stream, buffer.message_offset)
+        elif stream.move(self._who, LAST if self.flags & END_STREAM != 0 else FRAME):
+            code = "PROTOCOL_ERROR"  # no response has come (RFC 9113 §8.1)
+            self.connection.close_if_done(stream)
+        endpoint = self.connection.endpoint
+        if endpoint is not None:
+            endpoint.on_data(None, self.stream, self.length, True, buffer.message_offset)
             if code is not None:
-                self.connection.endpoint.on_error(self.stream, code, buffer.message_offset)
+                endpoint.on_error(self.stream, code, buffer.message_offset)
         return self._frame_message(_CONTROL, self.stream, "DATA", request, code)
 
     def _unseen(self, stream: Stream) -> Http2Message:
@@ -408,12 +476,26 @@ class Http2Decoder(FrameReader):
     def _check_length(self, message: Http2Message, stream: Stream, offset: i64) -> None:
         """The body has ended: a message with one of another size than content-length is malformed (RFC 9113 §8.1.1)."""
         body = stream.seen_body(self._who)
-        if body is None or body.declared < 0 or body.declared == body.octets or stream.joined:
+        if body is None or stream.joined or (body.declared < 0 and body.octets == 0):
             return
-        request = stream.request
-        if self._who == SERVER and (request is None or request.method == "HEAD" or message.status_code == 304):
-            return  # content-length speaks of another response (RFC 9110 §8.6)
-        message.note(f"content-length {body.declared} with a body of {body.octets} octets")
+        request, response = stream.request, stream.response
+        if request is None:
+            return
+        field = request.block.get(METHOD)
+        method = b"" if field is None else field.value
+        declared = body.declared
+        if self._who == CLIENT or response is None:
+            if method == b"CONNECT":
+                return  # a tunnel (RFC 9113 §8.5)
+        else:
+            code = response.status_code
+            if method == b"CONNECT" and code is not None and code < 300:
+                return
+            if method == b"HEAD" or code == 204 or code == 304:
+                declared = 0  # content-length speaks of another response (RFC 9110 §8.6)
+        if declared < 0 or declared == body.octets:
+            return
+        message.note(f"content-length {declared} with a body of {body.octets} octets (§8.1.1)")
         if self.connection.endpoint is not None:
             self.connection.endpoint.on_error(i64(stream.number), "PROTOCOL_ERROR", offset)
 
@@ -443,6 +525,12 @@ class Http2Decoder(FrameReader):
             code,
         )
 
+    def _is_idle(self) -> bool:
+        """Whether the stream of the frame in progress has certainly not been opened."""
+        connection = self.connection
+        opener = connection.opener(self.stream)
+        return not connection.joined and (opener is self.side or opener.heard) and self.stream > opener.last_stream
+
     def _window_update(self) -> Event:
         increment = self.number(0) & 0x7FFFFFFF
         code: str | None = None
@@ -450,6 +538,13 @@ class Http2Decoder(FrameReader):
         offset: i64 = self.buffer.message_offset
         # Before the endpoint resets the stream, if it does.
         stream = connection.streams.get(self.stream) if self.stream > 0 else None
+        if stream is not None:
+            if stream.state == RESERVED and self._who == SERVER and not stream.joined:
+                self._not_reserved("WINDOW_UPDATE", self.stream, offset)
+        elif self.stream > 0 and self._is_idle():
+            self.error_here(
+                f"WINDOW_UPDATE on idle stream {self.stream}", "HEADERS first", "RFC 9113 §5.1 PROTOCOL_ERROR"
+            )
         if increment == 0:
             if self.stream == 0:
                 self.error_here("WINDOW_UPDATE by 0", "1 or more", "RFC 9113 §6.9 PROTOCOL_ERROR")
@@ -467,7 +562,7 @@ class Http2Decoder(FrameReader):
         stream = connection.streams.get(self.stream)
         request: Http2Message | None = None
         if stream is None:
-            if self.stream > connection.opener(self.stream).last_stream and not connection.joined:
+            if self._is_idle():
                 self.error_here(
                     f"RST_STREAM on idle stream {self.stream}", "HEADERS first", "RFC 9113 §6.4 PROTOCOL_ERROR"
                 )
@@ -475,6 +570,8 @@ class Http2Decoder(FrameReader):
             request = stream.request
             if stream.response is None and self._who == CLIENT:
                 connection.count_reset(self.side, self.buffer.message_offset)
+            if stream.allows(1 - self._who, FRAME):
+                connection.note_cut(self.stream, self.side)
             stream.move(self._who, RESET)
             connection.streams.remove(self.stream)
         if connection.endpoint is not None:
@@ -494,6 +591,10 @@ class Http2Decoder(FrameReader):
         else:
             buffer = self.buffer
             settings = parse_settings(buffer.data, buffer.pos - self.length, buffer.pos, buffer.message_offset)
+            if self._who == SERVER and settings.get(int(ENABLE_PUSH)) == 1:
+                self.error_here(
+                    "SETTINGS_ENABLE_PUSH 1 of the server", "0, or nothing", "RFC 9113 §6.5.2 PROTOCOL_ERROR"
+                )
             connection.take_settings(self.side, settings, buffer.message_offset)
         return self._frame_message(_CONTROL, 0, "SETTINGS", None, None)
 
@@ -509,9 +610,24 @@ class Http2Decoder(FrameReader):
             self.connection.owe(self.side, "PING", buffer.message_offset)
         return self._frame_message(_HEARTBEAT, 0, "PING", None, None)
 
+    def _priority(self) -> Event:
+        code: str | None = None
+        if self.length != 5:
+            if self.connection.endpoint is not None:
+                self.error_here(f"PRIORITY of {self.length} octets", "5", "RFC 9113 §6.3 FRAME_SIZE_ERROR")
+            code = "FRAME_SIZE_ERROR"
+        else:
+            self.check_dependency(0)
+        return self._frame_message(_CONTROL, self.stream, "PRIORITY", None, code)
+
     def _goaway(self) -> Event:
         if self.length < 8:
             self.error_here(f"GOAWAY of {self.length} octets", "8 or more", "RFC 9113 §6.8 FRAME_SIZE_ERROR")
         if self.connection.endpoint is not None:
             self.connection.endpoint.on_goaway(self.number(0) & 0x7FFFFFFF, self.buffer.message_offset)
         return self._frame_message(Kind.GOAWAY, 0, "GOAWAY", None, error_name(self.number(4)))
+
+
+def _pseudo_are_known(block: HeaderBlock) -> bool:
+    """Whether the first field is known: pseudo-headers stand first."""
+    return block.known or (block.count > 0 and not block.at(0).flags & UNKNOWN_NAME)

@@ -80,7 +80,7 @@ def _first_request(octets: bytes, at: int) -> HeaderBlock | None:
     for _ in range(_FRAMES):
         if at + HEADER_SIZE > len(octets):
             return None if at + 3 > len(octets) or octets[at] == 0 or not joined else _EMPTY
-        size = plausible_header(octets, at)
+        size = plausible_header(octets, at, True)
         if not size:
             return _EMPTY
         kind, flags = octets[at + 3], octets[at + 4]

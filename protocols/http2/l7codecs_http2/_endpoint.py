@@ -229,6 +229,7 @@ class Endpoint(EndpointHooks):
 
     def on_error(self, stream: i64, code: str, offset: i64) -> None:
         found = self._connection.streams.remove(stream)
+        self._connection.note_cut(stream, self._connection.side(self._sender))
         flow = self._writer.by_number.get(int(stream))
         if flow is not None:
             self._writer.drop(flow)
@@ -472,6 +473,7 @@ class Endpoint(EndpointHooks):
         self._writer.drop(flow)
         if number > 0:
             self._connection.streams.remove(number)
+            self._connection.note_cut(number, self._connection.side(self._sender))
             write_reset(self._owed, number, code)
             self._begin()
 

@@ -14,7 +14,7 @@ from typing import Final, NoReturn
 from mypy_extensions import i64
 
 from l7codecs import Decoder, LimitExceeded, Limits, ProtocolError, Sender
-from l7codecs.message import Event, Flow
+from l7codecs.message import Event, Flow, Gap, Opaque
 from l7codecs.pairing import PairingTable
 
 from ._boundary import find_frame
@@ -30,6 +30,7 @@ from ._frames import (
     PADDED,
     PING,
     PREFACE,
+    PRIORITY,
     PRIORITY_FLAG,
     PUSH_PROMISE,
     RST_STREAM,
@@ -40,6 +41,7 @@ from ._hpack import HeaderBlock
 
 __all__ = ["FrameReader"]
 
+_UNSURE: Final[i64] = 8
 _MAX_CONTINUATIONS: Final = 256
 """CONTINUATION frames of one block: 64 KiB of block in frames of 256 octets."""
 
@@ -68,6 +70,13 @@ class FrameReader(Decoder):
         self.streaming = False
         """The beginning of the payload of DATA has been handed out, and its end has not."""
         self._first = True
+        self._cut_block = False
+        """Octets were lost, and what comes may be the rest of a header block whose beginning was among them."""
+        self._unsure: i64 = 0
+        """How many more events have to make sense before a place that was found after lost octets is certain."""
+        self._gap: Gap | None = None
+        self._known: i64 = -1
+        """Octets to come of the frame in which octets were lost; -1 where its end is not known."""
         self._at: i64 = 0
         """Where in the message in progress the current frame starts."""
         self.head_limit: i64 = limits.head
@@ -126,28 +135,67 @@ class FrameReader(Decoder):
         self._fragments = []
         self.opening = False
         self._first = False
+        self._cut_block = True
+        self._unsure = _UNSURE
 
     def gap(self, size: int) -> None:
-        if self.streaming and 0 < size < self.left and self.buffer.unfinished == 0:
+        if self.streaming and 0 < size <= self.left and self.buffer.unfinished == 0:
             self.lose_data(size)
             self.left -= size
             self.go_on_behind(size)
             return
-        at_start = size == 0 and not self.fed
+        inside = self.left - self.buffer.available if self.left >= 0 else -1
         super().gap(size)
-        if at_start:
-            self.connection.joined = True
+        self._known = inside - size if 0 < size <= inside else -1
+        self._gap = self.lost
         self.connection.lose(self.sender)
 
     def boundary(self, octets: bytes) -> int:
+        if self._known >= 0:
+            have: i64 = len(octets)
+            if have < self._known:
+                self._known -= have
+                return int(-1 - have)
+            at = self._known
+            self._known = -1
+            self._unsure = 0
+            return int(at)
         if octets.startswith(PREFACE[: len(octets)]) and self.sender is Sender.CLIENT:
             if len(octets) < len(PREFACE):
                 return -1
             self.opening = True
+            self._unsure = 0
             return 0
-        return find_frame(octets)
+        return find_frame(octets, self.sender is Sender.CLIENT)
 
     def next_event(self) -> Event | None:
+        if self._unsure == 0:
+            return self._next_event()
+        try:
+            event = self._next_event()
+        except ProtocolError:
+            return self._search_again()
+        if event is not None:
+            self._unsure -= 1
+        return event
+
+    def _search_again(self) -> Event:
+        """What was taken for a frame is none: pass it over, and look for another one."""
+        buffer = self.buffer
+        offset = buffer.message_offset
+        if buffer.message_size() == 0:
+            buffer.pass_over(1)
+        passed = Opaque(self.sender, offset, buffer.take())
+        self.restart()
+        self.connection.lose(self.sender)
+        gap = self._gap
+        if gap is not None:
+            gap.resumed_at = None
+        self.lost = gap
+        self.special = True
+        return passed
+
+    def _next_event(self) -> Event | None:
         buffer = self.buffer
         if self.opening:
             return self.start()
@@ -167,6 +215,9 @@ class FrameReader(Decoder):
             buffer.pos += self.left
             self.left = -1
             if self.type == HEADERS or self.type == CONTINUATION or self.type == PUSH_PROMISE:
+                if self._cut_block:
+                    self._cut_block = self.flags & END_HEADERS == 0
+                    return self.frame()
                 self._collect()
                 if self.flags & END_HEADERS == 0:
                     continue
@@ -193,7 +244,7 @@ class FrameReader(Decoder):
             self.connection.widen(self.sender)
             if kind != SETTINGS and not self.connection.joined:
                 self.error_here(f"{self.name()} first", "SETTINGS", "RFC 9113 §3.4 PROTOCOL_ERROR")
-        if length > self.peer.frame_size and not self.connection.joined:
+        if length > self.peer.frame_size and self.peer.heard and not self.connection.joined:
             self.error_here(
                 f"a frame of {length} octets", f"at most {self.peer.frame_size}", "RFC 9113 §4.2 FRAME_SIZE_ERROR"
             )
@@ -202,6 +253,7 @@ class FrameReader(Decoder):
                 f"{self.name()} inside a header block", "CONTINUATION of its stream", "RFC 9113 §6.10 PROTOCOL_ERROR"
             )
         if kind == DATA:
+            self._cut_block = False
             if self.stream == 0:
                 self.error_here("DATA on stream 0", "a stream", "RFC 9113 §6 PROTOCOL_ERROR")
             self.padding = 0
@@ -215,7 +267,7 @@ class FrameReader(Decoder):
 
     def _check_header(self, kind: i64, length: i64) -> None:
         """The header of a frame that is not DATA."""
-        if kind > HEADERS and kind in FIXED_SIZES and length != FIXED_SIZES[kind]:
+        if kind > PRIORITY and kind in FIXED_SIZES and length != FIXED_SIZES[kind]:
             self.error_here(f"{self.name()} of {length} octets", f"{FIXED_SIZES[kind]}", "RFC 9113 §6 FRAME_SIZE_ERROR")
         if kind == HEADERS or kind == CONTINUATION or kind == PUSH_PROMISE:
             if (self._block_size + length > self.head_limit and self.block_type >= 0) or length > self.head_limit:
@@ -237,7 +289,9 @@ class FrameReader(Decoder):
                 self.error_here(f"{self.name()} on stream 0", "a stream", "RFC 9113 §6 PROTOCOL_ERROR")
         elif kind == SETTINGS or kind == PING or kind == GOAWAY:
             self.error_here(f"{self.name()} on stream {self.stream}", "stream 0", "RFC 9113 §6 PROTOCOL_ERROR")
-        if kind == CONTINUATION and self.block_type < 0:
+        if kind != CONTINUATION:
+            self._cut_block = False
+        elif self.block_type < 0 and not self._cut_block:
             self.error_here("CONTINUATION outside of a header block", "another frame", "RFC 9113 §6.10 PROTOCOL_ERROR")
 
     def _read_padding(self) -> bool:
@@ -265,6 +319,11 @@ class FrameReader(Decoder):
         octets = self.buffer.data
         at += self.buffer.pos - self.length
         return (octets[at] << 24) | (octets[at + 1] << 16) | (octets[at + 2] << 8) | octets[at + 3]
+
+    def check_dependency(self, at: i64) -> None:
+        """An endpoint refuses a stream that depends on itself, at octet `at` of the payload; RFC 9113 has dropped that rule."""
+        if self.connection.endpoint is not None and self.number(at) & 0x7FFFFFFF == self.stream:
+            self.error_here(f"stream {self.stream} depends on itself", "another", "RFC 7540 §5.3.1 PROTOCOL_ERROR")
 
     # Header blocks.
 
@@ -296,6 +355,12 @@ class FrameReader(Decoder):
             skipped += 5
         elif self.type == PUSH_PROMISE:
             skipped += 4
+        if skipped > self.length:
+            self.error_here(
+                f"{self.name()} of {self.length} octets", f"at least {skipped}", "RFC 9113 §4.2 FRAME_SIZE_ERROR"
+            )
+        if self.type == HEADERS and self.flags & PRIORITY_FLAG != 0:
+            self.check_dependency(skipped - 5)
         if skipped + padding > self.length:
             self.error_here(f"{padding} octets of padding", "less than the payload", "RFC 9113 §6.2 PROTOCOL_ERROR")
         self.block_type = self.type

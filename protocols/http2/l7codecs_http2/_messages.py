@@ -172,6 +172,11 @@ class Http2Message(Message):
         return None if found is None else found.malformed
 
     @property
+    def certain(self) -> bool:
+        """Whether all its fields are known; not so where it stands for a head that was not seen."""
+        return self.block.count > 0 and self.block.known
+
+    @property
     def calls(self) -> Calls | None:
         """Of the end of an RPC: what both bodies added up to."""
         found = self._findings

@@ -136,7 +136,7 @@ class Opening:
                 self._state = _HEAD
             return None
         octet = bytes([data[buffer.pos + at]])
-        raise ProtocolError(buffer.offset + at, repr(octet), "the connection preface", "RFC 9113 §3.4")
+        raise ProtocolError(buffer.offset + at, repr(octet), "the connection preface", "RFC 9113 §3.4 PROTOCOL_ERROR")
 
     def _line(self, limit: i64) -> i64:
         """Pass a line, of at most `limit` octets; its size, 0 while it is not whole. Raises `ProtocolError` where it ends in no CR LF."""
@@ -227,7 +227,7 @@ class Opening:
         """The server's answer: 101, and then frames; another 1xx, and then an answer; or HTTP/1.1 for good."""
         connection = self._connection
         if not connection.upgraded or connection.endpoint is not None:
-            raise ProtocolError(offset, "a response of HTTP/1.1", "frames", "RFC 9113 §3.4")
+            raise ProtocolError(offset, "a response of HTTP/1.1", "frames", "RFC 9113 §3.4 PROTOCOL_ERROR")
         head = Head(lines, True, offset)
         status = head.words[0]
         if status == b"101":

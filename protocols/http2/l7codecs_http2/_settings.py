@@ -23,6 +23,7 @@ __all__ = [
     "MAX_FRAME_SIZE",
     "MAX_HEADER_LIST_SIZE",
     "MAX_WINDOW",
+    "NO_RFC7540_PRIORITIES",
     "parse_settings",
     "setting",
 ]
@@ -34,6 +35,7 @@ INITIAL_WINDOW_SIZE: Final[i64] = 4
 MAX_FRAME_SIZE: Final[i64] = 5
 MAX_HEADER_LIST_SIZE: Final[i64] = 6
 ENABLE_CONNECT_PROTOCOL: Final[i64] = 8
+NO_RFC7540_PRIORITIES: Final[i64] = 9
 
 DEFAULT_TABLE_SIZE: Final[i64] = 4096
 """Octets of the dynamic table until a peer says otherwise."""
@@ -84,6 +86,10 @@ def parse_settings(octets: bytes, start: i64, stop: i64, offset: i64) -> dict[in
         if number == ENABLE_CONNECT_PROTOCOL and value > 1:
             raise ProtocolError(
                 offset, f"SETTINGS_ENABLE_CONNECT_PROTOCOL {value}", "0 or 1", "RFC 8441 §3 PROTOCOL_ERROR"
+            )
+        if number == NO_RFC7540_PRIORITIES and value > 1:
+            raise ProtocolError(
+                offset, f"SETTINGS_NO_RFC7540_PRIORITIES {value}", "0 or 1", "RFC 9218 §2.1 PROTOCOL_ERROR"
             )
         if number <= _LAST_KNOWN:
             settings[int(number)] = int(value)

@@ -72,7 +72,7 @@ class Stream:
         self.number: i32 = i32(number)
         self.state: u8 = u8(state)
         self.joined = joined
-        """It was open before its beginning could be seen."""
+        """It was open before its beginning could be seen, or while octets were lost."""
         self.request: Http2Message | None = None
         self.response: Http2Message | None = None
         self._request_body: Body | None = None
@@ -139,6 +139,18 @@ class StreamTable:
     def all(self) -> list[Stream]:
         """Every stream, in the order of their numbers."""
         return sorted([stream for stream in self._slots if stream.number >= 0], key=lambda stream: stream.number)
+
+    def doubt(self) -> None:
+        """Octets were lost: what has come on any stream is not certain."""
+        for stream in self._slots:
+            if stream.number >= 0:
+                stream.joined = True
+
+    def forget_older(self) -> None:
+        """Take out the half of the streams that have the lowest numbers."""
+        numbers = sorted([i64(stream.number) for stream in self._slots if stream.number >= 0])
+        for number in numbers[: (len(numbers) + 1) // 2]:
+            self.remove(number)
 
     def add(self, stream: Stream) -> None:
         """Put `stream` in, in place of one that has its number."""

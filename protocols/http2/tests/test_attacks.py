@@ -1,0 +1,171 @@
+"""Attacks that cost a peer little: an error, or memory that stays bounded; and traffic that only looks like them passes. RFC 9113 §10.5."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+
+import pytest
+
+from l7codecs import Limits, ProtocolError, Sender, open_session
+
+from .implementations import (
+    CLIENT,
+    CONTINUATION,
+    DATA,
+    END_STREAM,
+    HEADERS,
+    PING,
+    PREFACE,
+    PRIORITY,
+    REQUEST,
+    RESPONSE,
+    SERVER,
+    SETTINGS,
+    WINDOW_UPDATE,
+    Observer,
+    block,
+    frame,
+    headers,
+    rst,
+    setting,
+    u32,
+)  # fmt: skip
+
+CALM = "connection ENHANCE_YOUR_CALM"
+LIMITS = Limits(streams=100)
+COUNT = 4_000
+GET = block(REQUEST)
+
+
+def odd(count: int) -> range:
+    return range(1, 2 * count, 2)
+
+
+FLOODS = {
+    "rapid reset": (b"".join(headers(number, REQUEST) + rst(number) for number in odd(1_001)), CALM),
+    "SETTINGS": (frame(SETTINGS, 0, 0, setting(3, 100)) * 1_001, CALM),
+    "PING": (frame(PING, 0, 0, bytes(8)) * 1_001, CALM),
+    "CONTINUATION": (frame(HEADERS, 1, 1, GET) + frame(CONTINUATION, 0, 1, b"\x00\x01a\x01b" * 100) * 200, CALM),
+    "empty CONTINUATION": (frame(HEADERS, 1, 1, GET) + frame(CONTINUATION, 0, 1) * 300, CALM),
+    "empty DATA": (headers(1, REQUEST) + frame(DATA, 0, 1) * COUNT, "fine"),
+    "padding": (headers(1, REQUEST) + frame(DATA, 8, 1, b"\x63" + bytes(0x63)) * COUNT, "fine"),
+    "PRIORITY": (b"".join(frame(PRIORITY, 0, number, u32(0) + b"\0") for number in odd(COUNT)), "fine"),
+    "WINDOW_UPDATE": (frame(WINDOW_UPDATE, 0, 0, u32(1)) * COUNT, "fine"),
+    "unknown types": (frame(0xBB, 0, 0, b"x") * COUNT, "fine"),
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_floods(name: str) -> None:
+    octets, verdict = FLOODS[name]
+    observer = Observer()
+    observer.hear(CLIENT, PREFACE + frame(SETTINGS, 0, 0) + frame(SETTINGS, 1, 0))
+    observer.hear(SERVER, frame(SETTINGS, 0, 0) + frame(SETTINGS, 1, 0))
+    assert observer.hear(CLIENT, octets) == verdict
+
+
+PASSED = {
+    "one stream after another": lambda number: (headers(number, REQUEST, True), headers(number, RESPONSE, True)),
+    "reset once answered": lambda number: (headers(number, REQUEST) + rst(number), headers(number, RESPONSE)),
+    "reset by the server": lambda number: (headers(number, REQUEST), headers(number, RESPONSE) + rst(number, "NO_ERROR")),
+    "settings and pings": lambda number: (
+        frame(SETTINGS, 0, 0, setting(1, number % 4096)) + frame(PING, 0, 0, bytes(8)),
+        frame(SETTINGS, 1, 0) + frame(PING, 1, 0, bytes(8)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PASSED)
+def test_real_traffic_passes_in_bounded_memory(name: str) -> None:
+    session = open_session("http2")
+    for sender, octets in (
+        (CLIENT, PREFACE + frame(SETTINGS, 0, 0)),
+        (SERVER, frame(SETTINGS, 0, 0) + frame(SETTINGS, 1, 0)),
+    ):
+        list(session.receive(sender, octets))
+    baseline = 0
+    tracemalloc.start()
+    try:
+        for number in odd(COUNT):
+            request, response = PASSED[name](number)
+            if name == "reset once answered":
+                # The answer comes between the request and its reset.
+                list(session.receive(CLIENT, request[:-13]))
+                list(session.receive(SERVER, response))
+                request, response = request[-13:], b""
+            for sender, octets in ((CLIENT, request), (SERVER, response)):
+                for _ in session.receive(sender, octets):
+                    pass
+            if number > COUNT and not baseline:
+                baseline = tracemalloc.get_traced_memory()[0]
+        grown = tracemalloc.get_traced_memory()[0] - baseline
+    finally:
+        tracemalloc.stop()
+    assert grown < 100_000
+    assert session.pending == 0
+
+
+def test_a_side_alone_costs_bounded_memory() -> None:
+    """Its SETTINGS are not acknowledged, its streams are not answered where that can be seen."""
+    session = open_session("http2")
+    list(session.receive(CLIENT, PREFACE))
+    tracemalloc.start()
+    try:
+        for number in odd(COUNT):
+            octets = (
+                frame(SETTINGS, 0, 0, setting(4, number)) + frame(PING, 0, 0, bytes(8)) + headers(number, REQUEST, True)
+            )
+            for _ in session.receive(CLIENT, octets):
+                pass
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size < 4_000_000
+    assert session.pending <= 1_000
+
+
+def fed(octets: bytes, size: int) -> float:
+    session = open_session("http2")
+    start = time.process_time()
+    for at in range(0, len(octets), size):
+        for _ in session.receive(Sender.CLIENT, octets[at : at + size]):
+            pass
+    return time.process_time() - start
+
+
+def conversation(kind: str, size: int) -> bytes:
+    begin = PREFACE + frame(SETTINGS, 0, 0)
+    if kind == "a body":
+        return begin + headers(1, REQUEST) + frame(DATA, 0, 1, bytes(16_000)) * (size // 16_000) + frame(DATA, 1, 1)
+    if kind == "requests":
+        return begin + b"".join(headers(number, REQUEST, True) + rst(number) for number in odd(min(size // 70, 900)))
+    rest = b"\x00\x01a\x01b" * (size // 5)
+    step = max(size // 250, 1)
+    parts = [rest[at : at + step] for at in range(0, len(rest), step)]
+    blocks = b"".join(frame(CONTINUATION, 4 if part is parts[-1] else 0, 1, part) for part in parts)
+    return begin + frame(HEADERS, END_STREAM, 1, GET) + blocks
+
+
+@pytest.mark.parametrize("kind", ["a body", "requests", "one block"])
+def test_octet_by_octet_is_linear(kind: str) -> None:
+    most = 60_000 if kind == "one block" else 160_000
+    small, large = (min(fed(conversation(kind, size), 1) for _ in range(3)) for size in (most // 8, most))
+    ratio = len(conversation(kind, most)) / len(conversation(kind, most // 8))
+    assert large < 3 * ratio * small + 0.05
+
+
+def test_streams_whose_numbers_collide_are_no_slower_than_their_limit_allows() -> None:
+    begin = PREFACE + frame(SETTINGS, 0, 0)
+    steps = {step: begin + b"".join(headers(1 + 2 * step * at, REQUEST) for at in range(999)) for step in (1, 4096)}
+    near, far = (min(fed(octets, 65_536) for _ in range(3)) for octets in steps.values())
+    assert far < 40 * near + 0.05
+
+
+def test_the_limit_of_streams_is_that_of_the_caller() -> None:
+    session = open_session("http2", limits=LIMITS)
+    list(session.receive(CLIENT, PREFACE + frame(SETTINGS, 0, 0)))
+    list(session.receive(SERVER, frame(SETTINGS, 0, 0)))
+    list(session.receive(CLIENT, b"".join(headers(number, REQUEST) for number in odd(100))))
+    with pytest.raises(ProtocolError, match=r"limits\.streams"):
+        list(session.receive(CLIENT, headers(201, REQUEST)))
