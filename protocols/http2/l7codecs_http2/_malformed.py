@@ -6,7 +6,22 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from ._messages import AUTHORITY, INTERIM, METHOD, PATH, RESPONSE, SCHEME, STATUS, TRAILERS, Http2Message
+from ._block import PART_SIZE, HeaderBlock, Part
+from ._messages import (
+    AUTHORITY,
+    HOST,
+    INTERIM,
+    METHOD,
+    PATH,
+    PROMISE,
+    REQUEST,
+    RESPONSE,
+    SCHEME,
+    STATUS,
+    TRAILERS,
+    Http2Message,
+    digits,
+)
 from ._static_table import (
     CONNECTION,
     LATE_PSEUDO,
@@ -17,6 +32,8 @@ from ._static_table import (
     UNKNOWN_NAME,
     UNKNOWN_VALUE,
     VALUE_BAD,
+    HeaderField,
+    HeaderName,
     well_known,
 )
 
@@ -24,6 +41,10 @@ __all__ = ["find_fault"]
 
 _PROTOCOL: Final = well_known(":protocol")
 _TE: Final = well_known("te")
+_CONTENT_LENGTH: Final = well_known("content-length")
+_TOKEN: Final = bytes((chr(octet).isalnum() and octet < 0x80) or octet in b"!#$%&'*+-.^_`|~" for octet in range(256))
+"""For each octet, 1 where a token may have it (RFC 9110 §5.6.2)."""
+_DEFAULT_PORTS: Final = {b"http": b":80", b"https": b":443"}
 _BAD: Final[i64] = NAME_BAD | VALUE_BAD | CONNECTION | LATE_PSEUDO | REPEATED
 _NOT_IN_REQUESTS: Final[i64] = OTHER_PSEUDO | (STATUS.flags & ~PSEUDO)
 _NOT_IN_RESPONSES: Final[i64] = OTHER_PSEUDO | (
@@ -34,8 +55,10 @@ _NOT_IN_RESPONSES: Final[i64] = OTHER_PSEUDO | (
 def find_fault(message: Http2Message, ends: bool) -> str | None:
     """Which rule `message` breaks, in a few words; None where it breaks none, or where fields are not known."""
     block = message.block
+    if block.oversized:
+        return f"a header list of {block.size} octets (§10.5.1)"
     seen = block.seen
-    if seen & (UNKNOWN_NAME | UNKNOWN_VALUE) != 0 or block.oversized:
+    if seen & (UNKNOWN_NAME | UNKNOWN_VALUE) != 0:
         return None
     if seen & _BAD != 0:
         if seen & NAME_BAD != 0:
@@ -48,18 +71,26 @@ def find_fault(message: Http2Message, ends: bool) -> str | None:
             return "a pseudo-header twice (§8.3)"
         if seen & CONNECTION != 0:
             return "a field of an HTTP/1.1 connection (§8.2.2)"
+    te = block.get(_TE)
+    if te is not None and (te.value.lower() != b"trailers" or not _agree(block, _TE, te)):
+        return "te other than trailers (§8.2.2)"
     role = message.role
     if role == TRAILERS:
         if seen & PSEUDO != 0:
             return "a pseudo-header in trailers (§8.1)"
         return None if ends else "trailers that do not end the stream (§8.1)"
-    te = block.get(_TE)
-    if te is not None and te.value != b"trailers":
-        return "te other than trailers (§8.2.2)"
+    length = block.get(_CONTENT_LENGTH)
+    if length is not None:
+        if digits(length.value) < 0:
+            return "a content-length that is no number (§8.1.1)"
+        if not _agree(block, _CONTENT_LENGTH, length):
+            return "two values of content-length (§8.1.1)"
     if role == RESPONSE or role == INTERIM:
         code = message.status_code
         if code is None or not 100 <= code <= 599 + 400:
             return "no :status of three digits (§8.3.2)"
+        if code == 101:
+            return "101, which HTTP/2 does not have (§8.6)"
         if role == INTERIM and ends:
             return "an interim response that ends the stream (§8.1)"
         return _misplaced(message, _NOT_IN_RESPONSES)
@@ -68,7 +99,11 @@ def find_fault(message: Http2Message, ends: bool) -> str | None:
 
 def _only_binary(message: Http2Message) -> bool:
     """Whether every value with such octets is binary metadata of gRPC, which peers may agree to send as it is ("True Binary Metadata")."""
-    if not message.framed:
+    request = message.request
+    known = (
+        message.role == REQUEST or message.role == PROMISE or (isinstance(request, Http2Message) and request.certain)
+    )
+    if known and not message.framed:
         return False
     return all(field.flags & VALUE_BAD == 0 or field.title.octets.endswith(b"-bin") for field in message.block.fields)
 
@@ -78,19 +113,92 @@ def _request_fault(message: Http2Message) -> str | None:
     method = block.get(METHOD)
     if method is None or not method.value:
         return "no :method (§8.3.1)"
+    if not _is_token(method.value):
+        return "a :method that is no token (§8.3.1)"
     path = block.get(PATH)
     scheme = block.get(SCHEME)
     if method.value == b"CONNECT" and block.get(_PROTOCOL) is None:
-        if path is not None or scheme is not None or block.get(AUTHORITY) is None:
+        authority = block.get(AUTHORITY)
+        if path is not None or scheme is not None or authority is None or not authority.value:
             return "CONNECT takes :authority alone (§8.5)"
     else:
         if scheme is None:
             return "no :scheme (§8.3.1)"
         if path is None or not path.value:
             return "no :path (§8.3.1)"
+        if path.value[0] != 0x2F and scheme.value in _DEFAULT_PORTS:
+            if path.value != b"*" or method.value != b"OPTIONS":
+                return "a :path that does not begin with / (§8.3.1)"
+        if _has_space(path.value) or _has_space(scheme.value):
+            return "a space in :path or :scheme (§8.3.1)"
         if block.get(_PROTOCOL) is not None and method.value != b"CONNECT":
             return ":protocol without CONNECT (RFC 8441 §4)"
+    if message.role == PROMISE and method.value not in (b"GET", b"HEAD"):
+        return "a promised request that is not safe and cacheable (§8.4)"
+    host = block.get(HOST)
+    if host is not None and not _same_host(block, host, block.get(AUTHORITY), scheme):
+        return "host and :authority that differ (§8.3.1)"
     return _misplaced(message, _NOT_IN_REQUESTS)
+
+
+def _is_token(octets: bytes) -> bool:
+    """Whether RFC 9110 §5.6.2 calls `octets` a token."""
+    allowed = _TOKEN
+    at: i64 = 0
+    stop: i64 = len(octets)
+    while at < stop:
+        octet: i64 = octets[at]
+        if not allowed[octet]:
+            return False
+        at += 1
+    return True
+
+
+def _has_space(octets: bytes) -> bool:
+    """Whether `octets` have a space or a control character: they would end a word of HTTP/1.1."""
+    at: i64 = 0
+    stop: i64 = len(octets)
+    while at < stop:
+        octet: i64 = octets[at]
+        if octet <= 0x20 or octet == 0x7F:
+            return True
+        at += 1
+    return False
+
+
+def _agree(block: HeaderBlock, title: HeaderName, first: HeaderField) -> bool:
+    """Whether every field of that name has the value of the first, `first`."""
+    part: Part = block
+    place: i64 = 0
+    left: i64 = i64(block.count)
+    while left > 0:
+        if place == PART_SIZE:
+            following = part.more
+            if following is None:
+                break
+            part = following
+            place = 0
+        field = part.at(place)
+        if field.title is title and field.value != first.value:
+            return False
+        place += 1
+        left -= 1
+    return True
+
+
+def _same_host(
+    block: HeaderBlock, host: HeaderField, authority: HeaderField | None, scheme: HeaderField | None
+) -> bool:
+    """Whether all that a request says of its host is the same, a scheme's own port apart."""
+    if not _agree(block, HOST, host):
+        return False
+    if authority is None:
+        return True
+    one, other = host.value.lower(), authority.value.lower()
+    if one == other:
+        return True
+    port = b"" if scheme is None else _DEFAULT_PORTS.get(scheme.value, b"")
+    return one.removesuffix(port) == other.removesuffix(port)
 
 
 def _misplaced(message: Http2Message, others: i64) -> str | None:
