@@ -119,22 +119,27 @@ class HeaderBlock(Part):
         """Whether every name and value is known."""
         return self.seen & (UNKNOWN_NAME | UNKNOWN_VALUE) == 0
 
+    def field(self, index: i64) -> HeaderField:
+        """The field at `index`, from 0 to ``count - 1``."""
+        if index < PART_SIZE:
+            return self.at(index)
+        tail = self.tail
+        assert tail is not None
+        if index < 2 * PART_SIZE:
+            return tail.at(index - PART_SIZE)
+        rest = tail.rest
+        assert rest is not None
+        return rest[index - 2 * PART_SIZE]
+
     @property
     def fields(self) -> list[HeaderField]:
         """The fields, as a new list."""
         found: list[HeaderField] = []
         count = i64(self.count)
         index: i64 = 0
-        while index < min(count, PART_SIZE):
-            found.append(self.at(index))
+        while index < count:
+            found.append(self.field(index))
             index += 1
-        tail = self.tail
-        if tail is not None:
-            while index < min(count, 2 * PART_SIZE):
-                found.append(tail.at(index - PART_SIZE))
-                index += 1
-            if tail.rest is not None:
-                found += tail.rest
         return found
 
     def get(self, title: HeaderName) -> HeaderField | None:
@@ -150,30 +155,25 @@ class HeaderBlock(Part):
             return None
         count = i64(self.count)
         index = 0
-        while index < min(count, PART_SIZE):
-            field = self.at(index)
-            if field.title is title or _same(field.title, title):
+        while index < count:
+            field = self.field(index)
+            other = field.title
+            if other is title or (other.flags == title.flags and other.octets == title.octets):
                 return field
             index += 1
-        tail = self.tail
-        if tail is None:
-            return None
-        while index < min(count, 2 * PART_SIZE):
-            field = tail.at(index - PART_SIZE)
-            if field.title is title or _same(field.title, title):
-                return field
-            index += 1
-        if tail.rest is not None:
-            for field in tail.rest:
-                if field.title is title or _same(field.title, title):
-                    return field
         return None
+
+    def agrees(self, first: HeaderField) -> bool:
+        """Whether every field of the name of `first`, which is well known, has its value."""
+        count = i64(self.count)
+        index: i64 = 0
+        while index < count:
+            field = self.field(index)
+            if field.title is first.title and field.value != first.value:
+                return False
+            index += 1
+        return True
 
     def pairs(self) -> list[tuple[str, bytes]]:
         """Name and value of every field; a name or value that is not known is empty."""
         return [(field.title.text, field.value) for field in self.fields]
-
-
-def _same(title: HeaderName, other: HeaderName) -> bool:
-    """Whether two objects are the same name."""
-    return title.flags == other.flags and title.octets == other.octets

@@ -30,7 +30,9 @@ from ._block import FAR, HeaderBlock
 from ._huffman import BAD_OCTET, EOS_SEEN, PADDING_LONG, decode_huffman
 from ._literals import LITERAL_SIZE, cached_name, cached_value, keep_name, keep_value, literal_hash
 from ._static_table import (
+    AGAIN,
     FIELD_OVERHEAD,
+    FIRST_MARK,
     LATE_PSEUDO,
     NO_FIELD,
     PSEUDO,
@@ -185,6 +187,8 @@ class HpackDecoder:
                     places |= place_of << place
             if flags & PSEUDO and seen & REGULAR:
                 seen |= LATE_PSEUDO
+            if seen & flags >= FIRST_MARK:
+                seen |= AGAIN
             seen |= flags
             decoded.append(field)
             count += 1

@@ -12,8 +12,10 @@ from typing import Final, final
 from mypy_extensions import i64, mypyc_attr
 
 __all__ = [
+    "AGAIN",
     "CONNECTION",
     "FIELD_OVERHEAD",
+    "FIRST_MARK",
     "INDEX",
     "LATE_PSEUDO",
     "NAME_BAD",
@@ -66,7 +68,10 @@ TRIPLE: Final[i64] = 0x400
 """The name begins with "tri-": metadata of Triple."""
 OTHER_PSEUDO: Final[i64] = 0x800
 """The name begins with a colon, and is none of RFC 9113 §8.3 and RFC 8441 §4."""
-_FIRST_MARK: Final[i64] = 0x1000
+AGAIN: Final[i64] = 0x1000
+"""Of a block: one of the names with a bit of their own comes twice."""
+FIRST_MARK: Final[i64] = 0x2000
+"""The bits from here on are those of names."""
 
 # How the encoder represents a field of that name (`HeaderName.policy`).
 INDEX: Final[i64] = 0
@@ -280,7 +285,7 @@ def _names() -> dict[bytes, HeaderName]:
     placed = _PLACED.split()
     marked = placed + _MARKED.split()
     plain = [name.decode("ascii") for name, _ in rows] + _PLAIN.split()
-    mark: i64 = _FIRST_MARK
+    mark: i64 = FIRST_MARK
     place: i64 = 0
     for number, name in enumerate(marked + plain):
         octets = name.encode("ascii")
