@@ -226,7 +226,7 @@ class Opening:
     def _answer(self, lines: list[bytes], offset: int) -> Event:
         """The server's answer: 101, and then frames; another 1xx, and then an answer; or HTTP/1.1 for good."""
         connection = self._connection
-        if not connection.upgraded or connection.endpoint is not None:
+        if not (connection.upgraded or connection.joined) or connection.endpoint is not None:
             raise ProtocolError(offset, "a response of HTTP/1.1", "frames", "RFC 9113 §3.4 PROTOCOL_ERROR")
         head = Head(lines, True, offset)
         status = head.words[0]
