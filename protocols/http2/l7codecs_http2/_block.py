@@ -59,7 +59,7 @@ class Part:
 
 
 @final
-@mypyc_attr(acyclic=True)
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Tail(Part):
     """The fields behind the first six."""
 
@@ -69,7 +69,7 @@ class Tail(Part):
 
 
 @final
-@mypyc_attr(acyclic=True)
+@mypyc_attr(acyclic=True, free_list_len=1)
 class HeaderBlock(Part):
     """The fields of one header block, in the order of the wire, repeats kept."""
 

@@ -129,7 +129,7 @@ class _Findings:
 
 
 @final
-@mypyc_attr(acyclic=True)
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Http2Message(Message):
     """One header block with its meaning."""
 

@@ -109,7 +109,7 @@ class HeaderName:
 
 
 @final
-@mypyc_attr(acyclic=True)
+@mypyc_attr(acyclic=True, free_list_len=1)
 class HeaderField:
     """One field: a name, a value, and what is known of them. Shared between blocks, never changed.
 

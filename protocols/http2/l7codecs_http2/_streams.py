@@ -64,7 +64,7 @@ TRANSITIONS: Final[list[int]] = [
 
 
 @final
-@mypyc_attr(acyclic=True)
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Stream:
     """One stream that is not closed."""
 
