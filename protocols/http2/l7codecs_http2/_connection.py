@@ -94,7 +94,7 @@ class Side:
         self.owed: i64 = 0
         """Its SETTINGS and PING that wait for an ACK: a flood where they pass the limit."""
         self.resets: i64 = 0
-        """Streams that it reset before they were answered, less those that were."""
+        """Streams that it reset before they were answered, since its peer sent a frame."""
         self.skipped: list[tuple[i64, i64]] = []
         """Numbers that it passed over, which no stream can have any more (RFC 9113 §5.1.1): first and last."""
         self.cut: dict[int, None] = {}

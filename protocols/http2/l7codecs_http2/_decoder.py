@@ -188,8 +188,6 @@ class Http2Decoder(FrameReader):
             stream.request = message
         elif role == RESPONSE:
             stream.response = message
-            if self.peer.resets > 0:
-                self.peer.resets -= 1
         if role == REQUEST or role == RESPONSE:
             length = block.get(_CONTENT_LENGTH)
             if length is not None:

@@ -238,6 +238,7 @@ class FrameReader(Decoder):
         self.flags = data[at + 4]
         self.stream = ((data[at + 5] & 0x7F) << 24) | (data[at + 6] << 16) | (data[at + 7] << 8) | data[at + 8]
         self._at = buffer.message_size()
+        self.peer.resets = 0  # it is being heard: calls that time out, one by one, are no rapid reset
         if self._first:
             self._first = False
             self.side.heard = True

@@ -69,6 +69,10 @@ PASSED = {
     "one stream after another": lambda number: (headers(number, REQUEST, True), headers(number, RESPONSE, True)),
     "reset once answered": lambda number: (headers(number, REQUEST) + rst(number), headers(number, RESPONSE)),
     "reset by the server": lambda number: (headers(number, REQUEST), headers(number, RESPONSE) + rst(number, "NO_ERROR")),
+    "calls that time out": lambda number: (
+        headers(number, REQUEST) + rst(number),
+        frame(WINDOW_UPDATE, 0, 0, u32(1)),
+    ),
     "settings and pings": lambda number: (
         frame(SETTINGS, 0, 0, setting(1, number % 4096)) + frame(PING, 0, 0, bytes(8)),
         frame(SETTINGS, 1, 0) + frame(PING, 1, 0, bytes(8)),
