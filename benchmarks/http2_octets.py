@@ -27,8 +27,8 @@ __all__ = [
 
 READ_SIZE: Final = 65_536
 """Octets of one read from a socket."""
-ROUND_COUNT: Final = 1_000
-"""Requests of one round, all open until its end; ``limits.streams`` allows no more."""
+ROUND_COUNT: Final = 100
+"""Requests of one round, all open until its end: h2 allows no more, and RFC 9113 §6.5.2 asks of nobody to allow more."""
 FRAME_SIZE: Final = 16_384
 """Octets of the largest payload that every peer accepts (RFC 9113 §6.5.2)."""
 
@@ -76,10 +76,14 @@ class Round:
 
 
 class Conversation:
-    """What one client and one server say. ``fresh``: paths, ids and messages never repeat; else they are drawn from small sets."""
+    """What one client and one server say, `count` requests in each round.
 
-    def __init__(self, fresh: bool) -> None:
+    ``fresh``: paths, ids and messages never repeat; else they are drawn from small sets.
+    """
+
+    def __init__(self, fresh: bool, count: int = ROUND_COUNT) -> None:
         self.fresh = fresh
+        self.count = count
         self.rounds: list[Round] = []
         self._random = Random(9113)
         self._client = hpack.Encoder()
@@ -94,11 +98,11 @@ class Conversation:
 
     def round(self, index: int) -> Round:
         while len(self.rounds) <= index:
-            self.rounds.append(self._make(1 + 2 * ROUND_COUNT * len(self.rounds)))
+            self.rounds.append(self._make(1 + 2 * self.count * len(self.rounds)))
         return self.rounds[index]
 
     def _make(self, first: int) -> Round:
-        streams = range(first, first + 2 * ROUND_COUNT, 2)
+        streams = range(first, first + 2 * self.count, 2)
         fields = [self._request() for _ in streams]
         whole = _END_HEADERS | _END_STREAM
         requests: list[bytes] = []

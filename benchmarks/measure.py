@@ -1,7 +1,8 @@
 """Time ours and its peers turn by turn, and keep the row for the table.
 
-Each round runs every peer once and then ours, on the same octets; the peers in the set-up of the round, which pytest-benchmark leaves out
-of its own time. A ratio is the median of the rounds' ratios, so that whatever else the machine does falls on both sides.
+Each round runs every peer and then ours, on the same octets; the peers in the set-up of the round, which pytest-benchmark leaves out
+of its own time. A ratio is the median of the rounds' ratios, so that whatever else the machine does falls on both sides. Where what one run
+does must stay small, a round has several runs of each side, one after the other.
 """
 
 from __future__ import annotations
@@ -61,30 +62,47 @@ def add_row(benchmark: BenchmarkFixture, order: int, comparisons: Sequence[Compa
 
 
 def time_sides(
-    benchmark: BenchmarkFixture, ours: Side, peers: Mapping[str, Side], rounds: int, warmup_rounds: int = 2
+    benchmark: BenchmarkFixture,
+    ours: Side,
+    peers: Mapping[str, Side],
+    rounds: int,
+    runs: int = 1,
+    warmup_rounds: int = 2,
 ) -> tuple[list[float], dict[str, list[float]]]:
-    """Seconds of each round: ours, and those of each peer in the same order. Empty where measuring is disabled."""
+    """Seconds of each round of `runs` runs: ours, and those of each peer in the same order. Empty where measuring is disabled."""
     taken: dict[str, list[float]] = {name: [] for name in peers}
+    done = 0
 
     def set_up() -> None:
-        for name, peer in peers.items():
-            peer.prepare()
-            start = perf_counter()
-            result = peer.run()
-            elapsed = perf_counter() - start
-            taken[name].append(result if peer.own_time and isinstance(result, float) else elapsed)
+        nonlocal done
+        if done % runs == 0:
+            for name, peer in peers.items():
+                taken[name].append(sum(_time(peer) for _ in range(runs)))
+        done += 1
         ours.prepare()
 
     gc.collect()
     gc.freeze()  # what pytest holds is no garbage of anyone's, and looking through it would be timed
     try:
-        benchmark.pedantic(ours.run, setup=set_up, rounds=rounds, warmup_rounds=warmup_rounds, iterations=1)  # type: ignore[no-untyped-call]
+        benchmark.pedantic(  # type: ignore[no-untyped-call]
+            ours.run, setup=set_up, rounds=rounds * runs, warmup_rounds=warmup_rounds * runs, iterations=1
+        )
     finally:
         gc.unfreeze()
     if benchmark.stats is None:
         return [], {name: [] for name in peers}
-    own = list(benchmark.stats.stats.data)
+    each = benchmark.stats.stats.data
+    own = [sum(each[at : at + runs]) for at in range(0, len(each), runs)]
     return own, {name: times[-len(own) :] for name, times in taken.items()}
+
+
+def _time(side: Side) -> float:
+    """Seconds of one run."""
+    side.prepare()
+    start = perf_counter()
+    result = side.run()
+    elapsed = perf_counter() - start
+    return result if side.own_time and isinstance(result, float) else elapsed
 
 
 def compare(

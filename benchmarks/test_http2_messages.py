@@ -23,7 +23,9 @@ from .http2_sides import (
 )
 from .measure import Comparison, Side, add_row, compare, time_sides
 
-ROUNDS = 41
+ROUNDS = 31
+RUNS = 10
+"""Of each round: `ROUND_COUNT` requests each, whose streams are all closed before the next ones come."""
 H2_FRAMES = 25
 """Whole frames of one read that h2 gets: with more streams at once it takes longer for each."""
 NGHTTP2 = "C `nghttp2_session_mem_recv`"
@@ -62,7 +64,7 @@ class _Rounds:
 @pytest.mark.parametrize(("order", "fresh"), [(110, False), (120, True)], ids=["repeated", "fresh"])
 def test_requests(benchmark: BenchmarkFixture, order: int, fresh: bool) -> None:
     conversation = Conversation(fresh)
-    conversation.round(ROUNDS + 2)  # all of them are made before anything is timed
+    conversation.round((ROUNDS + 2) * RUNS)  # all of them are made before anything is timed
 
     def ours(own: OurRequests) -> Side:
         return _Rounds(conversation, _requests, own, lambda before, _: before and own.answer(before.closing)).side()
@@ -78,18 +80,38 @@ def test_requests(benchmark: BenchmarkFixture, order: int, fresh: bool) -> None:
         if missing is None:
             native = stack.enter_context(Nghttp2("server"))
             peers["nghttp2"] = _Rounds(conversation, _requests, native, lambda *_: native.close_streams()).side(True)
-        own, theirs = time_sides(benchmark, ours(OurRequests()), peers, rounds=ROUNDS)
+        own, theirs = time_sides(benchmark, ours(OurRequests()), peers, rounds=ROUNDS, runs=RUNS)
     if own:
         work = f"HTTP/2 requests of 12 fields, {'fresh' if fresh else 'repeated'} strings: method, path"
-        lines = _lines(work, own, theirs, ROUND_COUNT, missing)
+        lines = _lines(work, own, theirs, RUNS * ROUND_COUNT, missing)
         note = f"{work}; ours: service, operation".replace("method, path; ours: ", "")
-        add_row(benchmark, order, [*lines, _alone(note, theirs["calls"], ROUND_COUNT)])
+        add_row(benchmark, order, [*lines, _alone(note, theirs["calls"], RUNS * ROUND_COUNT)])
+
+
+@pytest.mark.parametrize(("order", "fresh"), [(125, False), (126, True)], ids=["repeated", "fresh"])
+def test_requests_of_many_streams(benchmark: BenchmarkFixture, order: int, fresh: bool) -> None:
+    """The same with ten times as many streams open: what those hold no longer fits a processor's nearest caches."""
+    conversation = Conversation(fresh, RUNS * ROUND_COUNT)
+    conversation.round(ROUNDS + 2)
+    own_side = OurRequests()
+    ours = _Rounds(conversation, _requests, own_side, lambda before, _: before and own_side.answer(before.closing))
+    peers = {
+        "h2": _Rounds(conversation, lambda now: groups(now.requests, H2_FRAMES), H2Requests()).side(),
+        "jh2": _Rounds(conversation, _requests, Walk(jh2_decoder(), b":method", b":path")).side(),
+    }
+    own, theirs = time_sides(benchmark, ours.side(), peers, rounds=ROUNDS)
+    if own:
+        work = f"the same, {'fresh' if fresh else 'repeated'} strings, 1 000 streams open at once"
+        count = RUNS * ROUND_COUNT
+        peer_names = {"h2": "`h2`", "jh2": "a walk with `jh2`'s decoder in Rust"}
+        lines = [compare(work, own, peer_names[name], theirs[name], count, None) for name in peers]
+        add_row(benchmark, order, lines)
 
 
 @pytest.mark.parametrize(("order", "fresh"), [(130, False), (140, True)], ids=["repeated", "fresh"])
 def test_answers(benchmark: BenchmarkFixture, order: int, fresh: bool) -> None:
     conversation = Conversation(fresh)
-    conversation.round(ROUNDS + 2)
+    conversation.round((ROUNDS + 2) * RUNS)
     own_side, h2_side = OurAnswers(), H2Answers()
     missing = nghttp2_missing()
     with ExitStack() as stack:
@@ -103,10 +125,10 @@ def test_answers(benchmark: BenchmarkFixture, order: int, fresh: bool) -> None:
             asks = _Rounds(conversation, _answers, native, lambda _, now: native.ask(len(now.streams)))
             peers["nghttp2"] = asks.side(True)
         ours = _Rounds(conversation, _answers, own_side, lambda _, now: own_side.ask(now.requests)).side()
-        own, theirs = time_sides(benchmark, ours, peers, rounds=ROUNDS)
+        own, theirs = time_sides(benchmark, ours, peers, rounds=ROUNDS, runs=RUNS)
     if own:
         work = f"HTTP/2 responses and trailers, {'fresh' if fresh else 'repeated'} strings: status"
-        add_row(benchmark, order, _lines(work, own, theirs, 2 * ROUND_COUNT, missing))
+        add_row(benchmark, order, _lines(work, own, theirs, RUNS * 2 * ROUND_COUNT, missing))
 
 
 def _requests(now: Round) -> list[bytes]:

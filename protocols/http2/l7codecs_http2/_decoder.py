@@ -160,7 +160,10 @@ class Http2Decoder(FrameReader):
             stream.joined = True
             stream.state = u8(OPEN)
         idle = stream.state == IDLE
-        if not stream.move(self._who, LAST if ends and role != INTERIM else FRAME) and not stream.joined:
+        frame = FRAME
+        if ends and role != INTERIM:
+            frame = LAST
+        if not stream.move(self._who, frame) and not stream.joined:
             if stream.state == RESERVED:
                 self._not_reserved("HEADERS", number, offset)
             code = "PROTOCOL_ERROR" if idle else "STREAM_CLOSED"

@@ -225,7 +225,10 @@ class Http2Message(Message):
         field = self.block.get(title)
         if field is None or not field.known:
             return None
-        return field.value.decode("utf-8", "backslashreplace")
+        try:
+            return field.value.decode("utf-8")  # compiled, it looks up no error handler
+        except UnicodeDecodeError:
+            return field.value.decode("utf-8", "backslashreplace")
 
     @property
     def framed(self) -> bool:

@@ -34,6 +34,10 @@ RESET: Final[i64] = 2
 REFUSED: Final[i64] = -1
 
 _MIN_SLOTS: Final[i64] = 16
+_GROWTH: Final[i64] = 4
+"""How many times as many slots a table gets that is two thirds full, and how many times fewer one that is sparse."""
+_SPARSE: Final[i64] = 16
+"""Slots for each stream from which on a table is sparse."""
 
 _TABLE: Final[dict[tuple[i64, i64, i64], i64]] = {
     (IDLE, CLIENT, FRAME): OPEN,
@@ -155,7 +159,7 @@ class StreamTable:
     def add(self, stream: Stream) -> None:
         """Put `stream` in, in place of one that has its number."""
         if self.count * 3 > self._mask * 2:
-            self._rehouse((self._mask + 1) * 2)
+            self._rehouse((self._mask + 1) * _GROWTH)
         slots = self._slots
         mask = self._mask
         number: i64 = i64(stream.number)
@@ -188,8 +192,8 @@ class StreamTable:
             at = behind
             behind = (at + 1) & mask
         slots[at] = NO_STREAM
-        if mask >= _MIN_SLOTS and self.count * 8 <= mask:
-            self._rehouse((mask + 1) >> 1)
+        if mask >= _MIN_SLOTS and self.count * _SPARSE <= mask:
+            self._rehouse((mask + 1) // _GROWTH)
         return found
 
     def _find(self, number: i64) -> i64:
