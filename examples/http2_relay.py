@@ -3,22 +3,20 @@
 import asyncio
 import sys
 
-import l7codecs
-from l7codecs import Kind, Message, ProtocolError, Sender, Status, Unsupported
+from l7codecs import Kind, Message, ProtocolError, Sender, Status, open_session
 
 
 class Leg(asyncio.Protocol):
-    """One connection, and the session that plays a side of it: paused while the connection is not there, or full."""
+    """One connection, and the session that plays a side of it; `target`: a client's routes, a server's port."""
 
-    def __init__(self, side, legs):
-        self.session = l7codecs.open_session("http2", endpoint=side)
-        self.session.paused = True
-        self.legs, self.hears, self.transport = legs, side.other, None
-        legs.append(self)  # all that serve one client: its own first, then those to servers
+    def __init__(self, side, target, legs):
+        self.session, self.hears, self.transport = open_session("http2", endpoint=side), side.other, None
+        self.target, self.legs = target, legs  # all that serve one client: its own first, then those to servers
+        legs.append(self)
 
     def connection_made(self, transport):
         self.transport = transport
-        self.resume_writing()
+        self.flush()
 
     def pause_writing(self):
         self.session.paused = True
@@ -31,36 +29,27 @@ class Leg(asyncio.Protocol):
         try:
             for event in self.session.receive(self.hears, octets):
                 self.take(event)
-        except ProtocolError as error:
-            print(error, file=sys.stderr)
+        except ProtocolError:
             self.transport.close()  # behind the GOAWAY that flush writes
         self.flush()
 
     def flush(self):
         for leg in (*self.legs, self.legs[0]):  # the first again: what others have written may earn its peer credit
+            for request in leg.session.abandoned():
+                self.legs[0].transport.write(self.legs[0].session.reply_error(request, Status.UNAVAILABLE, "no server"))
             if leg.transport:
                 leg.transport.write(leg.session.pending_output())
 
 
 class Client(Leg):
-    """A client's connection. Each server that its requests go to gets one of its own."""
-
-    def __init__(self, routes):
-        super().__init__(Sender.SERVER, [])
-        self.routes, self.servers = routes, {}
-
     def take(self, event):
         if not isinstance(event, Message) or event.kind is not Kind.REQUEST:
             for leg in self.legs[1:]:
                 leg.session.put(event)  # nothing, where it belongs to none of the streams there
         elif not event.error:
-            port = next(port for prefix, port in self.routes if (event.path or "").startswith(prefix))
-            if port not in self.servers or self.servers[port].session.closing:
-                self.servers[port] = Server(self.legs, port)
-            try:
-                self.servers[port].session.put(event)
-            except Unsupported as error:
-                self.transport.write(self.session.reply_error(event, Status.UNIMPLEMENTED, str(error)))
+            port = next(port for prefix, port in self.target if (event.path or "").startswith(prefix))
+            legs = [leg for leg in self.legs[1:] if leg.target == port and not leg.session.closing]
+            (legs or [Server(Sender.CLIENT, port, self.legs)])[0].session.put(event)
 
     def connection_lost(self, error):
         for leg in self.legs[1:]:
@@ -68,36 +57,23 @@ class Client(Leg):
 
 
 class Server(Leg):
-    """A connection to a server, for one client."""
-
-    def __init__(self, legs, port):
-        super().__init__(Sender.CLIENT, legs)
-        self.task = asyncio.create_task(self.connect(port))
-
-    async def connect(self, port):
-        try:
-            await asyncio.get_running_loop().create_connection(lambda: self, "127.0.0.1", port)
-        except OSError as error:
-            self.connection_lost(error)
+    def __init__(self, side, port, legs):
+        super().__init__(side, port, legs)
+        self.task = asyncio.create_task(asyncio.get_running_loop().create_connection(lambda: self, "127.0.0.1", port))
+        self.task.add_done_callback(lambda it: it.cancelled() or (it.exception() and self.connection_lost(0)))
 
     def take(self, event):
         self.legs[0].session.put(event)
-        self.refuse(self.session.unprocessed())  # behind GOAWAY: the client may try again
-
-    def refuse(self, requests):
-        for request in requests:
-            self.legs[0].transport.write(self.legs[0].session.reply_error(request, Status.UNAVAILABLE, "no server"))
 
     def connection_lost(self, error):
         self.session.eof(Sender.SERVER)
-        self.refuse(self.session.unanswered())
-        self.legs.remove(self)
         self.flush()
+        self.legs.remove(self)
 
 
 async def main(port, *routes):
     table = [(prefix, int(to)) for prefix, _, to in (route.rpartition("=") for route in routes)]
-    server = await asyncio.get_running_loop().create_server(lambda: Client(table), "127.0.0.1", int(port))
+    server = await asyncio.get_running_loop().create_server(lambda: Client(Sender.SERVER, table, []), "127.0.0.1", port)
     await server.serve_forever()
 
 

@@ -70,6 +70,10 @@ class EndpointHooks:
     def on_closed(self, stream: i64) -> None:
         """Both sides have ended a stream."""
 
+    def allows_protocol(self) -> bool:
+        """Whether a request with ``:protocol`` is (RFC 8441 §3)."""
+        raise NotImplementedError
+
     def refuses(self, stream: i64, offset: i64) -> bool:
         """Whether a stream that the peer opens is not served."""
         raise NotImplementedError

@@ -31,7 +31,7 @@ from ._frames import (
     error_name,
 )
 from ._hpack import HeaderBlock
-from ._malformed import find_fault
+from ._malformed import find_fault, has_protocol
 from ._messages import (
     HTTP,
     INTERIM,
@@ -182,11 +182,15 @@ class Http2Decoder(FrameReader):
             None if role == REQUEST else request,
             number, role, speaks, block,
         )  # fmt: skip
+        endpoint = connection.endpoint
         fault = find_fault(message, ends)
+        if fault is None and endpoint is not None and role == REQUEST and has_protocol(block):
+            if not endpoint.allows_protocol():
+                fault = ":protocol, which our SETTINGS do not allow (RFC 8441 §3)"
         if fault is not None:
             message.note(fault)
-            if connection.endpoint is not None:
-                connection.endpoint.on_error(number, "PROTOCOL_ERROR", offset)
+            if endpoint is not None:
+                endpoint.on_error(number, "PROTOCOL_ERROR", offset)
         if role == REQUEST:
             stream.request = message
         elif role == RESPONSE:

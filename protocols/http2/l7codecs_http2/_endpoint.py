@@ -90,6 +90,9 @@ class Endpoint(EndpointHooks):
         self._open = self._me == CLIENT
         self._http1 = False
         self._gone = False
+        self._ended = False
+        self._abandoned: list[Message] = []
+        """Requests that were sent and are not answered, now that the peer has ended."""
         self._said_goaway = False
         self._refusing = False
         connection.side(me).heard = True
@@ -250,6 +253,9 @@ class Endpoint(EndpointHooks):
                 "RFC 9113 §10.5 ENHANCE_YOUR_CALM",
             )
 
+    def allows_protocol(self) -> bool:
+        return self._requests.extended
+
     def refuses(self, stream: i64, offset: i64) -> bool:
         if not self._refusing and self._connection.streams.count < self._streams_limit:
             return False
@@ -298,6 +304,11 @@ class Endpoint(EndpointHooks):
     def unprocessed(self) -> list[Message]:
         return self._requests.take_unprocessed()
 
+    def abandoned(self) -> list[Message]:
+        found = self._requests.take_unprocessed() + self._abandoned
+        self._abandoned = []
+        return found
+
     def close(self) -> None:
         """GOAWAY. A server that has said it once refuses what comes after the second time (RFC 9113 §6.8)."""
         last = 0
@@ -311,8 +322,12 @@ class Endpoint(EndpointHooks):
 
     def end(self) -> None:
         """The peer sends nothing more: what waits for it is given up."""
-        self._requests.end()
-        self._writer.drop_all()
+        if not self._ended:
+            self._ended = True
+            if self._me == CLIENT:
+                self._abandoned = self.unanswered()
+            self._requests.end()
+            self._writer.drop_all()
 
     @staticmethod
     def _write_goaway(out: BytesWriter, last: i64, code: i64) -> None:

@@ -39,9 +39,10 @@ from ._static_table import (
     well_known,
 )
 
-__all__ = ["find_fault"]
+__all__ = ["find_fault", "has_protocol"]
 
 _PROTOCOL: Final = well_known(":protocol")
+_PROTOCOL_MARK: Final[i64] = _PROTOCOL.flags & ~PSEUDO
 _TE: Final = well_known("te")
 _TE_MARK: Final[i64] = _TE.flags & ~REGULAR
 _CONTENT_LENGTH: Final = well_known("content-length")
@@ -51,7 +52,7 @@ _DEFAULT_PORTS: Final = {b"http": b":80", b"https": b":443"}
 _BAD: Final[i64] = NAME_BAD | VALUE_BAD | CONNECTION | LATE_PSEUDO | REPEATED
 _NOT_IN_REQUESTS: Final[i64] = OTHER_PSEUDO | (STATUS.flags & ~PSEUDO)
 _NOT_IN_RESPONSES: Final[i64] = OTHER_PSEUDO | (
-    (METHOD.flags | SCHEME.flags | AUTHORITY.flags | PATH.flags | _PROTOCOL.flags) & ~PSEUDO
+    (METHOD.flags | SCHEME.flags | AUTHORITY.flags | PATH.flags) & ~PSEUDO | _PROTOCOL_MARK
 )
 
 
@@ -145,6 +146,11 @@ def _request_fault(message: Http2Message) -> str | None:
     if host is not None and not _same_host(block, host, block.get(AUTHORITY), scheme):
         return "host and :authority that differ (§8.3.1)"
     return _misplaced(message, _NOT_IN_REQUESTS)
+
+
+def has_protocol(block: HeaderBlock) -> bool:
+    """Whether a request has ``:protocol`` (RFC 8441 §4), which a server has to allow."""
+    return block.seen & _PROTOCOL_MARK != 0
 
 
 def _is_token(octets: bytes) -> bool:

@@ -80,6 +80,13 @@ class Http2Session(Session):
         """
         return [] if self._writer is None else self._writer.unprocessed()
 
+    def abandoned(self) -> list[Message]:
+        """The requests that were sent here and that will not be answered, or not to their end; each is returned once.
+
+        After GOAWAY those that are `unprocessed`, and once the connection has ended (`eof`) all that are left.
+        """
+        return [] if self._writer is None else self._writer.abandoned()
+
     def hold(self, data: Data) -> None:
         """Give the peer no credit for the octets of `data`, which this session received, until `release`.
 

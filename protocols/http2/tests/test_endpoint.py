@@ -144,11 +144,25 @@ def test_goaway_tells_what_was_not_processed() -> None:
         other.session.put(request)
     other.settle()
     assert [dict(e.headers)[b":path"] for e in other.got(h2.events.RequestReceived)] == [b"/2", b"/3", b"/4"]
-    # Those below go on.
+    # Those below go on, until the connection ends.
+    assert room.up.session.abandoned() == []
     assert room.up.session.unanswered() == requests[:2]
     room.server.send_headers(3, OK, end_stream=True)
     room.run()
     assert [e.stream_id for e in room.down.got(h2.events.ResponseReceived)] == [3]
+    room.up.session.eof(Sender.SERVER)
+    room.up.session.eof(Sender.SERVER)
+    assert room.up.session.abandoned() == requests[:1]
+
+
+def test_what_goaway_leaves_is_abandoned_at_once() -> None:
+    room = limited(3)
+    for number in range(3):
+        room.client.send_headers(1 + 2 * number, get(f"/{number}"), end_stream=True)
+    room.run()
+    room.up.take(GoAwayFrame(0, last_stream_id=3, error_code=0).serialize())
+    assert room.up.session.abandoned() == room.requests()[2:]
+    assert room.up.session.unprocessed() == room.down.session.abandoned() == []
 
 
 def test_graceful_close_of_a_server() -> None:
@@ -184,7 +198,10 @@ def test_a_connection_that_is_lost() -> None:
     list(room.up.session.eof(Sender.SERVER))
     assert room.up.session.closing
     assert room.up.session.unanswered() == room.requests()
-    for request in room.up.session.unanswered():
+    abandoned = room.up.session.abandoned()
+    assert abandoned == room.requests()
+    assert room.up.session.abandoned() == room.up.session.unprocessed() == []
+    for request in abandoned:
         room.down.reply_error(request, Status.UNAVAILABLE, "gone")
     room.down.settle()
     assert [dict(e.headers)[b":status"] for e in room.down.got(h2.events.ResponseReceived)] == [b"200", b"503", b"503"]
@@ -446,6 +463,8 @@ CHAT = [
 @pytest.mark.parametrize("told", [True, False])
 def test_extended_connect_is_asked_for_where_it_is_allowed(told: bool) -> None:
     room = Between()
+    room.down = Endpoint(Sender.SERVER, h2_client(), extended=True)
+    room.client = room.down.peer
     if told:
         room.run()
     room.down.take(room.client.data_to_send())
@@ -456,6 +475,17 @@ def test_extended_connect_is_asked_for_where_it_is_allowed(told: bool) -> None:
     refused = [m for m, _ in room.refused] if told else room.up.session.unprocessed()
     assert [m.operation for m in refused] == ["CONNECT"]
     assert asked(room) == []
+
+
+def test_extended_connect_is_an_error_where_we_do_not_allow_it() -> None:
+    room = Between()
+    room.down.take(room.client.data_to_send())
+    head = HeadersFrame(1, room.client.encoder.encode(CHAT), flags=["END_HEADERS"]).serialize()
+    [event] = room.down.take(head)
+    assert isinstance(event, Message)
+    assert event.error == "PROTOCOL_ERROR"
+    reset = frames_of(room.down.session.pending_output())[-1]
+    assert (type(reset).__name__, reset.stream_id, reset.error_code) == ("RstStreamFrame", 1, 1)
 
 
 @pytest.mark.parametrize("extended", [True, False])
