@@ -29,6 +29,19 @@ def test_tshark_on_nghttp(nghttpd: Room, options: list[str], tmp_path: Path) -> 
     assert check_tshark(nghttpd.hear(), tmp_path) >= 2
 
 
+def test_tshark_on_h2load(nghttpd: Room, tmp_path: Path) -> None:
+    """Many streams at once: their frames come one inside the other, and reads cut them anywhere."""
+    nghttpd.relay.client_first = True
+    nghttpd.run("h2load", "-n", "600", "-c", "1", "-m", "50", "HTTP/index.html?q", "HTTP/missing", "HTTP/medium")
+    [heard] = [each for each in nghttpd.hear_all() if each.messages]
+    assert check_tshark(heard, tmp_path) == 1200
+    assert {(call.method, call.path, call.code) for call in heard.calls} == {
+        ("GET", "/index.html?q", 200),
+        ("GET", "/missing", 404),
+        ("GET", "/medium", 200),
+    }
+
+
 def test_tshark_on_grpcio(grpc_room: GrpcRoom, tmp_path: Path) -> None:
     for number in range(5):
         assert (
