@@ -125,6 +125,8 @@ class BodyReader(ControlReader):
             stream.move(self.who, LAST)
             self.check_length(head, stream, self.buffer.offset)
             self.connection.close_if_done(stream)
+        elif body.octets > body.declared >= 0:
+            self.check_length(head, stream, self.buffer.offset)
 
     def _open_stream(self) -> Stream | None:
         """The stream of DATA; None where it allows none."""
@@ -199,9 +201,9 @@ class BodyReader(ControlReader):
         return head
 
     def check_length(self, message: Http2Message, stream: Stream, offset: i64) -> None:
-        """The body has ended: a message with one of another size than content-length is malformed (RFC 9113 §8.1.1)."""
+        """The body has ended, or is longer already: one of another size than content-length is malformed (RFC 9113 §8.1.1)."""
         body = stream.seen_body(self.who)
-        if body is None or stream.joined or (body.declared < 0 and body.octets == 0):
+        if body is None or stream.joined or message.malformed is not None or (body.declared < 0 and body.octets == 0):
             return
         request, response = stream.request, stream.response
         if request is None:

@@ -367,6 +367,20 @@ def test_a_request_that_goes_wrong_is_cancelled_on_the_other_side() -> None:
     assert room.up.session.unanswered() == room.requests()[3:]
 
 
+def test_a_body_that_is_too_long_is_reset_once() -> None:
+    room = Between()
+    room.run()
+    head = HeadersFrame(1, room.client.encoder.encode([*POST, ("content-length", "5")]), flags=["END_HEADERS"])
+    octets = head.serialize() + DataFrame(1, b"x" * 100).serialize()
+    for at in range(0, len(octets), 10):
+        room._pass(room.down.take(octets[at : at + 10]), room.up.session)
+    room._pass(room.down.take(DataFrame(1, b"y").serialize()), room.up.session)
+    resets = [f for f in frames_of(room.down.session.pending_output()) if type(f).__name__ == "RstStreamFrame"]
+    assert [(f.stream_id, f.error_code) for f in resets] == [(1, 1)]  # what was on its way is ignored
+    room.up.write()
+    assert [(e.stream_id, e.error_code) for e in room.up.got(h2.events.StreamReset)] == [(1, 8)]
+
+
 def test_an_answer_that_goes_wrong_becomes_an_error() -> None:
     room = Between()
     for stream in (1, 3):
