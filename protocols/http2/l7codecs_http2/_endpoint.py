@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from librt.strings import BytesWriter, write_i32_be
-from mypy_extensions import i32, i64
+from librt.strings import BytesWriter
+from mypy_extensions import i64
 
-from l7codecs import LimitExceeded, Limits, Message, ProtocolError, Sender, Status, Unsupported
+from l7codecs import Limits, Message, ProtocolError, Sender, Status, Unsupported
 from l7codecs.message import Data
 
 from ._changes import error_fields
 from ._connection import Connection, EndpointHooks
-from ._frames import ACK, ERROR_NAMES, GOAWAY, PING, PREFACE, SETTINGS, WINDOW_UPDATE
+from ._frame_writer import write_frame, write_goaway, write_head, write_reset, write_window_update
+from ._frames import ACK, ERROR_NAMES, PING, PREFACE, SETTINGS
 from ._messages import INTERIM, PROMISE, REQUEST, TRAILERS, FrameMessage, Http2Message
+from ._noise import Noise
 from ._requests import LAST_STREAM, Requests
 from ._settings import (
     DEFAULT_WINDOW,
@@ -35,7 +37,7 @@ from ._settings import (
 from ._static_table import HeaderField
 from ._streams import CLIENT, CLIENT_DONE, FRAME, OPEN, SERVER
 from ._windows import Inflow, Inflows
-from ._writer import Outflow, Writer, write_frame, write_head, write_reset, write_u32
+from ._writer import Outflow, Writer
 
 __all__ = ["Endpoint"]
 
@@ -47,13 +49,6 @@ _FRAME_SIZE: Final[i64] = 65536
 """Octets of the largest frame that we write, so that streams take turns."""
 _OWED_LIMIT: Final[i64] = 1 << 16
 """Octets of acknowledgements that may wait to be written: more are a flood."""
-_NOISE_LIMIT: Final[i64] = 10_000
-"""Frames that ask for nothing, by which the peer may be ahead of what is of use."""
-_FORGIVEN: Final[i64] = 16
-"""How many of them every output makes up for, and each DATA frame that is written."""
-_WORTH: Final[i64] = 4
-_LEAST_DATA: Final[i64] = 128
-"""Octets of DATA received that make up for one."""
 
 _NO_ERROR: Final[i64] = 0
 _INTERNAL_ERROR: Final[i64] = 2
@@ -85,7 +80,7 @@ class Endpoint(EndpointHooks):
         self._requests = Requests(connection, self._writer, limits)
         # The connection itself.
         self._owed = BytesWriter()
-        self._noise: i64 = 0
+        self._noise = Noise()
         self._paused = False
         self._open = self._me == CLIENT
         self._http1 = False
@@ -111,12 +106,7 @@ class Endpoint(EndpointHooks):
         write_frame(self._owed, SETTINGS, 0, 0, settings)
         more = self._inflows.granted - DEFAULT_WINDOW
         if more > 0:
-            self._write_window(self._owed, 0, more)
-
-    @staticmethod
-    def _write_window(out: BytesWriter, stream: i64, increment: i64) -> None:
-        write_head(out, 4, WINDOW_UPDATE, 0, stream)
-        write_i32_be(out, i32(increment))
+            write_window_update(self._owed, 0, more)
 
     def _owe(self, offset: i64) -> None:
         """Octets have been added to `_owed`."""
@@ -178,10 +168,7 @@ class Endpoint(EndpointHooks):
         self._requests.refuse_beyond(last)
 
     def on_data(self, head: Http2Message | None, stream: i64, size: i64, ends: bool, offset: i64) -> bool:
-        if size >= _LEAST_DATA:
-            self._noise = max(self._noise - 1, 0)
-        elif size == 0 and not ends:
-            self.on_noise(offset)
+        self._noise.add_data(size, ends, offset)
         inflows = self._inflows
         if not inflows.take(size):
             raise ProtocolError(
@@ -244,14 +231,7 @@ class Endpoint(EndpointHooks):
             self._connection.count_reset(self._connection.client, offset)
 
     def on_noise(self, offset: i64) -> None:
-        self._noise += 1
-        if self._noise > _NOISE_LIMIT:
-            raise LimitExceeded(
-                offset,
-                f"{self._noise} frames that ask for nothing",
-                f"at most {_NOISE_LIMIT}",
-                "RFC 9113 §10.5 ENHANCE_YOUR_CALM",
-            )
+        self._noise.add(offset)
 
     def allows_protocol(self) -> bool:
         return self._requests.extended
@@ -318,7 +298,7 @@ class Endpoint(EndpointHooks):
             last = self._connection.client.last_stream if self._said_goaway else LAST_STREAM
             self._refusing = self._said_goaway
         self._said_goaway = True
-        self._write_goaway(self._owed, last, _NO_ERROR)
+        write_goaway(self._owed, last, _NO_ERROR)
 
     def end(self) -> None:
         """The peer sends nothing more: what waits for it is given up."""
@@ -328,12 +308,6 @@ class Endpoint(EndpointHooks):
                 self._abandoned = self.unanswered()
             self._requests.end()
             self._writer.drop_all()
-
-    @staticmethod
-    def _write_goaway(out: BytesWriter, last: i64, code: i64) -> None:
-        write_head(out, 8, GOAWAY, 0, 0)
-        write_i32_be(out, i32(last))
-        write_u32(out, code)
 
     def _begin(self) -> bool:
         """Write what is owed before anything else; False while nothing can be written."""
@@ -361,14 +335,14 @@ class Endpoint(EndpointHooks):
                 for inflow in inflows.due:
                     increment = inflow.credit()
                     if increment > 0 and self._connection.streams.get(inflow.number) is not None:
-                        self._write_window(writer.out, inflow.number, increment)
+                        write_window_update(writer.out, inflow.number, increment)
                 inflows.due = []
             increment = inflows.credit()
             if increment > 0:
-                self._write_window(writer.out, 0, increment)
+                write_window_update(writer.out, 0, increment)
             self._requests.open()
             writer.run()
-            self._noise = max(self._noise - _FORGIVEN - writer.useful * _WORTH, 0)
+            self._noise.forgive(writer.useful)
             writer.useful = 0
         if error is not None:
             self._gone = True
@@ -380,7 +354,7 @@ class Endpoint(EndpointHooks):
                 code = ERROR_NAMES.index(word) if word in ERROR_NAMES else 1
                 connection = self._connection
                 last = connection.client.last_stream if self._me == SERVER else connection.server.last_stream
-                self._write_goaway(writer.out, last, code)
+                write_goaway(writer.out, last, code)
         return writer.output()
 
     # What the caller sends.

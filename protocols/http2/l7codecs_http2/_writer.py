@@ -14,53 +14,27 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, final
 
-from librt.strings import BytesWriter, write_i32_be
-from mypy_extensions import i32, i64, u8
+from librt.strings import BytesWriter
+from mypy_extensions import i64
 
 from l7codecs import Message
 
 from ._connection import Connection
-from ._frames import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM
+from ._frame_writer import write_frame, write_reset
+from ._frames import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS
 from ._hpack_encoder import HpackEncoder
 from ._settings import DEFAULT_FRAME_SIZE, DEFAULT_WINDOW, MAX_WINDOW
 from ._static_table import HeaderField
 from ._streams import FRAME, LAST, SERVER
 from ._windows import Inflow
 
-__all__ = ["Outflow", "Writer", "write_frame", "write_head", "write_reset", "write_u32"]
+__all__ = ["Outflow", "Writer"]
 
 _KEPT_SIZE: Final[i64] = 1 << 16
 """Octets up to which the memory of an output is used again for the next."""
 _NOTHING: Final = bytearray()
 _LEAST_DATA: Final[i64] = 128
 """Octets from which a frame of DATA that the window cuts is worth the update."""
-
-
-def write_head(out: BytesWriter, size: i64, kind: i64, flags: i64, stream: i64) -> None:
-    """Append the nine octets that begin a frame with a payload of `size` octets."""
-    write_i32_be(out, i32((size << 8) | kind))
-    out.append(u8(flags))
-    write_i32_be(out, i32(stream))
-
-
-def write_frame(out: BytesWriter, kind: i64, flags: i64, stream: i64, payload: bytes | bytearray) -> None:
-    """Append one frame."""
-    write_head(out, i64(len(payload)), kind, flags, stream)
-    out.write(payload)
-
-
-def write_u32(out: BytesWriter, value: i64) -> None:
-    """Append 32 bits."""
-    out.append(u8(value >> 24))
-    out.append(u8((value >> 16) & 0xFF))
-    out.append(u8((value >> 8) & 0xFF))
-    out.append(u8(value & 0xFF))
-
-
-def write_reset(out: BytesWriter, number: i64, code: i64) -> None:
-    """Append RST_STREAM."""
-    write_head(out, 4, RST_STREAM, 0, number)
-    write_u32(out, code)
 
 
 @final
