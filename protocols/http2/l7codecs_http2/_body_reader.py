@@ -133,6 +133,8 @@ class BodyReader(ControlReader):
         connection = self.connection
         stream = connection.streams.get(self.stream)
         if stream is None:
+            stream = connection.cut_stream(self.stream, self.peer)
+        if stream is None:
             offset = self.buffer.offset
             if self.is_idle():
                 raise ProtocolError(
@@ -175,6 +177,8 @@ class BodyReader(ControlReader):
         if stream is None:
             if self.connection.late(self.stream, self.peer):
                 code = None
+        elif stream.cut:
+            code = None
         elif stream.state == RESERVED and not stream.joined:
             self.not_reserved("DATA", self.stream, buffer.message_offset)
         elif stream.move(self.who, LAST if self.flags & END_STREAM != 0 else FRAME):
@@ -203,7 +207,9 @@ class BodyReader(ControlReader):
     def check_length(self, message: Http2Message, stream: Stream, offset: i64) -> None:
         """The body has ended, or is longer already: one of another size than content-length is malformed (RFC 9113 §8.1.1)."""
         body = stream.seen_body(self.who)
-        if body is None or stream.joined or message.malformed is not None or (body.declared < 0 and body.octets == 0):
+        if body is None or stream.joined or stream.cut or message.malformed is not None:
+            return
+        if body.declared < 0 and body.octets == 0:
             return
         request, response = stream.request, stream.response
         if request is None:

@@ -24,6 +24,8 @@ _ANY_TABLE_SIZE: Final[i64] = 0xFFFFFFFF
 """What a direction may use whose peer's settings are not known."""
 _SKIPS_KEPT: Final = 64
 """Ranges of numbers without a stream that are kept for each side."""
+_CUT_STREAMS: Final = 100
+"""Streams that a side reset and that its peer may still speak on, which are kept for it."""
 
 
 class EndpointHooks:
@@ -103,6 +105,8 @@ class Side:
         """Numbers that it passed over, which no stream can have any more (RFC 9113 §5.1.1): first and last."""
         self.cut: dict[int, None] = {}
         """Streams that it reset before its peer had ended them, the latest: what the peer sent may have been on its way."""
+        self.cut_streams: dict[int, Stream] = {}
+        """The latest of those, where the connection is seen from beside: what their peer still says belongs to them."""
         self.push = True
         """It has not forbidden PUSH_PROMISE."""
         self.lost = False
@@ -177,11 +181,25 @@ class Connection:
                 return not self.joined
         return False
 
-    def note_cut(self, number: i64, side: Side) -> None:
-        """`side` resets a stream that its peer has not ended."""
+    def note_cut(self, number: i64, side: Side, stream: Stream | None = None) -> None:
+        """`side` resets a stream that its peer has not ended: what that one says may be on its way, and is of `stream`, if given."""
         side.cut[int(number)] = None
         if len(side.cut) > self.limit:
             del side.cut[next(iter(side.cut))]
+        if stream is not None:
+            side.cut_streams[int(number)] = stream
+            if len(side.cut_streams) > _CUT_STREAMS:
+                del side.cut_streams[next(iter(side.cut_streams))]
+
+    def cut_stream(self, number: i64, peer: Side) -> Stream | None:
+        """The stream that `peer` has reset and on which the other side goes on, not knowing it yet."""
+        return peer.cut_streams.get(int(number)) if peer.cut_streams else None
+
+    def forget_cut(self, number: i64) -> None:
+        """Nothing more comes on a stream that was reset."""
+        for side in (self.client, self.server):
+            if side.cut_streams.pop(int(number), None) is not None:
+                del side.cut[int(number)]
 
     def late(self, number: i64, peer: Side) -> bool:
         """Whether what comes on a closed stream may have been on its way when `peer` reset it."""
@@ -190,7 +208,8 @@ class Connection:
     def close_if_done(self, stream: Stream) -> None:
         """Forget a stream that is closed."""
         if stream.state == CLOSED:
-            self.streams.remove(i64(stream.number))
+            if self.streams.remove(i64(stream.number)) is None:
+                self.forget_cut(i64(stream.number))
             if self.endpoint is not None:
                 self.endpoint.on_closed(i64(stream.number))
 
@@ -273,6 +292,7 @@ class Connection:
         self.streams.doubt()
         for each in (self.client, self.server):
             each.unacknowledged.clear()
+            each.cut_streams.clear()
             each.owed = 0
             each.resets = 0
             each.push = True

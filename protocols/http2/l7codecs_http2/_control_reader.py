@@ -17,7 +17,7 @@ from ._frame_reader import FrameReader
 from ._frames import ACK, GOAWAY, PING, PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, error_name
 from ._messages import HTTP, FrameMessage, Http2Message
 from ._settings import ENABLE_PUSH, parse_settings
-from ._streams import CLIENT, FRAME, RESERVED, RESET, SERVER
+from ._streams import CLIENT, FRAME, LAST, RESERVED, RESET, SERVER
 
 __all__ = ["ControlReader"]
 
@@ -142,13 +142,20 @@ class ControlReader(FrameReader):
                 self.error_here(
                     f"RST_STREAM on idle stream {self.stream}", "HEADERS first", "RFC 9113 §6.4 PROTOCOL_ERROR"
                 )
+            stream = connection.cut_stream(self.stream, self.peer)
+            if stream is not None:
+                request = stream.request
+                connection.forget_cut(self.stream)
         else:
             request = stream.request
             if stream.response is None and self.who == CLIENT:
                 connection.count_reset(self.side, self.buffer.message_offset)
             if stream.allows(1 - self.who, FRAME):
-                connection.note_cut(self.stream, self.side)
-            stream.move(self.who, RESET)
+                connection.note_cut(self.stream, self.side, stream if connection.endpoint is None else None)
+                stream.move(self.who, LAST)
+                stream.cut = True
+            else:
+                stream.move(self.who, RESET)
             connection.streams.remove(self.stream)
         if connection.endpoint is not None:
             connection.endpoint.on_reset(self.stream, self.buffer.message_offset)

@@ -101,6 +101,8 @@ class Http2Decoder(BodyReader):
         ends = self.block_flags & END_STREAM != 0
         stream = connection.streams.get(number)
         if stream is None:
+            stream = connection.cut_stream(number, self.peer)
+        if stream is None:
             stream = self.new_stream(number, offset)
             if stream is None:
                 code = None if connection.late(number, self.peer) else "STREAM_CLOSED"
@@ -121,9 +123,11 @@ class Http2Decoder(BodyReader):
         if ends and role != INTERIM:
             frame = LAST
         if not stream.move(self.who, frame) and not stream.joined:
-            if stream.state == RESERVED:
-                self.not_reserved("HEADERS", number, offset)
-            code = "PROTOCOL_ERROR" if idle else "STREAM_CLOSED"
+            code = None
+            if not stream.cut:
+                if stream.state == RESERVED:
+                    self.not_reserved("HEADERS", number, offset)
+                code = "PROTOCOL_ERROR" if idle else "STREAM_CLOSED"
             return self.misplaced("HEADERS", stream.request, number, octets, start, stop, offset, code)
         request = stream.request
         speaks = HTTP
@@ -140,7 +144,7 @@ class Http2Decoder(BodyReader):
             number, role, speaks, block,
         )  # fmt: skip
         endpoint = connection.endpoint
-        fault = find_fault(message, ends)
+        fault = None if stream.cut else find_fault(message, ends)
         if fault is None and endpoint is not None and role == REQUEST and has_protocol(block):
             if not endpoint.allows_protocol():
                 fault = ":protocol, which our SETTINGS do not allow (RFC 8441 §3)"

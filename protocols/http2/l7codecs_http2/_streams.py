@@ -77,6 +77,8 @@ class Stream:
         self.state: u8 = u8(state)
         self.joined = joined
         """It was open before its beginning could be seen, or while octets were lost."""
+        self.cut = False
+        """One side has reset it: what the other sent before it knew is no error."""
         self.request: Http2Message | None = None
         self.response: Http2Message | None = None
         self._request_body: Body | None = None
