@@ -2,12 +2,14 @@
 
 import ast
 import os
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
 import l7codecs
+import l7codecs.testing
 
 ROOT = Path(__file__).resolve().parent.parent
 FRAMEWORK = ROOT / "src" / "l7codecs"
@@ -71,6 +73,13 @@ def test_public_names_exist_and_are_sorted() -> None:
     assert sorted(l7codecs.__all__) == list(l7codecs.__all__)
     for name in l7codecs.__all__:
         assert hasattr(l7codecs, name)
+
+
+def test_the_public_names_for_tests_exist_and_are_in_the_reference() -> None:
+    reference = (ROOT / "docs" / "reference" / "api.md").read_text("utf-8").partition("## `l7codecs.testing`")[2]
+    for name in l7codecs.testing.__all__:
+        assert hasattr(l7codecs.testing, name)
+        assert re.search(rf"`{name}\b", reference), name
 
 
 def test_every_module_says_what_it_is() -> None:

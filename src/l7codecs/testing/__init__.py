@@ -6,13 +6,28 @@
         protocol = "acme"
         vectors = load_vectors("vectors")
 
+And a relay that records what real peers say to each other, as vectors to replay: see `l7codecs.testing.relay`.
+
 Needs pytest and hypothesis (the extra ``testing``).
 """
 
 from __future__ import annotations
 
 from l7codecs.testing.conformance import ProtocolConformance
-from l7codecs.testing.replay import Outcome, replay
+from l7codecs.testing.relay import PATIENCE, Piece, Recording, Relay
+from l7codecs.testing.replay import Outcome, check_cuts, replay
 from l7codecs.testing.vectors import Vector, load_vectors, parse_vector
 
-__all__ = ["Outcome", "ProtocolConformance", "Vector", "load_vectors", "parse_vector", "replay"]
+__all__ = [
+    "PATIENCE",
+    "Outcome",
+    "Piece",
+    "ProtocolConformance",
+    "Recording",
+    "Relay",
+    "Vector",
+    "check_cuts",
+    "load_vectors",
+    "parse_vector",
+    "replay",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from l7codecs.errors import ProtocolError
@@ -10,7 +10,7 @@ from l7codecs.message import Data, Event, Gap, Message, Opaque, Sender
 from l7codecs.session import Session
 from l7codecs.testing.vectors import Vector
 
-__all__ = ["Outcome", "describe", "replay"]
+__all__ = ["Outcome", "check_cuts", "describe", "replay"]
 
 Description = tuple[object, ...]
 
@@ -41,11 +41,15 @@ def describe(event: Event) -> Description:
 
 @dataclass
 class Outcome:
-    """What a conversation came to: the events of each direction, and the error that ended it."""
+    """What a conversation came to: the events of each direction, and the error that ended it.
+
+    pending: requests that waited for an answer when all octets were there, before the end; set by `replay`.
+    """
 
     events: list[Event] = field(default_factory=list)
     descriptions: dict[Sender, list[Description]] = field(default_factory=lambda: {sender: [] for sender in Sender})
     errors: dict[Sender, ProtocolError] = field(default_factory=dict)
+    pending: int = 0
 
     def take(self, sender: Sender, events: Iterator[Event]) -> None:
         """Iterate, and write down."""
@@ -57,25 +61,23 @@ class Outcome:
             self.errors[sender] = error
 
     def _append(self, event: Event) -> None:
-        described = describe(event)
         before = self.descriptions[event.sender]
-        if (
-            before
-            and isinstance(event, Data)
-            and before[-1][0] == "data"
-            and before[-1][3] == described[3]
-            and before[-1][7]
-        ):
-            # Where one Data ends and the next begins follows the reads.
-            kind, sender, stream, head, offset, raw, payload, _ = before[-1]
-            assert isinstance(raw, bytes) and isinstance(payload, bytes)
-            before[-1] = (kind, sender, stream, head, offset, raw + event.raw, payload + event.payload, event.more)
-        elif before and isinstance(event, Opaque) and before[-1][0] == "opaque":
-            kind, sender, offset, raw = before[-1]
-            assert isinstance(raw, bytes)
-            before[-1] = (kind, sender, offset, raw + event.raw)
-        else:
-            before.append(described)
+        described = describe(event)
+        last = before[-1] if before else ("nothing",)
+        # Where one Data or Opaque ends and the next begins follows the reads. In place: copying would be quadratic.
+        if isinstance(event, Data):
+            joins = last[0] == "data" and last[3] == described[3] and bool(last[7])
+            *row, raw, payload, _ = before.pop() if joins else (*described[:5], bytearray(), bytearray(), None)
+            assert isinstance(raw, bytearray) and isinstance(payload, bytearray)
+            raw += event.raw
+            payload += event.payload
+            described = (*row, raw, payload, event.more)
+        elif isinstance(event, Opaque):
+            *row, raw = before.pop() if last[0] == "opaque" else (*described[:3], bytearray())
+            assert isinstance(raw, bytearray)
+            raw += event.raw
+            described = (*row, raw)
+        before.append(described)
 
     def raw(self, sender: Sender) -> bytes:
         """The octets of all events of `sender`."""
@@ -100,14 +102,46 @@ def _error(error: ProtocolError | None) -> object:
     return None if error is None else (type(error), error.offset, error.seen, error.expected, error.spec)
 
 
-def replay(session: Session, vector: Vector, *, eof: bool = False) -> Outcome:
-    """Feed all pieces of `vector` to `session`; a direction with an error gets no more."""
+def replay(session: Session, vector: Vector, *, eof: bool | Sequence[Sender] = False) -> Outcome:
+    """Feed all pieces of `vector` to `session`; a direction with an error gets no more.
+
+    `eof` says whose end follows, in what order; True stands for both.
+    """
     outcome = Outcome()
     for sender, octets in vector.pieces:
         if sender not in outcome.errors:
             outcome.take(sender, session.receive(sender, octets))
-    if eof:
-        for sender in Sender:
-            if sender not in outcome.errors:
-                outcome.take(sender, session.eof(sender))
+    outcome.pending = session.pending
+    if isinstance(eof, bool):
+        eof = tuple(Sender) if eof else ()
+    for sender in eof:
+        if sender not in outcome.errors:
+            outcome.take(sender, session.eof(sender))
     return outcome
+
+
+def check_cuts(
+    open_session: Callable[[], Session], vector: Vector, *, eof: bool | Sequence[Sender] = False, seed: int = 7
+) -> Outcome:
+    """Replay `vector` as it is and as `Vector.recut` cuts it, each time with a new session, and return the outcome.
+
+    Meant for recordings of real peers, which are long; `ProtocolConformance` tries more cuts.
+
+    Raises:
+        AssertionError: two outcomes are not the same; says at which event they part.
+    """
+    outcome = replay(open_session(), vector, eof=eof)
+    for other in vector.recut(seed):
+        seen = replay(open_session(), other, eof=eof)
+        difference = seen.difference(outcome)
+        if not difference and _order(seen) != _order(outcome):
+            difference = "the messages of the two directions come in another order"
+        if not difference and seen.pending != outcome.pending:
+            difference = f"{seen.pending} and {outcome.pending} requests wait"
+        if difference:
+            raise AssertionError(f"{other.name}: {difference}")
+    return outcome
+
+
+def _order(outcome: Outcome) -> list[tuple[Sender, int]]:
+    return [(event.sender, event.offset) for event in outcome.events if isinstance(event, Message)]

@@ -10,7 +10,11 @@ the octets come from::
 
 from __future__ import annotations
 
+import random
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from l7codecs.message import Sender
@@ -18,6 +22,8 @@ from l7codecs.message import Sender
 __all__ = ["Vector", "load_vectors", "parse_vector"]
 
 _SENDERS = {"C": Sender.CLIENT, "S": Sender.SERVER}
+_OCTET_BY_OCTET_SIZE = 100_000
+"""`Vector.recut` does not cut more octets than that one by one: it takes too long."""
 
 
 @dataclass(frozen=True)
@@ -48,22 +54,53 @@ class Vector:
 
     def split(self, *cuts: int) -> Vector:
         """The same conversation with further cuts at these octets, counted over all pieces."""
+        places = sorted(set(cuts))
         pieces: list[tuple[Sender, bytes]] = []
         start = 0
         for sender, octets in self.pieces:
-            end = start + len(octets)
-            at = 0
-            for cut in sorted({cut - start for cut in cuts if start < cut < end}):
-                pieces.append((sender, octets[at:cut]))
-                at = cut
-            pieces.append((sender, octets[at:]))
-            start = end
+            inside = places[bisect_right(places, start) : bisect_left(places, start + len(octets))]
+            edges = [0, *(place - start for place in inside), len(octets)]
+            pieces += [(sender, octets[at:to]) for at, to in pairwise(edges)]
+            start += len(octets)
         return Vector(self.name, tuple(pieces))
+
+    def joined(self) -> Vector:
+        """The same octets in as few pieces as the order of the senders allows."""
+        runs: list[tuple[Sender, list[bytes]]] = []
+        for sender, octets in self.pieces:
+            if not runs or runs[-1][0] is not sender:
+                runs.append((sender, []))
+            runs[-1][1].append(octets)
+        return Vector(self.name, tuple((sender, b"".join(run)) for sender, run in runs))
 
     def octet_by_octet(self) -> Vector:
         return Vector(
             self.name, tuple((who, octets[i : i + 1]) for who, octets in self.pieces for i in range(len(octets)))
         )
+
+    def recut(self, seed: int = 7) -> Iterator[Vector]:
+        """The same octets in other pieces, the order of the senders kept; each vector's name says how it is cut.
+
+        First joined, then in random pieces (`seed` makes them), few and many, then octet by octet where there are not too many.
+        """
+        joined = self.joined()
+        yield Vector(f"{self.name}, joined", joined.pieces)
+        chance = random.Random(seed)
+        many = max(97, self.size // 2_000)
+        for name, largest in (("few", 40 * many), ("many", many)):
+            yield Vector(f"{self.name}, in {name} pieces", joined.split(*_places(self.size, largest, chance)).pieces)
+        if self.size <= _OCTET_BY_OCTET_SIZE:
+            yield Vector(f"{self.name}, octet by octet", self.octet_by_octet().pieces)
+
+    def save(self, folder: str | Path, source: str) -> Path:
+        """Write ``<name>.txt`` for `load_vectors` into `folder`, and return its path.
+
+        `source` says where the octets come from (peers, versions, command); its lines become the file's comments.
+        """
+        path = Path(folder) / f"{self.name}.txt"
+        comments = "".join(f"# {line}\n" for line in source.splitlines())
+        path.write_text(comments + self.to_text(), "utf-8")
+        return path
 
     def to_text(self) -> str:
         """The lines of a file, as `parse_vector` reads them."""
@@ -72,6 +109,14 @@ class Vector:
 
     def __add__(self, other: Vector) -> Vector:
         return Vector(f"{self.name}+{other.name}", self.pieces + other.pieces)
+
+
+def _places(size: int, largest: int, chance: random.Random) -> Iterator[int]:
+    """Where to cut `size` octets into random pieces of 1 to `largest`."""
+    at = chance.randint(1, largest)
+    while at < size:
+        yield at
+        at += chance.randint(1, largest)
 
 
 def parse_vector(name: str, text: str) -> Vector:
