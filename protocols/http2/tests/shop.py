@@ -17,9 +17,9 @@ from grpc_status import rpc_status
 from l7codecs_http2 import GrpcPayload, GrpcPayloads
 
 from l7codecs import Event, Sender
+from l7codecs.testing import Relay
 
 from .observing import Conversation
-from .relay import Relay
 
 DOUBLE, INT64, INT32, TEXT, MESSAGE, OCTETS, ENUM = 1, 3, 5, 9, 11, 12, 14
 METHODS = {
@@ -183,9 +183,8 @@ class ShopRoom:
 
     def hear(self) -> Conversation:
         self.channel.close()
-        recording = self.relay.number(0)
-        recording.wait_closed()
-        return Conversation(recording)
+        (recording,) = self.relay.wait_closed()
+        return Conversation.of(recording)
 
     def close(self) -> None:
         self.channel.close()

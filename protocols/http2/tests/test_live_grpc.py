@@ -13,10 +13,10 @@ import grpc
 import pytest
 
 from l7codecs import Kind, Message, Sender, Status
+from l7codecs.testing import PATIENCE
 
 from .conftest import GrpcRoom, ServerCall, as_octets
 from .observing import Call, headers_of
-from .relay import PATIENCE
 
 pytestmark = pytest.mark.parametrize(
     "grpc_room",

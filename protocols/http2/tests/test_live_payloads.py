@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import random
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +19,9 @@ from grpc_status import rpc_status
 from l7codecs_http2 import GrpcPayload, GrpcPayloads, GrpcTypes
 
 from l7codecs import Kind, LimitExceeded, Limits, Sender, Status
+from l7codecs.testing import Relay, Vector
 
-from .observing import Conversation, observe, recut
-from .relay import Piece, Relay
+from .observing import Conversation, observe
 from .shop import TRUTH, ShopRoom, of, order, read, row, shop_set
 
 C, S = Sender.CLIENT, Sender.SERVER
@@ -54,29 +53,22 @@ def check(found: list[GrpcPayload], said: list[Message]) -> None:
 
 def check_cuts(heard: Conversation, types: GrpcTypes, expected: list[GrpcPayload], limits: Limits = LARGE) -> None:
     """Other cuts of the recording give the same payloads."""
-    pieces = heard.recording.pieces
-    size = sum(len(piece.octets) for piece in pieces)
-    chance = random.Random(11)
-    cuts = {"whole": lambda: 1 << 40, "random": lambda: chance.randint(1, max(97, size // 1000))}
-    if size < 60_000:
-        cuts["octets"] = lambda: 1
-    for name, sizes in cuts.items():
+    for vector in heard.vector.recut():
         calls = GrpcPayloads(types, limits=limits)
-        found = read(calls, observe(recut(pieces, sizes))[0])
-        assert sorted(map(row, found), key=repr) == sorted(map(row, expected), key=repr), name
+        found = read(calls, observe(vector).events)
+        assert sorted(map(row, found), key=repr) == sorted(map(row, expected), key=repr), vector.name
         assert calls.pending == 0
 
 
-def check_every_split(pieces: list[Piece], sender: Sender, types: GrpcTypes, expected: list[GrpcPayload]) -> None:
+def check_every_split(vector: Vector, sender: Sender, types: GrpcTypes, expected: list[GrpcPayload]) -> None:
     """One direction cut in two, at every octet."""
     wanted = [row(payload) for payload in expected if payload.sender is sender]
-    for number, piece in enumerate(pieces):
-        if piece.sender is not sender:
-            continue
-        for at in range(1, len(piece.octets)):
-            cut = [Piece(0, sender, piece.octets[:at]), Piece(0, sender, piece.octets[at:])]
-            found = read(GrpcPayloads(types, limits=LARGE), observe([*pieces[:number], *cut, *pieces[number + 1 :]])[0])
+    start = 0
+    for who, octets in vector.pieces:
+        for at in range(start + 1, start + len(octets)) if who is sender else ():
+            found = read(GrpcPayloads(types, limits=LARGE), observe(vector.split(at)).events)
             assert [row(payload) for payload in found if payload.sender is sender] == wanted
+        start += len(octets)
 
 
 def hear(shop: ShopRoom, types: GrpcTypes) -> list[GrpcPayload]:
@@ -95,7 +87,7 @@ def test_every_split(shop: ShopRoom, types: GrpcTypes) -> None:
     found = read(GrpcPayloads(types, limits=LARGE), heard.events)
     assert len(found) == 2
     for sender in Sender:
-        check_every_split(heard.recording.pieces, sender, types, found)
+        check_every_split(heard.vector, sender, types, found)
 
 
 def test_unary(shop: ShopRoom, types: GrpcTypes) -> None:
@@ -251,8 +243,8 @@ def test_generated_modules_and_reflection(
     assert reflected.type_name("grpc.health.v1.Health", "Check", True) == "grpc.health.v1.HealthCheckResponse"
     files = descriptor_pb2.FileDescriptorSet(file=[database.FindFileContainingSymbol("grpc.health.v1.Health")])
     channel.close()
-    relay.number(0).wait_closed()
-    heard = Conversation(relay.number(0))
+    (recording,) = relay.wait_closed()
+    heard = Conversation.of(recording)
 
     generated = GrpcTypes.from_modules(health_pb2, reflection_pb2)
     found = read(GrpcPayloads(generated), heard.events)

@@ -86,7 +86,7 @@ def test_h2load(nghttpd: Room) -> None:
     codes = [str(call.code)[0] for call in calls]
     assert [codes.count(digit) for digit in "2345"] == [int(count) for count in statuses.groups()]
     total, _, data = map(int, traffic.groups())
-    assert sum(len(heard.recording.octets(Sender.SERVER)) for heard in found) == total
+    assert sum(len(heard.vector.octets(Sender.SERVER)) for heard in found) == total
     assert sum(len(call.body(Sender.SERVER)) for call in calls) == data
 
 

@@ -108,7 +108,7 @@ def test_tshark_on_an_upgrade(hypercorn: Room, words: list[str], tmp_path: Path)
     """The first request is one of HTTP/1.1 to tshark, and stream 1 to us; its response and all else is HTTP/2 to both."""
     hypercorn.run(*words, "HTTP/first?q=1", "HTTP/second")
     heard = hypercorn.hear()
-    read = tshark_reads(heard.recording, tmp_path / "capture.pcap", "http")
+    read = tshark_reads(heard.vector, tmp_path / "capture.pcap", "http")
     seen = blocks_of(heard)
     assert tshark_blocks(read) == seen[1:] and len(seen) == 4
     stream, fields = seen[0]
@@ -132,7 +132,7 @@ def test_tshark_counts_what_we_count(grpc_room: GrpcRoom, tmp_path: Path) -> Non
         list(grpc_room.call("Echo")(iter([b"x" * size] * 2)))
     heard: Conversation = grpc_room.hear()
     octets: dict[int, int] = {}
-    for frame in tshark_reads(heard.recording, tmp_path / "capture.pcap").iter("field"):
+    for frame in tshark_reads(heard.vector, tmp_path / "capture.pcap").iter("field"):
         if frame.get("name") == "http2.stream" and shown("http2.type", frame) == "0":
             stream = int(shown("http2.streamid", frame), 0)
             octets[stream] = octets.get(stream, 0) + int(shown("http2.length", frame))

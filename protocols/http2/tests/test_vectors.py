@@ -8,10 +8,9 @@ import pytest
 from l7codecs_http2 import GrpcPayloads
 
 from l7codecs import Kind, Sender, detect
-from l7codecs.testing import Vector, load_vectors
+from l7codecs.testing import load_vectors
 
 from .observing import Conversation, headers_of
-from .relay import Recording
 
 VECTORS = {vector.name: vector for vector in load_vectors(Path(__file__).parent.parent / "vectors")}
 
@@ -113,16 +112,9 @@ TRIPLE: dict[str, tuple[dict[str, object], str, tuple[object, object], str | Non
 }
 
 
-def observed(vector: Vector) -> Conversation:
-    recording = Recording(("127.0.0.1", 1), ("127.0.0.1", 2))
-    for sender, octets in vector.pieces:
-        recording.add(sender, octets)
-    return Conversation(recording)
-
-
 @pytest.mark.parametrize("name", CALLS)
 def test_calls(name: str) -> None:
-    heard = observed(VECTORS[name])
+    heard = Conversation(VECTORS[name])
     seen = [
         (c.stream, c.method, c.path, c.code, len(c.body(Sender.CLIENT)), len(c.body(Sender.SERVER)))
         for c in heard.calls + heard.pushes
@@ -133,7 +125,7 @@ def test_calls(name: str) -> None:
 
 @pytest.mark.parametrize("name", GRPC)
 def test_grpc(name: str) -> None:
-    call = observed(VECTORS[name]).call
+    call = Conversation(VECTORS[name]).call
     assert (call.last.attributes["rpc.response.status_code"], *call.counts) == GRPC[name]
     assert call.request.protocol == call.last.protocol == "grpc"
     assert call.status is not None and call.status.name == GRPC[name][0]
@@ -142,7 +134,7 @@ def test_grpc(name: str) -> None:
 @pytest.mark.parametrize("name", TRIPLE)
 def test_triple(name: str) -> None:
     said, status, counts, error = TRIPLE[name]
-    call = observed(VECTORS[name]).call
+    call = Conversation(VECTORS[name]).call
     assert {key[6:]: value for key, value in call.request.attributes.items() if key.startswith("dubbo.")} == said
     assert call.status is not None and (call.status.name, call.counts, call.last.error) == (status, counts, error)
     assert call.last.attributes.get("error.type") == error
@@ -159,7 +151,7 @@ def test_messages_of_triple() -> None:
     found = {}
     for name in TRIPLE:
         payloads = GrpcPayloads()
-        heard = observed(VECTORS[name])
+        heard = Conversation(VECTORS[name])
         found[name] = [payload.octets for event in heard.events for payload in payloads.receive(event)]
     counts = {name: len(octets) for name, octets in found.items()}
     assert counts == {name: sum(count for count in each[2] if isinstance(count, int)) for name, each in TRIPLE.items()}
@@ -167,26 +159,26 @@ def test_messages_of_triple() -> None:
 
 
 def test_triple_without_its_headers_is_grpc() -> None:
-    call = observed(VECTORS["triple-no-headers"]).call
+    call = Conversation(VECTORS["triple-no-headers"]).call
     assert call.request.protocol == call.last.protocol == "grpc"
     assert (call.request.service, call.request.operation) == ("pack.Greeter", "greet")
 
 
 def test_times_and_exceptions_of_dubbo() -> None:
     """Times in ms; an exception that Java's method throws is told by the response, beside the status OK."""
-    assert observed(VECTORS["triple-unary"]).call.request.attributes["grpc.timeout_ms"] == 1500
-    assert observed(VECTORS["triple-java-unary"]).call.request.attributes["grpc.timeout_ms"] == 3000
+    assert Conversation(VECTORS["triple-unary"]).call.request.attributes["grpc.timeout_ms"] == 1500
+    assert Conversation(VECTORS["triple-java-unary"]).call.request.attributes["grpc.timeout_ms"] == 3000
     codes = {
         name: response.attributes.get("dubbo.exception_code")
         for name in TRIPLE
-        if (response := observed(VECTORS[name]).call.response) is not None
+        if (response := Conversation(VECTORS[name]).call.response) is not None
     }
     assert {name: code for name, code in codes.items() if code is not None} == {"triple-java-exception": 3}
 
 
 def test_streams_of_dubbo() -> None:
     """Which side streams; apache-dubbo's own empty message counts, so there a unary call looks like a stream of requests."""
-    streaming = {name: observed(VECTORS[name]).call.last.attributes.get("grpc.streaming") for name in TRIPLE}
+    streaming = {name: Conversation(VECTORS[name]).call.last.attributes.get("grpc.streaming") for name in TRIPLE}
     assert {name: kind for name, kind in streaming.items() if name.startswith("triple-java")} == {
         "triple-java-unary": "none",
         "triple-java-exception": "none",
@@ -206,9 +198,11 @@ def test_detection(name: str) -> None:
 
 
 def test_every_kind_is_in_a_vector() -> None:
-    kinds = {message.kind for vector in VECTORS.values() for message in observed(vector).messages}
+    kinds = {message.kind for vector in VECTORS.values() for message in Conversation(vector).messages}
     assert kinds == set(Kind) - {Kind.ONEWAY}
-    frames = {m.attributes.get("http2.frame_type") for vector in VECTORS.values() for m in observed(vector).messages}
+    frames = {
+        m.attributes.get("http2.frame_type") for vector in VECTORS.values() for m in Conversation(vector).messages
+    }
     assert {
         "PRIORITY_UPDATE",
         "PRIORITY",
@@ -222,9 +216,9 @@ def test_every_kind_is_in_a_vector() -> None:
 
 
 def test_interim_trailers_and_pushes() -> None:
-    call = observed(VECTORS["h2-interim"]).call
+    call = Conversation(VECTORS["h2-interim"]).call
     assert [each.attributes["http2.interim_status"] for each in call.interim] == [100, 103]
-    call = observed(VECTORS["trailers"]).call
+    call = Conversation(VECTORS["trailers"]).call
     assert headers_of(call.trailers[Sender.CLIENT]) == [("x-end", b"here")]
     assert headers_of(call.trailers[Sender.SERVER])[-2:] == [("x-sum", b"42"), ("x-more", b"yes")]
-    assert [push.request.kind for push in observed(VECTORS["push"]).pushes] == [Kind.PUSH] * 2
+    assert [push.request.kind for push in Conversation(VECTORS["push"]).pushes] == [Kind.PUSH] * 2

@@ -8,10 +8,10 @@ from xml.etree import ElementTree
 
 from l7codecs import Message
 from l7codecs.capture import CaptureWriter
+from l7codecs.testing import Vector
 
 from .conftest import program
 from .observing import Conversation
-from .relay import Recording
 
 __all__ = ["Block", "Fields", "blocks_of", "check_tshark", "fields_of", "shown", "tshark_blocks", "tshark_reads"]
 
@@ -35,14 +35,14 @@ def blocks_of(heard: Conversation) -> list[Block]:
     ]
 
 
-def tshark_reads(recording: Recording, path: Path, protocol: str = "http2") -> ElementTree.Element:
+def tshark_reads(vector: Vector, path: Path, protocol: str = "http2") -> ElementTree.Element:
     """What tshark makes of a capture of these octets, written to `path`; `protocol` is what it is told that they begin with."""
+    port = 50080
     with CaptureWriter(path) as writer:
-        connection = writer.open_connection(recording.opened, recording.client, recording.server)
-        for piece in recording.pieces:
-            connection.send(piece.time, piece.sender, piece.octets)
-        connection.close(recording.closed)
-    port = recording.server[1]
+        connection = writer.open_connection(0, ("127.0.0.1", 50000), ("127.0.0.1", port))
+        for number, (sender, said) in enumerate(vector.pieces, 1):
+            connection.send(number * 1_000_000, sender, said)
+        connection.close((len(vector.pieces) + 1) * 1_000_000)
     words = [
         program("tshark"),
         "-r",
@@ -91,5 +91,5 @@ def octets(name: str, field: ElementTree.Element) -> bytes:
 def check_tshark(heard: Conversation, folder: Path) -> int:
     """Compare every header block of an HTTP/2 connection, and tell how many there are."""
     seen = blocks_of(heard)
-    assert tshark_blocks(tshark_reads(heard.recording, folder / "capture.pcap")) == seen
+    assert tshark_blocks(tshark_reads(heard.vector, folder / "capture.pcap")) == seen
     return len(seen)

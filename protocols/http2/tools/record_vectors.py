@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,16 +32,12 @@ import h2.events
 import h2.settings
 
 from l7codecs import Sender
-from l7codecs.testing import Vector
+from l7codecs.testing import Relay, Vector
 
 ROOM = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOM / "tests"))
-
-from relay import Recording, Relay  # noqa: E402
-
 VECTORS = ROOM / "vectors"
-SIZE_LIMIT = 8192  # octets of a vector's file
-Pieces = list[tuple[Sender, bytes]]
+SIZE_LIMIT = 8192  # octets of a vector's text
+Pieces = Sequence[tuple[Sender, bytes]]
 
 
 # ------------------------------------------------------------------------------------------------------ nghttp and curl
@@ -105,12 +101,11 @@ def record_nghttp(server: list[str], client: list[str]) -> tuple[Pieces, str]:
                         word.replace("HTTP", f"http://{relay.address}").replace("BODY", str(body)) for word in client
                     ]
                     subprocess.run(words, stdout=subprocess.DEVNULL, timeout=20, check=False)
-                    recording = relay.number(0)
-                    recording.wait_closed()
+                    (recording,) = relay.wait_closed()
             finally:
                 daemon.terminate()
     said = " ".join(client).replace("HTTP", "http://…")
-    return pieces_of(recording), f"{version('nghttpd')} {' '.join(server)} and {version(client[0])}: {said}"
+    return recording.to_vector().pieces, f"{version('nghttpd')} {' '.join(server)} and {version(client[0])}: {said}"
 
 
 # nghttpd does not upgrade; hypercorn does.
@@ -146,12 +141,14 @@ def record_hypercorn(client: list[str]) -> tuple[Pieces, str]:
                 with Relay(("127.0.0.1", port)) as relay:
                     words = [word.replace("HTTP", f"http://{relay.address}") for word in client]
                     subprocess.run(words, stdout=subprocess.DEVNULL, timeout=20, check=False)
-                    recording = relay.number(0)
-                    recording.wait_closed()
+                    (recording,) = relay.wait_closed()
             finally:
                 server.terminate()
     said = " ".join(client).replace("HTTP", "http://…")
-    return pieces_of(recording), f"hypercorn {importlib.metadata.version('hypercorn')} and {version(client[0])}: {said}"
+    return (
+        recording.to_vector().pieces,
+        f"hypercorn {importlib.metadata.version('hypercorn')} and {version(client[0])}: {said}",
+    )
 
 
 def version(program: str) -> str:
@@ -267,11 +264,10 @@ def record_grpc(talk: Callable[[grpc.Channel], object]) -> tuple[Pieces, str]:
             relay.address, options=(("grpc.http2.bdp_probe", 0), ("grpc.enable_http_proxy", 0))
         ) as channel:
             talk(channel)
-        relay.number(0).wait_closed()
-        recording = relay.number(0)
+        (recording,) = relay.wait_closed()
     server.stop(0).wait()
     name = importlib.metadata.version("grpcio")
-    return pieces_of(recording), f"grpcio {name}, client and server"
+    return recording.to_vector().pieces, f"grpcio {name}, client and server"
 
 
 # ---------------------------------------------------------------------------------------------------------------- Triple
@@ -300,9 +296,8 @@ def record_triple(call: dict[str, object]) -> tuple[Pieces, str]:
             subprocess.run(
                 words, input=asked, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30, check=True
             )
-            recording = relay.number(0)
-            recording.wait_closed()
-    return pieces_of(recording), f"apache-dubbo {importlib.metadata.version('apache-dubbo')}, client and server"
+            (recording,) = relay.wait_closed()
+    return recording.to_vector().pieces, f"apache-dubbo {importlib.metadata.version('apache-dubbo')}, client and server"
 
 
 CURL = [
@@ -349,13 +344,12 @@ def record_java(client: list[str]) -> tuple[Pieces, str]:
             ]
             words = [*talk, *words] if client[0] == "consumer" else words
             subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, check=True)
-            recording = relay.number(0)
-            recording.wait_closed()
+            (recording,) = relay.wait_closed()
     (jar,) = (target / "dependency").glob("dubbo-[0-9]*.jar")
     who = f"Apache Dubbo for Java {jar.stem.removeprefix('dubbo-')}"
     if client[0] == "consumer":
-        return pieces_of(recording), f"{who}, consumer and provider"
-    return pieces_of(recording), f"{who} and {version('curl')}: {' '.join(client).replace('HTTP', 'http://…')}"
+        return recording.to_vector().pieces, f"{who}, consumer and provider"
+    return recording.to_vector().pieces, f"{who} and {version('curl')}: {' '.join(client).replace('HTTP', 'http://…')}"
 
 
 # ------------------------------------------------------------------------------------------------------------------- h2
@@ -367,7 +361,7 @@ class Pair:
     def __init__(self) -> None:
         self.client = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="utf-8"))
         self.server = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
-        self.said: Pieces = []
+        self.said: list[tuple[Sender, bytes]] = []
         self.server.update_settings({h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL: 1})
         self.client.initiate_connection()
         self.server.initiate_connection()
@@ -549,11 +543,6 @@ def record_h2(talk: Callable[[Pair], None]) -> tuple[Pieces, str]:
 # ----------------------------------------------------------------------------------------------------------------- main
 
 
-def pieces_of(recording: Recording) -> Pieces:
-    """Who said what, in order."""
-    return [(piece.sender, piece.octets) for piece in recording.pieces]
-
-
 def record(name: str) -> tuple[Pieces, str]:
     """The pieces of one conversation, and who held it."""
     if name in NGHTTP:
@@ -572,13 +561,12 @@ def main() -> None:
     VECTORS.mkdir(exist_ok=True)
     for name in sys.argv[1:] or [*NGHTTP, *UPGRADES, *GRPC, *TRIPLE, *H2]:
         said, who = record(name)
-        text = f"# {who}: python protocols/http2/tools/record_vectors.py {name}\n{Vector(name, tuple(said)).to_text()}"
-        if not said or len(text) > SIZE_LIMIT:
-            raise ValueError(f"{name}: {len(text)} octets in {len(said)} pieces")
-        (VECTORS / f"{name}.txt").write_text(text, "utf-8")
-        print(
-            f"{name}: {len(said)} pieces, {sum(len(octets) for _, octets in said)} octets; {threading.active_count()} threads"
-        )
+        vector = Vector(name, tuple(said))
+        size = len(vector.to_text())
+        if not said or size > SIZE_LIMIT:
+            raise ValueError(f"{name}: {size} octets in {len(said)} pieces")
+        vector.save(VECTORS, f"{who}: python protocols/http2/tools/record_vectors.py {name}")
+        print(f"{name}: {len(said)} pieces, {vector.size} octets; {threading.active_count()} threads")
 
 
 if __name__ == "__main__":

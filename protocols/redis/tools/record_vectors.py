@@ -130,8 +130,8 @@ def main() -> None:
                     said = talk(port, pieces)
                 finally:
                     server.terminate()
-        source = f"# redis-server {version}: python protocols/redis/tools/record_vectors.py\n"
-        (VECTORS / f"{name}.txt").write_text(source + Vector(name, tuple(said)).to_text(), "utf-8")
+        source = f"redis-server {version}: python protocols/redis/tools/record_vectors.py"
+        Vector(name, tuple(said)).save(VECTORS, source)
 
 
 if __name__ == "__main__":
