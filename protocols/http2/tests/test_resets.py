@@ -80,7 +80,10 @@ def test_both_sides_reset() -> None:
 def test_a_late_answer_to_a_promise() -> None:
     promise = frame(5, 4, 1, b"\0\0\0\2" + block([(b":method", b"GET"), *GRPC[1:4]]))
     _, push, reset, response = observed(
-        (CLIENT, headers(1, GRPC)), (SERVER, promise), (CLIENT, rst(2)), (SERVER, headers(2, [(b":status", b"204")], True))
+        (CLIENT, headers(1, GRPC)),
+        (SERVER, promise),
+        (CLIENT, rst(2)),
+        (SERVER, headers(2, [(b":status", b"204")], True)),
     )
     assert (push.kind, reset.request) == (Kind.PUSH, push)
     assert (response.kind, response.request, response.status) == (Kind.RESPONSE, push, Status.OK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,7 +14,17 @@ from l7codecs.testing import Vector
 from .conftest import program
 from .observing import Conversation
 
-__all__ = ["Block", "Fields", "blocks_of", "check_tshark", "fields_of", "shown", "tshark_blocks", "tshark_reads"]
+__all__ = [
+    "Block",
+    "Fields",
+    "blocks_of",
+    "blocks_of_messages",
+    "check_tshark",
+    "fields_of",
+    "shown",
+    "tshark_blocks",
+    "tshark_reads",
+]
 
 Fields = list[tuple[str, str]]
 Block = tuple[int, list[tuple[str, bytes]]]
@@ -28,10 +39,14 @@ def fields_of(message: Message) -> Fields:
 
 def blocks_of(heard: Conversation) -> list[Block]:
     """Every header block of both sides in order, with its stream."""
+    return blocks_of_messages(m for m in heard.messages if "http2.frame_type" not in m.attributes)
+
+
+def blocks_of_messages(messages: Iterable[Message]) -> list[Block]:
+    """The header block of each message, with its stream; what is not known is empty."""
     return [
-        (int(m.attributes["http2.stream_id"]), [(str(name), value or b"") for name, value, _ in m.fields])
-        for m in heard.messages
-        if "http2.frame_type" not in m.attributes
+        (int(m.attributes["http2.stream_id"]), [(name or "", value or b"") for name, value, _ in m.fields])  # type: ignore[attr-defined, call-overload]
+        for m in messages
     ]
 
 
