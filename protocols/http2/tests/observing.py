@@ -126,7 +126,7 @@ class Conversation:
 
     @staticmethod
     def _note(call: Call, event: Message) -> None:
-        closed = bool(call.resets) or call.ended == set(Sender)
+        closed = call.ended | {each.sender for each in call.resets} == set(Sender)
         if event.kind is Kind.RESPONSE:
             assert call.response is None, "one response to a stream"
             call.response = event
