@@ -17,6 +17,7 @@ from ._control_reader import ControlReader
 from ._frames import END_STREAM, HEADER_SIZE, PADDED
 from ._hpack import HeaderBlock
 from ._messages import HTTP, METHOD, REQUEST, RESPONSE, Http2Message
+from ._settings import DEFAULT_FRAME_SIZE
 from ._streams import CLIENT, FRAME, IDLE, LAST, OPEN, RESERVED, SERVER, Stream
 
 __all__ = ["BodyReader"]
@@ -157,7 +158,8 @@ class BodyReader(ControlReader):
     def _unwanted_data(self, stream: Stream | None) -> Event | None:
         """DATA that its stream does not allow; None while it is not whole."""
         buffer = self.buffer
-        if self.left > self.message_limit:
+        # "All implementations MUST be capable of receiving […] frames up to 2^14 octets" (RFC 9113 §4.2).
+        if self.length > max(self.message_limit, DEFAULT_FRAME_SIZE):
             raise LimitExceeded(
                 buffer.offset,
                 f"a frame of {self.length} octets on no open stream",

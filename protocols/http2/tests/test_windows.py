@@ -95,6 +95,15 @@ def test_data_on_a_stream_that_is_reset_counts_for_the_connection() -> None:
     assert credit[-1] >= 8 * WINDOW
 
 
+def test_a_full_frame_on_a_stream_that_is_reset() -> None:
+    """Whatever `limits.message` is: every peer may send 16384 octets in a frame."""
+    room = opened(Limits(message=1000))
+    room.session.reply_error(room.session.unanswered()[0], Status.UNAVAILABLE, "no")
+    [event] = room.take(data(1, 16384))
+    assert isinstance(event, Message)
+    assert event.error is None
+
+
 def test_a_smaller_window_binds_from_its_ack_on() -> None:
     room = Endpoint(Sender.SERVER, h2_client(), Limits(message=1000))
     early = HeadersFrame(1, room.peer.encoder.encode(POST), flags=["END_HEADERS"]).serialize()
