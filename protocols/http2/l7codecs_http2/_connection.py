@@ -191,6 +191,13 @@ class Connection:
             if len(side.cut_streams) > _CUT_STREAMS:
                 del side.cut_streams[next(iter(side.cut_streams))]
 
+    def cut_off(self, number: i64, side: Side) -> bool:
+        """`side`, which the caller plays, resets a stream; False where it is closed already."""
+        if self.streams.remove(number) is None:
+            return False
+        self.note_cut(number, side)
+        return True
+
     def cut_stream(self, number: i64, peer: Side) -> Stream | None:
         """The stream that `peer` has reset and on which the other side goes on, not knowing it yet."""
         return peer.cut_streams.get(int(number)) if peer.cut_streams else None

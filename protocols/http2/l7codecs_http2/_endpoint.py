@@ -35,7 +35,7 @@ from ._settings import (
     setting,
 )
 from ._static_table import HeaderField
-from ._streams import CLIENT, CLIENT_DONE, FRAME, OPEN, SERVER
+from ._streams import CLIENT, CLIENT_DONE, FRAME, OPEN, SERVER, SERVER_DONE
 from ._windows import Inflow, Inflows
 from ._writer import Outflow, Writer
 
@@ -87,8 +87,9 @@ class Endpoint(EndpointHooks):
         self._gone = False
         self._ended = False
         self._abandoned: list[Message] = []
-        """Requests that were sent and are not answered, now that the peer has ended."""
-        self._said_goaway = False
+        """Requests that were sent and are not answered, or not read, to their end, now that the peer has ended."""
+        self._closes: i64 = 0
+        """How many times the caller has begun to shut down."""
         self._refusing = False
         connection.side(me).heard = True
         if self._me == CLIENT:
@@ -130,6 +131,8 @@ class Endpoint(EndpointHooks):
             self._http1 = False
             self._open = True
             self._write_settings()
+            if self._closes > 0:
+                self._write_goaway()
 
     def on_settings(self, settings: dict[int, int], offset: i64) -> None:
         writer = self._writer
@@ -210,11 +213,13 @@ class Endpoint(EndpointHooks):
 
     def on_reset(self, stream: i64, offset: i64) -> None:
         self.on_noise(offset)
-        self.on_closed(stream)
+        flow = self._writer.by_number.get(int(stream))
+        if flow is not None:
+            self._writer.drop(flow)
 
     def on_closed(self, stream: i64) -> None:
         flow = self._writer.by_number.get(int(stream))
-        if flow is not None and (flow.reset < 0 or flow.dropped):
+        if flow is not None and flow.reset < 0:
             self._writer.drop(flow)
 
     def on_error(self, stream: i64, code: str, offset: i64) -> None:
@@ -291,13 +296,17 @@ class Endpoint(EndpointHooks):
 
     def close(self) -> None:
         """GOAWAY. A server that has said it once refuses what comes after the second time (RFC 9113 §6.8)."""
-        last = 0
+        self._closes += 1
         if self._me == CLIENT:
             self._requests.closing = True
+        if self._open:  # else it comes behind our SETTINGS, which are the first (RFC 9113 §3.4)
+            self._write_goaway()
+
+    def _write_goaway(self) -> None:
+        last: i64 = 0
         if self._me == SERVER:
-            last = self._connection.client.last_stream if self._said_goaway else LAST_STREAM
-            self._refusing = self._said_goaway
-        self._said_goaway = True
+            self._refusing = self._closes > 1
+            last = self._connection.client.last_stream if self._refusing else LAST_STREAM
         write_goaway(self._owed, last, _NO_ERROR)
 
     def end(self) -> None:
@@ -305,7 +314,8 @@ class Endpoint(EndpointHooks):
         if not self._ended:
             self._ended = True
             if self._me == CLIENT:
-                self._abandoned = self.unanswered()
+                half = [stream for stream in self._connection.streams.all() if stream.state == SERVER_DONE]
+                self._abandoned = self.unanswered() + [each.request for each in half if each.request is not None]
             self._requests.end()
             self._writer.drop_all()
 
@@ -413,13 +423,19 @@ class Endpoint(EndpointHooks):
         if message.name != "RST_STREAM":
             self._cut(message, f"{message.name} that earns {message.code}")
             return
-        flow = self._writer.by_message.get(request) if self._me == CLIENT else self._flow_of(i64(request.stream))
-        if flow is not None:
-            code = int.from_bytes(message.payload, "big")
-            if code == _NO_ERROR and flow.done and self._me == SERVER:
-                self._writer.put_reset(flow, code)
-            else:
+        code = int.from_bytes(message.payload, "big")
+        if self._me == CLIENT:
+            flow = self._writer.by_message.get(request)
+            if flow is not None:
                 self._reset(flow, code)
+            return
+        flow = self._flow_of(i64(request.stream))
+        if flow is None:
+            self._end_stream(i64(request.stream), code)  # the answer is complete, and the request is not
+        elif code == _NO_ERROR and flow.done:
+            self._writer.put_reset(flow, code)
+        else:
+            self._reset(flow, code)
 
     def reply_error(self, request: Http2Message, status: Status, text: str) -> None:
         """A response made here: an HTTP status with `text`, or for gRPC all trailers. RST_STREAM where a response has begun."""
@@ -431,7 +447,14 @@ class Endpoint(EndpointHooks):
         self._begin()
         stream = self._connection.streams.get(i64(request.stream))
         flow = self._flow_of(i64(request.stream))
-        if stream is None or stream.request is not request or flow is None or flow.done:
+        if stream is None or stream.request is not request:
+            return
+        if flow is None:
+            self._end_stream(i64(request.stream), _NO_ERROR)  # the answer is complete, and the request is not
+            return
+        if flow.done:
+            if stream.state == OPEN:
+                self._writer.put_reset(flow, _NO_ERROR)
             return
         if flow.answered:
             self._reset(flow, _INTERNAL_ERROR)
@@ -461,8 +484,11 @@ class Endpoint(EndpointHooks):
         number = flow.number
         self._writer.drop(flow)
         if number > 0:
-            self._connection.streams.remove(number)
-            self._connection.note_cut(number, self._connection.side(self._sender))
+            self._end_stream(number, code)
+
+    def _end_stream(self, number: i64, code: i64) -> None:
+        """RST_STREAM, unless the stream is closed."""
+        if self._connection.cut_off(number, self._connection.side(self._sender)):
             write_reset(self._owed, number, code)
             self._begin()
 

@@ -83,7 +83,8 @@ class Http2Session(Session):
     def abandoned(self) -> list[Message]:
         """The requests that were sent here and that will not be answered, or not to their end; each is returned once.
 
-        After GOAWAY those that are `unprocessed`, and once the connection has ended (`eof`) all that are left.
+        After GOAWAY those that are `unprocessed`, and once the connection has ended (`eof`) all that are left. A request that
+        is answered but has not ended is one of these: `reply_error` tells its client to stop.
         """
         return [] if self._writer is None else self._writer.abandoned()
 
@@ -153,7 +154,8 @@ class Http2Session(Session):
     def reply_error(self, request: Message, status: Status, text: str) -> bytes:
         """An HTTP status with `text`, or for gRPC a response that is all trailers; RST_STREAM where a response has begun.
 
-        Other streams are left alone. What the client still sends of the request is not wanted, which it is told.
+        Other streams are left alone. What the client still sends of the request is not wanted, which it is told; of a request whose
+        response is complete, that is all.
         """
         writer = self._writer
         if writer is None or self.endpoint is not Sender.SERVER or not isinstance(request, Http2Message):

@@ -25,7 +25,7 @@ from ._frames import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS
 from ._hpack_encoder import HpackEncoder
 from ._settings import DEFAULT_FRAME_SIZE, DEFAULT_WINDOW, MAX_WINDOW
 from ._static_table import HeaderField
-from ._streams import FRAME, LAST, SERVER
+from ._streams import CLIENT, FRAME, LAST, SERVER
 from ._windows import Inflow
 
 __all__ = ["Outflow", "Writer"]
@@ -77,6 +77,7 @@ class Writer:
     def __init__(self, connection: Connection, me: i64) -> None:
         self._connection = connection
         self._me = me
+        self._side = connection.client if me == CLIENT else connection.server
         self.encoder = HpackEncoder()
         self.window: i64 = DEFAULT_WINDOW
         """Octets that the peer takes on all streams together."""
@@ -275,7 +276,7 @@ class Writer:
             elif flow.ends:
                 self._write_data(flow, b"", 0, True)
             if flow.reset >= 0 and not flow.dropped:
-                if self._connection.streams.remove(flow.number) is not None:
+                if self._connection.cut_off(flow.number, self._side):
                     write_reset(self.out, flow.number, flow.reset)
                 self.drop(flow)
 

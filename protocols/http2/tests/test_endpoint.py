@@ -241,6 +241,59 @@ def test_a_reset_behind_a_complete_answer_cuts_nothing() -> None:
     assert len(room.down.got(h2.events.StreamEnded)) == 1
 
 
+@pytest.mark.parametrize("code", [0, 8])
+def test_a_reset_behind_an_answer_that_has_arrived(code: int) -> None:
+    """The client may wait for it before it stops to send."""
+    room = Between()
+    room.client.send_headers(1, POST)
+    room.run()
+    room.server.send_headers(1, OK, end_stream=True)
+    room.run()
+    room.server.reset_stream(1, code)
+    room.run()
+    assert len(room.down.got(h2.events.StreamEnded)) == 1
+    assert [e.error_code for e in room.down.got(h2.events.StreamReset)] == [code]
+    assert room.down.session.pending == 0
+
+
+def test_a_connection_that_is_lost_behind_an_answer() -> None:
+    """Nobody reads what is left of the requests, which their clients are told; the answers are whole."""
+    room = Between()
+    for stream in (1, 3, 5):
+        room.client.send_headers(stream, POST)
+    room.run()
+    for stream, size in ((1, 10), (3, 70_000), (5, 10)):
+        room.server.send_headers(stream, OK)
+        while size > 0:
+            room.server.send_data(stream, b"x" * min(size, 16_000), end_stream=size <= 16_000)
+            size -= 16_000
+    room.run()
+    room.client.end_stream(5)
+    room.run()
+    assert room.up.session.unanswered() == []
+    list(room.up.session.eof(Sender.SERVER))
+    abandoned = room.up.session.abandoned()
+    assert abandoned == room.requests()[:2]
+    for request in abandoned:
+        room.down.reply_error(request, Status.UNAVAILABLE, "gone")
+    room.client.increment_flow_control_window(100_000)
+    room.client.increment_flow_control_window(100_000, stream_id=3)
+    room.down.settle()
+    assert [len(room.down.body(stream)) for stream in (1, 3, 5)] == [10, 70_000, 10]
+    assert len(room.down.got(h2.events.StreamEnded)) == 3
+    assert [(e.stream_id, e.error_code) for e in room.down.got(h2.events.StreamReset)] == [(1, 0), (3, 0)]
+    assert room.down.session.pending == 0
+
+
+def test_close_before_the_client_has_said_anything() -> None:
+    room = Endpoint(Sender.SERVER, h2_client())
+    assert room.session.close() == b""
+    room.read()
+    first, _, goaway = frames_of(room.session.pending_output())[:3]
+    assert isinstance(first, SettingsFrame)
+    assert (goaway.last_stream_id, goaway.error_code) == (2**31 - 1, 0)
+
+
 # ----------------------------------------------------------------------------------------------------- answers made here
 
 
@@ -325,6 +378,34 @@ def test_reply_error_without_a_window() -> None:
     room.settle()
     assert len(room.got(h2.events.StreamEnded)) == 1
     assert [e.error_code for e in room.got(h2.events.StreamReset)] == [0]
+
+
+def test_reply_error_and_what_is_on_its_way() -> None:
+    """The rest of the request crosses the RST_STREAM that follows the answer: DATA and trailers."""
+    room, event = request(POST, False)
+    room.peer.send_data(1, b"x" * 100)
+    room.peer.send_headers(1, [("x-end", "1")], end_stream=True)
+    late = room.peer.data_to_send()
+    octets = room.session.reply_error(event, Status.NOT_FOUND, "nothing here")
+    assert [type(f).__name__ for f in frames_of(octets)] == ["HeadersFrame", "DataFrame", "RstStreamFrame"]
+    assert [e.error for e in room.take(late) if isinstance(e, Message)] == [None, None]
+    assert room.session.pending_output() == b""
+
+
+def test_reply_error_without_a_window_and_a_reset() -> None:
+    """The client does not wait for what is left of the answer."""
+    room = Endpoint(Sender.SERVER, h2_client())
+    room.peer.update_settings({CODES.INITIAL_WINDOW_SIZE: 0})
+    room.settle()
+    room.peer.send_headers(1, POST)
+    [event] = [e for e in room.settle() if isinstance(e, Message) and e.kind is Kind.REQUEST]
+    room.reply_error(event, Status.NOT_FOUND, "nothing here")
+    room.peer.reset_stream(1, 8)
+    room.settle()
+    assert room.session.queued == 0
+    room.peer.update_settings({CODES.INITIAL_WINDOW_SIZE: 1000})
+    room.settle()
+    assert [f for f in room.written if isinstance(f, DataFrame)] == []
 
 
 def test_reply_error_before_anything_can_be_written() -> None:
