@@ -68,7 +68,8 @@ class Inflow:
         self.spent += size
         self.ended = ends
         self._look()
-        return self.window >= 0
+        # What is empty needs no window (RFC 9113 §6.9.1), and our SETTINGS may have made this one negative (§6.9.2).
+        return size == 0 or self.window >= 0
 
     def hold(self, size: i64) -> None:
         """`size` octets of what has come have to wait."""

@@ -123,6 +123,18 @@ def test_a_smaller_window_binds_from_its_ack_on() -> None:
     ]
 
 
+def test_an_empty_end_needs_no_window() -> None:
+    """SETTINGS made the window negative that the client had gone by."""
+    room = Endpoint(Sender.SERVER, h2_client(), Limits(message=1000))
+    room.take(room.peer.data_to_send())
+    early = HeadersFrame(1, room.peer.encoder.encode(POST), flags=["END_HEADERS"]).serialize() + data(1, 10_000)
+    end = DataFrame(1, b"", flags=["END_STREAM"]).serialize()
+    events = room.take(early + SettingsFrame(0, flags=["ACK"]).serialize() + end)
+    assert [type(e).__name__ for e in events] == ["Http2Message", "Data", "FrameMessage", "Data"]
+    assert isinstance(events[-1], Data)
+    assert not events[-1].more
+
+
 def test_credit_is_given_in_halves_and_never_stalls() -> None:
     room = opened()
     left = b"x" * (20 * WINDOW)
