@@ -48,7 +48,7 @@ bench: $(VENV)/bench ## measure beside the peers, and print the ratios
 	[ ! -s .benchmarks/report.json ] || $(PY) benchmarks/report.py .benchmarks/report.json docs/reference/performance.md; exit $$status
 
 fuzz: $(VENV)/test ## feed every protocol with mutated octets, for longer than the suite does
-	$(PYTEST) fuzz $(ARGS)
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-60} $(PYTEST) fuzz protocols/http2/tests/test_interleaving.py $(ARGS)
 
 lint: $(VENV)/lint ## ruff and mypy --strict
 	$(PY) -m ruff check
