@@ -90,6 +90,8 @@ class Endpoint(EndpointHooks):
         """Requests that were sent and are not answered, or not read, to their end, now that the peer has ended."""
         self._closes: i64 = 0
         """How many times the caller has begun to shut down."""
+        self._last_served: i64 = LAST_STREAM
+        """What our GOAWAY said: a later one must not say more (RFC 9113 §6.8)."""
         self._refusing = False
         connection.side(me).heard = True
         if self._me == CLIENT:
@@ -305,8 +307,10 @@ class Endpoint(EndpointHooks):
     def _write_goaway(self) -> None:
         last: i64 = 0
         if self._me == SERVER:
-            self._refusing = self._closes > 1
-            last = self._connection.client.last_stream if self._refusing else LAST_STREAM
+            if self._closes > 1:
+                self._refusing = True
+                self._last_served = min(self._last_served, self._connection.client.last_stream)
+            last = self._last_served
         write_goaway(self._owed, last, _NO_ERROR)
 
     def end(self) -> None:
@@ -364,7 +368,7 @@ class Endpoint(EndpointHooks):
                 code = ERROR_NAMES.index(word) if word in ERROR_NAMES else 1
                 connection = self._connection
                 last = connection.client.last_stream if self._me == SERVER else connection.server.last_stream
-                write_goaway(writer.out, last, code)
+                write_goaway(writer.out, min(last, self._last_served), code)
         return writer.output()
 
     # What the caller sends.

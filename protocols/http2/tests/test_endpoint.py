@@ -183,6 +183,9 @@ def test_graceful_close_of_a_server() -> None:
     assert event.kind is Kind.CONTROL
     [reset] = frames_of(room.down.session.pending_output())
     assert (reset.stream_id, reset.error_code) == (5, 7)
+    # What is refused is never counted as served, whatever follows.
+    [third] = frames_of(room.down.session.close())
+    assert third.last_stream_id == 3
     room.server.send_headers(1, OK, end_stream=True)
     room.run()
 
