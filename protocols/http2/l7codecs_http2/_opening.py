@@ -198,6 +198,9 @@ class Opening:
             fault = f"{error.seen} (RFC 7540 §3.2.1)"
         if endpoint is not None and size > self._limits.message:
             self._exceed(offset, size)
+        waits = head.waits
+        if endpoint is not None and waits:
+            head.meet_expectation()
         message = self._new(Kind.REQUEST, REQUEST, head, size != 0, None)
         fault = find_fault(message, True) or fault
         if fault is not None:
@@ -213,7 +216,7 @@ class Opening:
         else:
             endpoint.on_settings(settings, offset)
             if size != 0:
-                endpoint.on_http1(head.waits)
+                endpoint.on_http1(waits)
         self._message = message
         if size == 0:
             self._ended()

@@ -82,6 +82,10 @@ class Head:
         """Whether the client waits for 100 (Continue)."""
         return b"100-continue" in self.tokens(b"expect")
 
+    def meet_expectation(self) -> None:
+        """Leave out Expect: whoever answers 100 has met it (RFC 9110 §10.1.1), and a server behind would answer it a second time."""
+        self.fields = [(name, value) for name, value in self.fields if name != b"expect"]
+
     def body_size(self) -> int:
         """Octets of the body of a request; -1 where it is chunked. Raises where two parsers could disagree (RFC 9112 §6.3)."""
         coding, sizes = self.tokens(b"transfer-encoding"), set(self.values(b"content-length"))

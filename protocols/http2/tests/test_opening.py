@@ -265,8 +265,11 @@ def test_h2_upgrades_to_us() -> None:
 def test_a_body_comes_before_101(chunked: bool) -> None:
     session = server()
     fields = [b"Transfer-Encoding: chunked"] if chunked else [b"Content-Length: 5"]
-    list(session.receive(CLIENT, post(*fields, b"Expect: 100-continue")))
+    request, *_ = session.receive(CLIENT, post(*fields, b"Expect: 100-continue"))
     assert session.pending_output() == b"HTTP/1.1 100 Continue\r\n\r\n"
+    # It is met. A server behind that answered it once more would give the HttpClient of Java 17 a final response of status 100.
+    assert isinstance(request, Message)
+    assert "expect" not in request.headers
     list(session.receive(CLIENT, b"2\r\nab\r\n" if chunked else b"ab"))
     assert session.pending_output() == b""
     [*_, last] = session.receive(CLIENT, b"0\r\n\r\n" if chunked else b"cde")
