@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l7codecs import Data, Kind, Message, Sender, Status
+from l7codecs import DEFAULT_LIMITS, Data, Kind, Limits, Message, Sender, Status, open_session
 
 from .implementations import (
     CLIENT,
@@ -29,9 +29,10 @@ ANSWER = [(b":status", b"200"), (b"content-type", b"application/grpc")]
 TRAILERS = [(b"grpc-status", b"0")]
 
 
-def observed(*steps: tuple[Sender, bytes]) -> list[Message | Data]:
+def observed(*steps: tuple[Sender, bytes], limits: Limits = DEFAULT_LIMITS) -> list[Message | Data]:
     """What an observer sees of `steps`, behind the preface and SETTINGS of both."""
     observer = Observer()
+    observer.session = open_session("http2", limits=limits)
     found = []
     for sender, octets in ((CLIENT, PREFACE + frame(SETTINGS, 0, 0)), (SERVER, frame(SETTINGS, 0, 0)), *steps):
         found = list(observer.session.receive(sender, octets))
@@ -107,3 +108,13 @@ def test_only_the_latest_are_kept() -> None:
     answers = events[2 * len(numbers) :]
     assert [each.kind for each in answers] == [Kind.CONTROL] * 50 + [Kind.RESPONSE] * 100
     assert all(each.error is None for each in answers)
+
+
+def test_a_limit_below_what_is_kept() -> None:
+    numbers = range(1, 41, 2)
+    turns = []
+    for number in numbers:
+        turns += [(CLIENT, headers(number, GRPC)), (SERVER, rst(number))]
+    late = [(CLIENT, headers(number, [(b"x", b"1")], True)) for number in numbers]
+    events = observed(*turns, *late, limits=Limits(streams=5))
+    assert [each.kind for each in events[40:]] == [Kind.TRAILERS] * 20
