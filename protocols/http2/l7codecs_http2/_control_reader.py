@@ -13,9 +13,10 @@ from l7codecs import Kind, Limits, Message, ProtocolError, Sender
 from l7codecs.message import Event, Flow
 
 from ._connection import Connection
+from ._frame_message import FrameMessage, frame_message
 from ._frame_reader import FrameReader
 from ._frames import ACK, GOAWAY, PING, PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, error_name
-from ._messages import HTTP, FrameMessage, Http2Message
+from ._messages import HTTP, Http2Message
 from ._settings import ENABLE_PUSH, parse_settings
 from ._streams import CLIENT, FRAME, LAST, RESERVED, RESET, SERVER
 
@@ -81,25 +82,7 @@ class ControlReader(FrameReader):
         self, kind: Kind, stream: i64, name: str, request: Message | None, code: str | None
     ) -> FrameMessage:
         """The event of the frame that ends at ``buffer.pos``."""
-        buffer = self.buffer
-        offset: i64 = buffer.message_offset
-        size = buffer.message_size()
-        octets = buffer.message()
-        start = buffer.message_start()
-        buffer.finish()
-        return FrameMessage(
-            self.connection.flows[HTTP],
-            self.sender,
-            kind,
-            offset,
-            octets,
-            start,
-            start + size,
-            request,
-            stream,
-            name,
-            code,
-        )
+        return frame_message(self.buffer, self.connection.flows[HTTP], self.sender, kind, stream, name, request, code)
 
     def is_idle(self) -> bool:
         """Whether the stream of the frame in progress has certainly not been opened."""

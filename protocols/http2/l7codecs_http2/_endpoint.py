@@ -17,9 +17,10 @@ from l7codecs.message import Data
 
 from ._changes import error_fields
 from ._connection import Connection, EndpointHooks
+from ._frame_message import FrameMessage
 from ._frame_writer import write_frame, write_goaway, write_head, write_reset, write_window_update
 from ._frames import ACK, ERROR_NAMES, PING, PREFACE, SETTINGS
-from ._messages import INTERIM, PROMISE, REQUEST, TRAILERS, FrameMessage, Http2Message
+from ._messages import INTERIM, PROMISE, REQUEST, TRAILERS, Http2Message
 from ._noise import Noise
 from ._requests import LAST_STREAM, Requests
 from ._settings import (

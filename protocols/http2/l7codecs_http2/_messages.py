@@ -1,4 +1,4 @@
-"""What a routing engine sees of HTTP/2: requests, responses, trailers, and the frames that concern the connection only.
+"""What a routing engine sees of HTTP/2: requests, responses, trailers.
 
 gRPC and Triple are HTTP/2 with more meaning. Which one a stream speaks is told by its request (`spoken`), and the message says so in
 ``protocol``. Triple (Dubbo 3) is two protocols in one (Triple Protocol Specification §3): gRPC with ``tri-`` headers, and for unary calls
@@ -37,7 +37,6 @@ __all__ = [
     "TRAILERS",
     "TRIPLE",
     "TRIPLE_HTTP",
-    "FrameMessage",
     "Http2Message",
     "spoken",
 ]
@@ -456,87 +455,3 @@ _TRIPLE_KEYS: Final[dict[HeaderName, str]] = {
 _SERVICE_TIMEOUT: Final = header_name(b"tri-service-timeout")
 _TRIPLE_TIMEOUT: Final = header_name(b"triple-timeout-ms")
 _EXCEPTION_CODE: Final = well_known("tri-exception-code")
-
-
-@final
-@mypyc_attr(acyclic=True)
-class FrameMessage(Message):
-    """A frame that carries no header block: it concerns the connection, or ends a stream."""
-
-    def __init__(
-        self,
-        flow: Flow,
-        sender: Sender,
-        kind: Kind,
-        offset: i64,
-        octets: bytes,
-        start: i64,
-        stop: i64,
-        request: Message | None,
-        stream: i64,
-        name: str,
-        code: str | None,
-    ) -> None:
-        self.flow = flow
-        self.sender = sender
-        self.kind = kind
-        self.offset = offset
-        self.octets = octets
-        self.start = start
-        self.stop = stop
-        self.request = request
-        self._attributes = None
-        self.more = False
-        self.stream = stream
-        self.name = name
-        self.code = code
-        """The name of the error code, of RST_STREAM and GOAWAY; of a frame that its stream does not allow, the code that it earns."""
-
-    @property
-    def stream_id(self) -> int | None:
-        return self.stream if self.stream > 0 else None
-
-    @property
-    def service(self) -> str | None:
-        return None if self.request is None else self.request.service
-
-    @property
-    def operation(self) -> str | None:
-        """The type of the frame: SETTINGS, WINDOW_UPDATE…; of the end of a stream, what it ends."""
-        return self.name if self.request is None else self.request.operation
-
-    @property
-    def status(self) -> Status | None:
-        if self.kind is not Kind.RESET:
-            return None
-        return _RESET_STATUS.get(self.code or "", Status.UNKNOWN)
-
-    @property
-    def error(self) -> str | None:
-        return None if self.code == "NO_ERROR" else self.code
-
-    @property
-    def payload(self) -> bytes:
-        """The frame without its header."""
-        return self.octets[self.start + 9 : self.stop]
-
-    def collect(self, attributes: dict[str, AttrValue]) -> None:
-        attributes["network.protocol.version"] = "2"
-        attributes["http2.frame_type"] = self.name
-        if self.stream > 0:
-            attributes["http2.stream_id"] = int(self.stream)
-        if self.code is not None:
-            attributes["http2.error_code"] = self.code
-            if self.code != "NO_ERROR":
-                attributes["error.type"] = self.code
-
-
-_RESET_STATUS: Final = {
-    "NO_ERROR": Status.OK,
-    "CANCEL": Status.CANCELLED,
-    "REFUSED_STREAM": Status.UNAVAILABLE,
-    "ENHANCE_YOUR_CALM": Status.RESOURCE_EXHAUSTED,
-    "INADEQUATE_SECURITY": Status.PERMISSION_DENIED,
-    "INTERNAL_ERROR": Status.INTERNAL,
-    "PROTOCOL_ERROR": Status.INTERNAL,
-}

@@ -22,9 +22,10 @@ from l7codecs.buffer import Buffer
 from l7codecs.message import Data, Event, Opaque
 
 from ._connection import Connection
+from ._frame_message import FrameMessage, frame_message
 from ._frames import PREFACE
 from ._malformed import find_fault
-from ._messages import HTTP, INTERIM, REQUEST, RESPONSE, FrameMessage, Http2Message
+from ._messages import HTTP, INTERIM, REQUEST, RESPONSE, Http2Message
 from ._settings import MAX_FRAME_SIZE
 from ._streams import CLIENT, CLIENT_DONE, LAST, OPEN
 from ._upgrade import Head, may_be_upgrade, parse_upgrade_settings
@@ -327,13 +328,5 @@ class Opening:
 
     def _control(self, name: str) -> FrameMessage:
         """The event of the octets up to ``buffer.pos``."""
-        buffer = self._buffer
-        offset: i64 = buffer.message_offset
-        size = buffer.message_size()
-        octets = buffer.message()
-        start = buffer.message_start()
-        buffer.finish()
-        return FrameMessage(
-            self._connection.flows[HTTP], self._sender, Kind.CONTROL, offset, octets, start, start + size, None, 0,
-            name, None,
-        )  # fmt: skip
+        flow = self._connection.flows[HTTP]
+        return frame_message(self._buffer, flow, self._sender, Kind.CONTROL, 0, name, None, None)

@@ -17,7 +17,8 @@ from ._changes import changed_fields
 from ._connection import Connection
 from ._decoder import Http2Decoder
 from ._endpoint import Endpoint
-from ._messages import FrameMessage, Http2Message
+from ._frame_message import FrameMessage
+from ._messages import Http2Message
 
 __all__ = ["Http2Session"]
 

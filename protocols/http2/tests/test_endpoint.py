@@ -362,13 +362,19 @@ def test_reply_error_behind_the_beginning_of_an_answer() -> None:
     assert room.down.session.unanswered() == []
 
 
-def test_reply_error_without_a_window() -> None:
+def refused_without_a_window() -> Endpoint:
+    """A request that goes on and is answered here, while the client takes no octet of a body."""
     room = Endpoint(Sender.SERVER, h2_client())
     room.peer.update_settings({CODES.INITIAL_WINDOW_SIZE: 0})
     room.settle()
     room.peer.send_headers(1, POST)
     [event] = [e for e in room.settle() if isinstance(e, Message) and e.kind is Kind.REQUEST]
     room.reply_error(event, Status.NOT_FOUND, "nothing here")
+    return room
+
+
+def test_reply_error_without_a_window() -> None:
+    room = refused_without_a_window()
     room.settle()
     assert room.session.queued == len("nothing here")
     assert room.session.unanswered() == []
@@ -397,12 +403,7 @@ def test_reply_error_and_what_is_on_its_way() -> None:
 
 def test_reply_error_without_a_window_and_a_reset() -> None:
     """The client does not wait for what is left of the answer."""
-    room = Endpoint(Sender.SERVER, h2_client())
-    room.peer.update_settings({CODES.INITIAL_WINDOW_SIZE: 0})
-    room.settle()
-    room.peer.send_headers(1, POST)
-    [event] = [e for e in room.settle() if isinstance(e, Message) and e.kind is Kind.REQUEST]
-    room.reply_error(event, Status.NOT_FOUND, "nothing here")
+    room = refused_without_a_window()
     room.peer.reset_stream(1, 8)
     room.settle()
     assert room.session.queued == 0
