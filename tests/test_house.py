@@ -83,8 +83,50 @@ def test_the_public_names_for_tests_exist_and_are_in_the_reference() -> None:
 
 
 def test_every_module_says_what_it_is() -> None:
-    for path in [*FRAMEWORK.rglob("*.py"), *(ROOT / "protocols").rglob("l7codecs_*/*.py")]:
+    for path in [*FRAMEWORK.rglob("*.py"), *(ROOT / "protocols").glob("*/l7codecs_*/**/*.py")]:
         assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path
+
+
+def module_imports(package: Path) -> dict[str, set[str]]:
+    """By module, as a dotted name below `package`: the modules of the package that it imports."""
+    modules = {
+        path.relative_to(package).with_suffix("").as_posix().replace("/", "."): path for path in package.rglob("*.py")
+    }
+    found: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        found[name] = set()
+        floors = name.split(".")[:-1]
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                above = floors[: len(floors) - node.level + 1]
+                targets = [".".join([*above, *(node.module or "").split(".")]).strip(".")]
+                targets += [".".join(filter(None, [targets[0], alias.name])) for alias in node.names]
+                found[name] |= {target for target in targets if target in modules}
+    return found
+
+
+def cycle(arrows: dict[str, set[str]]) -> list[str]:
+    """Those that remain once everything that imports nothing which remains is taken away; empty where there is no cycle."""
+    left = {name: set(targets) for name, targets in arrows.items()}
+    while free := [name for name, targets in left.items() if not targets & left.keys() - {name}]:
+        for name in free:
+            del left[name]
+    return sorted(left)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_has_no_cycle_of_modules_or_floors(room: str) -> None:
+    modules = module_imports(ROOT / "protocols" / room / f"l7codecs_{room}")
+    assert cycle(modules) == []
+    floors: dict[str, set[str]] = {}
+    for name, targets in modules.items():
+        if "." in name:
+            floors.setdefault(name.split(".")[0], set()).update(t.split(".")[0] for t in targets if "." in t)
+    assert cycle(floors) == []
+
+
+def test_cycles_are_found() -> None:
+    assert cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["a", "b", "c"]
 
 
 def test_each_room_is_registered_and_packaged() -> None:

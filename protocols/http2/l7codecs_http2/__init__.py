@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from l7codecs import Attribute, Direction, Pairing, Protocol
 
-from ._detect import detect_grpc, detect_http2, detect_triple
-from ._frame_message import FrameMessage
-from ._meaning import binary_metadata
-from ._messages import Http2Message
-from ._payloads import GrpcPayload, GrpcPayloads
-from ._protobuf import GrpcStatus, GrpcTypes
+from ._connection.detect import detect_grpc, detect_http2, detect_triple
+from ._frames.frame_message import FrameMessage
+from ._payloads.payloads import GrpcPayload, GrpcPayloads
+from ._payloads.protobuf import GrpcStatus, GrpcTypes
+from ._semantics.meaning import binary_metadata
+from ._semantics.messages import Http2Message
 from ._session import Http2Session
 
 __all__ = [

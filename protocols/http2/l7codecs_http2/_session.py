@@ -13,12 +13,12 @@ from typing import final
 from l7codecs import Changes, Kind, Limits, Message, Sender, Session, Status, Unsupported
 from l7codecs.message import Data, Event, Flow, Gap
 
-from ._changes import changed_fields
-from ._connection import Connection
-from ._decoder import Http2Decoder
-from ._endpoint import Endpoint
-from ._frame_message import FrameMessage
-from ._messages import Http2Message
+from ._connection.connection import Connection
+from ._connection.decoder import Http2Decoder
+from ._endpoint.changes import changed_fields
+from ._endpoint.endpoint import Endpoint
+from ._frames.frame_message import FrameMessage
+from ._semantics.messages import Http2Message
 
 __all__ = ["Http2Session"]
 

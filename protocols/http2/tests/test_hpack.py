@@ -7,9 +7,9 @@ import pytest
 from hpack.table import HeaderTable
 from hypothesis import given
 from hypothesis import strategies as st
-from l7codecs_http2._hpack import HeaderBlock, HpackDecoder
-from l7codecs_http2._huffman import encode_huffman
-from l7codecs_http2._static_table import (
+from l7codecs_http2._hpack.decoder import HeaderBlock, HpackDecoder
+from l7codecs_http2._hpack.huffman import encode_huffman
+from l7codecs_http2._hpack.static_table import (
     CONNECTION,
     LATE_PSEUDO,
     NAME_BAD,

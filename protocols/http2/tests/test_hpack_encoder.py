@@ -6,10 +6,10 @@ import hpack
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from l7codecs_http2._hpack import HpackDecoder
-from l7codecs_http2._hpack_encoder import HpackEncoder
-from l7codecs_http2._huffman_table import SIZES
-from l7codecs_http2._static_table import NO_FIELD, HeaderField, header_field
+from l7codecs_http2._hpack.decoder import HpackDecoder
+from l7codecs_http2._hpack.encoder import HpackEncoder
+from l7codecs_http2._hpack.huffman_table import SIZES
+from l7codecs_http2._hpack.static_table import NO_FIELD, HeaderField, header_field
 
 from l7codecs import ProtocolError, Unsupported
 

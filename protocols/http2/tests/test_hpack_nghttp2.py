@@ -8,9 +8,9 @@ import os
 import random
 
 import pytest
-from l7codecs_http2._hpack import HpackDecoder
-from l7codecs_http2._hpack_encoder import HpackEncoder
-from l7codecs_http2._static_table import header_field
+from l7codecs_http2._hpack.decoder import HpackDecoder
+from l7codecs_http2._hpack.encoder import HpackEncoder
+from l7codecs_http2._hpack.static_table import header_field
 
 from l7codecs import ProtocolError
 

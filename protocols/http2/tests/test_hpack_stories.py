@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from l7codecs_http2._hpack import HpackDecoder
-from l7codecs_http2._hpack_encoder import HpackEncoder
-from l7codecs_http2._static_table import header_field
+from l7codecs_http2._hpack.decoder import HpackDecoder
+from l7codecs_http2._hpack.encoder import HpackEncoder
+from l7codecs_http2._hpack.static_table import header_field
 
 CAPTURES = os.environ.get("L7CODECS_CAPTURES", "")
 pytestmark = pytest.mark.skipif(not CAPTURES, reason="L7CODECS_CAPTURES is not set")

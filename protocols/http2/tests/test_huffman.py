@@ -7,7 +7,7 @@ from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 from hpack.huffman_table import decode_huffman as peer_decode
 from hypothesis import given
 from hypothesis import strategies as st
-from l7codecs_http2._huffman import (
+from l7codecs_http2._hpack.huffman import (
     BAD_OCTET,
     DECODED,
     EOS_SEEN,
@@ -17,7 +17,7 @@ from l7codecs_http2._huffman import (
     encode_huffman,
     huffman_bits,
 )
-from l7codecs_http2._huffman_table import CODES, SIZES
+from l7codecs_http2._hpack.huffman_table import CODES, SIZES
 from librt.strings import BytesWriter
 
 PEER = HuffmanEncoder(REQUEST_CODES, REQUEST_CODES_LENGTH)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from l7codecs_http2._bodies import Body
-from l7codecs_http2._streams import OPEN, Stream, StreamTable
+from l7codecs_http2._connection.streams import OPEN, Stream, StreamTable
+from l7codecs_http2._semantics.bodies import Body
 
 
 @pytest.mark.parametrize("step", [1, 2, 32, 4096], ids=lambda step: f"numbers {step} apart")

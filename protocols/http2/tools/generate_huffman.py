@@ -1,4 +1,4 @@
-"""Write ``l7codecs_http2/_huffman_table.py``: the Huffman code of RFC 7541 Appendix B.
+"""Write ``l7codecs_http2/_hpack/huffman_table.py``: the Huffman code of RFC 7541 Appendix B.
 
 Usage::
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 
-OUTPUT = Path(__file__).resolve().parents[1] / "l7codecs_http2" / "_huffman_table.py"
+OUTPUT = Path(__file__).resolve().parents[1] / "l7codecs_http2" / "_hpack" / "huffman_table.py"
 SYMBOL_COUNT = 257
 LONGEST = 30
 

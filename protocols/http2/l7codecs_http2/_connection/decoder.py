@@ -19,12 +19,11 @@ from mypy_extensions import i64, u8
 from l7codecs import Kind, Limits, ProtocolError, Sender
 from l7codecs.message import Event, Flow
 
-from ._body_reader import BodyReader
-from ._connection import Connection
-from ._frames import END_STREAM, PUSH_PROMISE
-from ._hpack import HeaderBlock
-from ._malformed import find_fault, has_protocol
-from ._messages import (
+from .._frames.frames import END_STREAM, PUSH_PROMISE
+from .._hpack.decoder import HeaderBlock
+from .._hpack.static_table import UNKNOWN_NAME, well_known
+from .._semantics.malformed import find_fault, has_protocol
+from .._semantics.messages import (
     HTTP,
     INTERIM,
     METHOD,
@@ -37,9 +36,10 @@ from ._messages import (
     digits,
     spoken,
 )
-from ._opening import Opening
-from ._static_table import UNKNOWN_NAME, well_known
-from ._streams import CLIENT, CLIENT_DONE, FRAME, IDLE, LAST, OPEN, RESERVED, SERVER, Stream
+from .body_reader import BodyReader
+from .connection import Connection
+from .opening import Opening
+from .streams import CLIENT, CLIENT_DONE, FRAME, IDLE, LAST, OPEN, RESERVED, SERVER, Stream
 
 __all__ = ["Http2Decoder"]
 

@@ -19,8 +19,8 @@ from mypy_extensions import i64, u8
 
 from l7codecs import Unsupported
 
-from ._huffman import encode_huffman, huffman_bits
-from ._static_table import (
+from .huffman import encode_huffman, huffman_bits
+from .static_table import (
     INDEX,
     NO_FIELD,
     SECRET,

@@ -23,10 +23,10 @@ from l7codecs import IncompleteMessage, Kind, LimitExceeded, Limits, ProtocolErr
 from l7codecs.limits import DEFAULT_LIMITS
 from l7codecs.message import Data, Event, Gap
 
-from ._frame_message import FrameMessage
-from ._messages import CONTENT_TYPE, REQUEST, RESPONSE, Http2Message
-from ._protobuf import GrpcTypes, parse_wrapper
-from ._static_table import header_name
+from .._frames.frame_message import FrameMessage
+from .._hpack.static_table import header_name
+from .._semantics.messages import CONTENT_TYPE, REQUEST, RESPONSE, Http2Message
+from .protobuf import GrpcTypes, parse_wrapper
 
 if TYPE_CHECKING:
     import google.protobuf.message

@@ -13,10 +13,10 @@ from mypy_extensions import i64
 from l7codecs import LimitExceeded, Limits, Sender
 from l7codecs.message import Flow
 
-from ._hpack import HpackDecoder
-from ._messages import Http2Message
-from ._settings import DEFAULT_FRAME_SIZE, DEFAULT_TABLE_SIZE, ENABLE_PUSH, HEADER_TABLE_SIZE, MAX_FRAME_SIZE
-from ._streams import CLOSED, Stream, StreamTable
+from .._frames.settings import DEFAULT_FRAME_SIZE, DEFAULT_TABLE_SIZE, ENABLE_PUSH, HEADER_TABLE_SIZE, MAX_FRAME_SIZE
+from .._hpack.decoder import HpackDecoder
+from .._semantics.messages import Http2Message
+from .streams import CLOSED, Stream, StreamTable
 
 __all__ = ["Connection", "EndpointHooks", "Side"]
 

@@ -15,15 +15,12 @@ from mypy_extensions import i64
 from l7codecs import Limits, Message, ProtocolError, Sender, Status, Unsupported
 from l7codecs.message import Data
 
-from ._changes import error_fields
-from ._connection import Connection, EndpointHooks
-from ._frame_message import FrameMessage
-from ._frame_writer import write_frame, write_goaway, write_head, write_reset, write_window_update
-from ._frames import ACK, ERROR_NAMES, PING, PREFACE, SETTINGS
-from ._messages import INTERIM, PROMISE, REQUEST, TRAILERS, Http2Message
-from ._noise import Noise
-from ._requests import LAST_STREAM, Requests
-from ._settings import (
+from .._connection.connection import Connection, EndpointHooks
+from .._connection.streams import CLIENT, CLIENT_DONE, FRAME, OPEN, SERVER, SERVER_DONE
+from .._frames.frame_message import FrameMessage
+from .._frames.frame_writer import write_frame, write_goaway, write_head, write_reset, write_window_update
+from .._frames.frames import ACK, ERROR_NAMES, PING, PREFACE, SETTINGS
+from .._frames.settings import (
     DEFAULT_WINDOW,
     ENABLE_CONNECT_PROTOCOL,
     ENABLE_PUSH,
@@ -35,10 +32,13 @@ from ._settings import (
     MAX_WINDOW,
     setting,
 )
-from ._static_table import HeaderField
-from ._streams import CLIENT, CLIENT_DONE, FRAME, OPEN, SERVER, SERVER_DONE
-from ._windows import Inflow, Inflows
-from ._writer import Outflow, Writer
+from .._frames.windows import Inflow, Inflows
+from .._hpack.static_table import HeaderField
+from .._semantics.messages import INTERIM, PROMISE, REQUEST, TRAILERS, Http2Message
+from .changes import error_fields
+from .noise import Noise
+from .requests import LAST_STREAM, Requests
+from .writer import Outflow, Writer
 
 __all__ = ["Endpoint"]
 

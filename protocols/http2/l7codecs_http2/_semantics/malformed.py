@@ -7,23 +7,8 @@ from typing import Final
 from librt.strings import read_i64_le
 from mypy_extensions import i64
 
-from ._block import HeaderBlock
-from ._messages import (
-    AUTHORITY,
-    HOST,
-    INTERIM,
-    METHOD,
-    PATH,
-    PROMISE,
-    REQUEST,
-    RESPONSE,
-    SCHEME,
-    STATUS,
-    TRAILERS,
-    Http2Message,
-    digits,
-)
-from ._static_table import (
+from .._hpack.block import HeaderBlock
+from .._hpack.static_table import (
     AGAIN,
     CONNECTION,
     LATE_PSEUDO,
@@ -37,6 +22,21 @@ from ._static_table import (
     VALUE_BAD,
     HeaderField,
     well_known,
+)
+from .messages import (
+    AUTHORITY,
+    HOST,
+    INTERIM,
+    METHOD,
+    PATH,
+    PROMISE,
+    REQUEST,
+    RESPONSE,
+    SCHEME,
+    STATUS,
+    TRAILERS,
+    Http2Message,
+    digits,
 )
 
 __all__ = ["find_fault", "has_protocol"]

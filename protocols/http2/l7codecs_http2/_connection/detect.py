@@ -6,11 +6,11 @@ from typing import Final
 
 from l7codecs import Detection, ProtocolError, Verdict
 
-from ._boundary import plausible_header
-from ._frames import HEADER_SIZE, PREFACE
-from ._hpack import HeaderBlock, HpackDecoder
-from ._messages import GRPC, HTTP, spoken
-from ._upgrade import is_upgrade, may_be_upgrade
+from .._frames.boundary import plausible_header
+from .._frames.frames import HEADER_SIZE, PREFACE
+from .._hpack.decoder import HeaderBlock, HpackDecoder
+from .._semantics.messages import GRPC, HTTP, spoken
+from .upgrade import is_upgrade, may_be_upgrade
 
 __all__ = ["detect_grpc", "detect_http2", "detect_triple"]
 

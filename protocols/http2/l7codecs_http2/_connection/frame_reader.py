@@ -17,9 +17,8 @@ from l7codecs import Decoder, LimitExceeded, Limits, ProtocolError, Sender
 from l7codecs.message import Event, Flow, Gap, Opaque
 from l7codecs.pairing import PairingTable
 
-from ._boundary import find_frame
-from ._connection import Connection
-from ._frames import (
+from .._frames.boundary import find_frame
+from .._frames.frames import (
     CONTINUATION,
     DATA,
     END_HEADERS,
@@ -37,7 +36,8 @@ from ._frames import (
     SETTINGS,
     TYPE_NAMES,
 )
-from ._hpack import HeaderBlock
+from .._hpack.decoder import HeaderBlock
+from .connection import Connection
 
 __all__ = ["FrameReader"]
 

@@ -14,18 +14,18 @@ from mypy_extensions import i32, i64, mypyc_attr, u8
 from l7codecs import Headers, Kind, Message, Sender, Status
 from l7codecs.message import AttrValue, Flow
 
-from ._bodies import Calls
-from ._hpack import HeaderBlock
-from ._meaning import (
+from .._frames.windows import Inflow
+from .._hpack.decoder import HeaderBlock
+from .._hpack.static_table import SENSITIVE, HeaderName, header_name, well_known
+from .._hpack.static_table import TRIPLE as TRIPLE_NAME
+from .bodies import Calls
+from .meaning import (
     GRPC_STATUS,
     HTTP_STATUS,
     grpc_timeout_ms,
     split_authority,
     split_rpc_path,
 )
-from ._static_table import SENSITIVE, HeaderName, header_name, well_known
-from ._static_table import TRIPLE as TRIPLE_NAME
-from ._windows import Inflow
 
 __all__ = [
     "GRPC",

@@ -14,7 +14,7 @@ from typing import Final
 from librt.strings import BytesWriter, read_i32_le, read_i64_be, read_i64_le, write_i32_be, write_i64_le
 from mypy_extensions import i32, i64, u8
 
-from ._huffman_table import CODES, SIZES
+from .huffman_table import CODES, SIZES
 
 __all__ = [
     "BAD_OCTET",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._frames import FIXED_SIZES, FLAG_MASKS, HEADER_SIZE, TYPE_NAMES
+from .frames import FIXED_SIZES, FLAG_MASKS, HEADER_SIZE, TYPE_NAMES
 
 __all__ = ["find_frame", "plausible_header"]
 

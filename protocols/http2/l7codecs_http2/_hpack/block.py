@@ -10,7 +10,7 @@ from typing import Final, final
 
 from mypy_extensions import i32, i64, mypyc_attr
 
-from ._static_table import UNKNOWN_NAME, UNKNOWN_VALUE, HeaderField, HeaderName
+from .static_table import UNKNOWN_NAME, UNKNOWN_VALUE, HeaderField, HeaderName
 
 __all__ = ["FAR", "HeaderBlock"]
 

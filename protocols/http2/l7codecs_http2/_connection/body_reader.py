@@ -12,13 +12,13 @@ from mypy_extensions import i64
 from l7codecs import Kind, LimitExceeded, Limits, ProtocolError, Sender
 from l7codecs.message import Data, Event, Flow
 
-from ._connection import Connection
-from ._control_reader import ControlReader
-from ._frames import END_STREAM, HEADER_SIZE, PADDED
-from ._hpack import HeaderBlock
-from ._messages import HTTP, METHOD, REQUEST, RESPONSE, Http2Message
-from ._settings import DEFAULT_FRAME_SIZE
-from ._streams import CLIENT, FRAME, IDLE, LAST, OPEN, RESERVED, SERVER, Stream
+from .._frames.frames import END_STREAM, HEADER_SIZE, PADDED
+from .._frames.settings import DEFAULT_FRAME_SIZE
+from .._hpack.decoder import HeaderBlock
+from .._semantics.messages import HTTP, METHOD, REQUEST, RESPONSE, Http2Message
+from .connection import Connection
+from .control_reader import ControlReader
+from .streams import CLIENT, FRAME, IDLE, LAST, OPEN, RESERVED, SERVER, Stream
 
 __all__ = ["BodyReader"]
 

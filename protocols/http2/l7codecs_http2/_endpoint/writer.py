@@ -19,14 +19,14 @@ from mypy_extensions import i64
 
 from l7codecs import Message
 
-from ._connection import Connection
-from ._frame_writer import write_frame, write_reset
-from ._frames import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS
-from ._hpack_encoder import HpackEncoder
-from ._settings import DEFAULT_FRAME_SIZE, DEFAULT_WINDOW, MAX_WINDOW
-from ._static_table import HeaderField
-from ._streams import CLIENT, FRAME, LAST, SERVER
-from ._windows import Inflow
+from .._connection.connection import Connection
+from .._connection.streams import CLIENT, FRAME, LAST, SERVER
+from .._frames.frame_writer import write_frame, write_reset
+from .._frames.frames import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS
+from .._frames.settings import DEFAULT_FRAME_SIZE, DEFAULT_WINDOW, MAX_WINDOW
+from .._frames.windows import Inflow
+from .._hpack.encoder import HpackEncoder
+from .._hpack.static_table import HeaderField
 
 __all__ = ["Outflow", "Writer"]
 

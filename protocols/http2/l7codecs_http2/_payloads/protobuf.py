@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from l7codecs import L7Error, LimitExceeded, Message, ProtocolError, Unsupported
 
-from ._meaning import binary_metadata
+from .._semantics.meaning import binary_metadata
 
 if TYPE_CHECKING:
     from types import ModuleType

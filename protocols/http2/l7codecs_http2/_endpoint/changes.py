@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from l7codecs import Changes, Status, Unsupported
 
-from ._messages import HTTP, PROMISE, REQUEST, Http2Message
-from ._static_table import HeaderField, header_field
+from .._hpack.static_table import HeaderField, header_field
+from .._semantics.messages import HTTP, PROMISE, REQUEST, Http2Message
 
 __all__ = ["CHANGEABLE", "changed_fields", "error_fields"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from librt.strings import BytesWriter, write_i32_be
 from mypy_extensions import i32, i64, u8
 
-from ._frames import GOAWAY, RST_STREAM, WINDOW_UPDATE
+from .frames import GOAWAY, RST_STREAM, WINDOW_UPDATE
 
 __all__ = ["write_frame", "write_goaway", "write_head", "write_reset", "write_window_update"]
 

@@ -14,9 +14,9 @@ from typing import Final, final
 
 from l7codecs import ProtocolError
 
-from ._hpack import HeaderBlock, HpackDecoder
-from ._messages import digits
-from ._settings import parse_settings
+from .._frames.settings import parse_settings
+from .._hpack.decoder import HeaderBlock, HpackDecoder
+from .._semantics.messages import digits
 
 __all__ = ["Head", "is_upgrade", "may_be_upgrade", "parse_upgrade_settings"]
 

@@ -21,14 +21,14 @@ from l7codecs import Kind, LimitExceeded, Limits, ProtocolError, Sender
 from l7codecs.buffer import Buffer
 from l7codecs.message import Data, Event, Opaque
 
-from ._connection import Connection
-from ._frame_message import FrameMessage, frame_message
-from ._frames import PREFACE
-from ._malformed import find_fault
-from ._messages import HTTP, INTERIM, REQUEST, RESPONSE, Http2Message
-from ._settings import MAX_FRAME_SIZE
-from ._streams import CLIENT, CLIENT_DONE, LAST, OPEN
-from ._upgrade import Head, may_be_upgrade, parse_upgrade_settings
+from .._frames.frame_message import FrameMessage, frame_message
+from .._frames.frames import PREFACE
+from .._frames.settings import MAX_FRAME_SIZE
+from .._semantics.malformed import find_fault
+from .._semantics.messages import HTTP, INTERIM, REQUEST, RESPONSE, Http2Message
+from .connection import Connection
+from .streams import CLIENT, CLIENT_DONE, LAST, OPEN
+from .upgrade import Head, may_be_upgrade, parse_upgrade_settings
 
 __all__ = ["Opening"]
 

@@ -26,10 +26,10 @@ from mypy_extensions import i64
 
 from l7codecs import ProtocolError
 
-from ._block import FAR, HeaderBlock
-from ._huffman import BAD_OCTET, EOS_SEEN, PADDING_LONG, decode_huffman
-from ._literals import LITERAL_SIZE, cached_name, cached_value, keep_name, keep_value, literal_hash
-from ._static_table import (
+from .block import FAR, HeaderBlock
+from .huffman import BAD_OCTET, EOS_SEEN, PADDING_LONG, decode_huffman
+from .literals import LITERAL_SIZE, cached_name, cached_value, keep_name, keep_value, literal_hash
+from .static_table import (
     AGAIN,
     FIELD_OVERHEAD,
     FIRST_MARK,

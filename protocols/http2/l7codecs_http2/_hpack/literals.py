@@ -14,7 +14,7 @@ from typing import Final, final
 from librt.strings import BytesWriter, read_i64_le
 from mypy_extensions import i64, mypyc_attr, u8
 
-from ._static_table import NO_FIELD, NO_NAME, HeaderField, HeaderName
+from .static_table import NO_FIELD, NO_NAME, HeaderField, HeaderName
 
 __all__ = ["LITERAL_SIZE", "cached_name", "cached_value", "keep_name", "keep_value", "literal_hash"]
 

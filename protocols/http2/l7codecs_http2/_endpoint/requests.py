@@ -13,12 +13,12 @@ from mypy_extensions import i64
 
 from l7codecs import Limits, Message, Unsupported
 
-from ._connection import Connection
-from ._messages import Http2Message
-from ._settings import ENABLE_CONNECT_PROTOCOL, MAX_CONCURRENT_STREAMS
-from ._static_table import HeaderField, well_known
-from ._streams import IDLE, Stream
-from ._writer import Outflow, Writer
+from .._connection.connection import Connection
+from .._connection.streams import IDLE, Stream
+from .._frames.settings import ENABLE_CONNECT_PROTOCOL, MAX_CONCURRENT_STREAMS
+from .._hpack.static_table import HeaderField, well_known
+from .._semantics.messages import Http2Message
+from .writer import Outflow, Writer
 
 __all__ = ["LAST_STREAM", "Requests"]
 

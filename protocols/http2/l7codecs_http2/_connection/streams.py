@@ -12,8 +12,8 @@ from typing import Final, final
 
 from mypy_extensions import i32, i64, mypyc_attr, u8
 
-from ._bodies import Body, Calls
-from ._messages import Http2Message
+from .._semantics.bodies import Body, Calls
+from .._semantics.messages import Http2Message
 
 __all__ = ["CLOSED", "TRANSITIONS", "Stream", "StreamTable"]
 

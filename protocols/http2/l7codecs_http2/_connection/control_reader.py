@@ -12,13 +12,13 @@ from mypy_extensions import i64
 from l7codecs import Kind, Limits, Message, ProtocolError, Sender
 from l7codecs.message import Event, Flow
 
-from ._connection import Connection
-from ._frame_message import FrameMessage, frame_message
-from ._frame_reader import FrameReader
-from ._frames import ACK, GOAWAY, PING, PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, error_name
-from ._messages import HTTP, Http2Message
-from ._settings import ENABLE_PUSH, parse_settings
-from ._streams import CLIENT, FRAME, LAST, RESERVED, RESET, SERVER
+from .._frames.frame_message import FrameMessage, frame_message
+from .._frames.frames import ACK, GOAWAY, PING, PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, error_name
+from .._frames.settings import ENABLE_PUSH, parse_settings
+from .._semantics.messages import HTTP, Http2Message
+from .connection import Connection
+from .frame_reader import FrameReader
+from .streams import CLIENT, FRAME, LAST, RESERVED, RESET, SERVER
 
 __all__ = ["ControlReader"]
 

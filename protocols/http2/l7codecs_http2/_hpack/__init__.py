@@ -1,0 +1,1 @@
+"""Header compression (RFC 7541): strings, both tables, blocks of fields. It knows no frames."""

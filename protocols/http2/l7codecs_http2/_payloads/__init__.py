@@ -1,0 +1,1 @@
+"""What gRPC messages say: framing, compression, and protobuf by descriptor."""
