@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+from time import perf_counter
 
 import pytest
 
@@ -38,6 +39,8 @@ from capture_packets import (
     timed,
 )
 from l7codecs.capture import CaptureError, CaptureLimits, Segment, read_streams
+from l7codecs.capture.fragments import Fragments
+from l7codecs.capture.limits import CaptureStatistics
 from l7codecs.message import Sender
 
 REQUEST, ANSWER = b"GET key\r\n", b"$5\r\nvalue\r\n"
@@ -452,6 +455,22 @@ class TestIp:
             opened = reader(pcap(timed(packets[::turn]), link=101))
             assert streams(opened) == {(1, Sender.CLIENT): [REQUEST]}
             assert (opened.statistics.fragments, opened.statistics.fragments_skipped) == (len(packets), 0)
+
+    @pytest.mark.parametrize("hole", [False, True])
+    def test_time_of_fragments_is_linear(self, hole):
+        """A datagram of the largest size in pieces of 8 octets; with a hole at its start it never becomes whole."""
+
+        def seconds(count: int) -> float:
+            fragments = Fragments(CaptureLimits(), CaptureStatistics())
+            order = [count - 1, *range(hole, count - 1)]
+            started = perf_counter()
+            found = [fragments.add(b"key", 8 * at, at < count - 1, b"\x01" * 8, 0) for at in order]
+            taken = perf_counter() - started
+            assert (found[-1] is None) is hole
+            return taken
+
+        small, large = (min(seconds(count) for _ in range(5)) for count in (1000, 8000))
+        assert large < 24 * small
 
     def test_overlapping_fragments(self):
         payload = TALK[3][20:]

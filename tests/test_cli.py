@@ -1,13 +1,20 @@
 """The command as a user runs it: a process of its own, over files made here."""
 
 import gzip
+import io
 import json
+import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
+from fcntl import ioctl
 from pathlib import Path
 
 import pytest
 
+from capture_packets import ACK, PSH, START, ethernet, ipv4, pcap, tcp
 from l7codecs import Sender
 from l7codecs.capture import CaptureWriter
 from l7codecs.cli.table import printable
@@ -217,3 +224,146 @@ def test_the_capture_that_the_demo_shows() -> None:
     answered = {record["request_offset"] for record in found if record["kind"] == "response"}
     assert None not in answered
     assert {"request", "response", "push"} <= {record["kind"] for record in found}
+
+
+PING = b"*1\r\n$4\r\nPING\r\n"
+HELLO = bytes.fromhex("16030100f8010000f40303") + bytes(242)
+HELLO_BACK = bytes.fromhex("16030300500200004c0303") + bytes(74)
+
+
+def midway(path: Path, *pieces: tuple[int, bytes], ports: tuple[int, int] = (30000, 40000)) -> Path:
+    """A capture of one connection without its SYN; 0 and 1 are the ends that send."""
+    ends = [("10.0.0.1", ports[0]), ("10.0.0.2", ports[1])]
+    sequence = [1000, 2000]
+    frames = []
+    for number, (end, octets) in enumerate(pieces):
+        segment = tcp(ends[end], ends[1 - end], sequence[end], sequence[1 - end], PSH | ACK, octets)
+        frames.append((START + number * 1_000_000, ethernet(ipv4(ends[end], ends[1 - end], segment))))
+        sequence[end] += len(octets)
+    path.write_bytes(pcap(frames))
+    return path
+
+
+@pytest.mark.parametrize("asks", [0, 1])
+@pytest.mark.parametrize("option", [(), ("--protocol", "redis")], ids=["detected", "told"])
+def test_who_is_the_client_is_decided_by_what_is_said(tmp_path: Path, asks: int, option: tuple[str, ...]) -> None:
+    path = midway(tmp_path / "a.pcap", (asks, PING), (1 - asks, b"+PONG\r\n"), (asks, PING), (1 - asks, b"+PONG\r\n"))
+    found = records(run("decode", "--format", "jsonl", *option, path).stdout)
+    assert [(record["sender"], record["kind"]) for record in found[:2]] == [
+        ("client", "heartbeat"),
+        ("server", "response"),
+    ]
+    client, _, server = str(found[0]["flow"]).partition(">")
+    assert client == f"10.0.0.{asks + 1}:{(30000, 40000)[asks]}"
+    assert server == f"10.0.0.{2 - asks}:{(40000, 30000)[asks]}"
+    assert found[2]["attributes"]["server.port"] == (40000, 30000)[asks]  # type: ignore[index]
+    assert run("detect", path).stdout.startswith(f"{client}>{server}  redis yes".encode())
+
+
+def test_a_port_breaks_the_tie(tmp_path: Path) -> None:
+    path = midway(tmp_path / "a.pcap", (0, b"nothing that anybody knows\n"), ports=(6379, 50000))
+    found = records(run("decode", "--format", "jsonl", path).stdout)
+    assert all(str(record["flow"]).endswith(":6379") for record in found)
+
+
+@pytest.mark.parametrize("port", [6379, 6380, 443])
+@pytest.mark.parametrize("cut", [0, 1, 3, 5])
+def test_tls_is_told_once(tmp_path: Path, port: int, cut: int) -> None:
+    pieces = [(C, HELLO[:cut]), (C, HELLO[cut:])] if cut else [(C, HELLO)]
+    path = capture(tmp_path / "a.pcap", *pieces, (S, HELLO_BACK), (C, b"\x17\x03\x03\0\x05abcde"), port=port)
+    for option in ([], ["--protocol", "redis"]):
+        (only,) = records(run("decode", "--strict", "--format", "jsonl", *option, path).stdout)
+        assert (only["protocol"], only["kind"], only["sender"]) == ("tls", "encrypted", "client")
+    assert b" tls " in run("decode", path).stdout
+    assert b"tls: its messages cannot be read" in run("detect", path).stdout
+
+
+def test_what_only_begins_like_tls_is_decoded(tmp_path: Path) -> None:
+    path = capture(tmp_path / "a.pcap", (C, b"\x16\x03\x01"), (C, b"\0\xf8\x09"), (S, b"-ERR Protocol error\r\n"))
+    assert [record["protocol"] for record in records(run("decode", "--format", "jsonl", path).stdout)] == ["redis"] * 2
+
+
+LONG = "averylongkey:" + "x" * 60
+
+
+@pytest.fixture
+def wordy(tmp_path: Path) -> Path:
+    return capture(
+        tmp_path / "long.pcap", (C, b"*2\r\n$3\r\nGET\r\n$73\r\n" + LONG.encode() + b"\r\n"), (S, b"+OK\r\n")
+    )
+
+
+def test_nothing_is_cut_in_a_pipe(wordy: Path) -> None:
+    assert LONG in run("decode", wordy).stdout.decode()
+
+
+def test_a_terminal_gets_what_fits_it(wordy: Path) -> None:
+    for columns, whole in ((100, False), (300, True)):
+        leader, follower = pty.openpty()
+        ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+        environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
+        command = [sys.executable, "-m", "l7codecs", "decode", "--no-progress", str(wordy)]
+        subprocess.run(command, stdout=follower, timeout=60, check=True, env=environment)
+        os.close(follower)
+        shown = os.read(leader, 65536).decode()
+        os.close(leader)
+        assert (LONG in shown) is whole
+        assert ("…" in shown) is not whole
+
+
+@pytest.mark.parametrize("form", ["jsonl", "table"])
+@pytest.mark.parametrize("packed", ["pcap", "pcapng", "gzip"])
+def test_what_is_complete_is_shown_while_input_pauses(tmp_path: Path, form: str, packed: str) -> None:
+    commands = [b"*2\r\n$3\r\nGET\r\n$1\r\n%d\r\n" % number for number in range(3)]
+    path = tmp_path / "a.pcap"
+    capture(path, *((C, command) for command in commands), close=False)
+    octets = path.read_bytes()
+    ends = [octets.index(command) + len(command) for command in commands]
+    if packed == "pcapng":
+        frames = read_frames(octets)
+        blocks = [struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)]
+        blocks[0] += struct.pack("<IIHHII", 1, 20, 1, 0, 0, 20)
+        for frame in frames:
+            lack = -len(frame) % 4
+            total = 32 + len(frame) + lack
+            head = struct.pack("<IIIIIII", 6, total, 0, 0, 0, len(frame), len(frame))
+            blocks.append(head + frame + bytes(lack) + struct.pack("<I", total))
+        pieces = [b"".join(blocks[: -len(commands) + 1]), *blocks[len(blocks) - len(commands) + 1 :]]
+    else:
+        pieces = [octets[: ends[0]], octets[ends[0] : ends[1]], octets[ends[1] :]]
+    if packed == "gzip":
+        stored = io.BytesIO()
+        packer = gzip.GzipFile(fileobj=stored, mode="wb")
+        flushed = []
+        for piece in pieces:
+            packer.write(piece)
+            packer.flush()
+            flushed.append(stored.getvalue())
+            stored.seek(0)
+            stored.truncate()
+        pieces = flushed
+    command = [sys.executable, "-m", "l7codecs", "decode", "--protocol", "redis", "--format", form, "-"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            if form == "table":
+                process.stdout.readline()
+            for number, piece in enumerate(pieces):
+                process.stdin.write(piece)
+                process.stdin.flush()
+                assert b"GET" in (line := process.stdout.readline()), number  # waits for ever where nothing is shown
+                assert b"%d" % number in line
+        finally:
+            process.kill()
+
+
+def read_frames(octets: bytes) -> list[bytes]:
+    """The frames of a little-endian pcap."""
+    frames = []
+    at = 24
+    while at < len(octets):
+        size = int.from_bytes(octets[at + 8 : at + 12], "little")
+        frames.append(octets[at + 16 : at + 16 + size])
+        at += 16 + size
+    return frames

@@ -7,7 +7,7 @@ from mypy_extensions import mypyc_attr
 
 from l7codecs.message import Sender
 
-__all__ = ["Closed", "Connection", "Ended", "Hole", "Opened", "Segment", "StreamEvent"]
+__all__ = ["Closed", "Connection", "Ended", "Hole", "Opened", "Segment", "StreamEvent", "oriented"]
 
 
 @final
@@ -93,6 +93,19 @@ class Closed(StreamEvent):
         self.connection = connection
         self.time = time
         self.reason = reason
+
+
+def oriented(event: StreamEvent, connection: Connection) -> StreamEvent:
+    """Return `event` as one of `connection`, which is its own the other way round."""
+    if isinstance(event, Segment):
+        return Segment(connection, event.sender.other, event.time, event.data)
+    if isinstance(event, Hole):
+        return Hole(connection, event.sender.other, event.time, event.size)
+    if isinstance(event, Ended):
+        return Ended(connection, event.sender.other, event.time)
+    if isinstance(event, Closed):
+        return Closed(connection, event.time, event.reason)
+    return Opened(connection, event.time)
 
 
 def read_endpoints(key: bytes) -> tuple[tuple[str, int], tuple[str, int]]:

@@ -19,6 +19,8 @@ class _Datagram:
         self.time = time
         self.octets = bytearray()
         self.seen = bytearray()
+        #: Octets below `size` that have not come; without a meaning while that is not known.
+        self.missing = 0
         self.size = -1
         self.fragment_count = 0
 
@@ -48,13 +50,13 @@ class Fragments:
                 self._drop(next(iter(self._datagrams)))
             datagram = self._datagrams[key] = _Datagram(time)
         datagram.fragment_count += 1
-        if not more and datagram.size < 0:
-            datagram.size = end
         if len(datagram.octets) < end:
             lack = bytes(end - len(datagram.octets))
             datagram.octets += lack
             datagram.seen += lack
         seen = datagram.seen[offset:end]
+        if datagram.size > offset:
+            datagram.missing -= seen.count(0, 0, datagram.size - offset)
         if any(seen):
             for index, known in enumerate(seen):
                 if not known:
@@ -62,7 +64,10 @@ class Fragments:
         else:
             datagram.octets[offset:end] = data
         datagram.seen[offset:end] = b"\1" * len(data)
-        if datagram.size < 0 or len(datagram.octets) < datagram.size or not all(datagram.seen[: datagram.size]):
+        if not more and datagram.size < 0:
+            datagram.size = end
+            datagram.missing = datagram.seen.count(0, 0, end)
+        if datagram.size < 0 or datagram.missing > 0:
             return None
         del self._datagrams[key]
         return bytes(datagram.octets[: datagram.size])

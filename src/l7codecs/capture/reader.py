@@ -1,7 +1,7 @@
 """A capture file -> the events of its TCP connections, in capture order."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from types import TracebackType
 from typing import BinaryIO
 
@@ -25,17 +25,19 @@ class StreamReader:
         *,
         limits: CaptureLimits | None = None,
         server_ports: Collection[int] = (),
+        on_pause: Callable[[], None] | None = None,
     ) -> None:
         """Open the file and read its header.
 
         `source` is a path, "-" for standard input, or an open binary file, which need not be seekable and stays open.
-        `server_ports` tells servers from clients on connections whose start is not in the capture.
+        `server_ports` tells servers from clients on connections whose start is not in the capture. `on_pause` is called
+        before every wait for more of a pipe, when all events that are complete have been yielded.
 
         Raises CaptureError if it cannot be opened or is not a capture.
         """
         limits = limits or CaptureLimits()
         self.statistics = CaptureStatistics()
-        self._source = open_source(source)
+        self._source = open_source(source, on_pause)
         self._flows = Flows(limits, self.statistics, frozenset(server_ports))
         self._dissector = Dissector(self._flows, limits, self.statistics)
         try:
@@ -103,6 +105,7 @@ def read_streams(
     *,
     limits: CaptureLimits | None = None,
     server_ports: Collection[int] = (),
+    on_pause: Callable[[], None] | None = None,
 ) -> StreamReader:
     """Open a capture and return the iterator over its events; see `StreamReader`."""
-    return StreamReader(source, limits=limits, server_ports=server_ports)
+    return StreamReader(source, limits=limits, server_ports=server_ports, on_pause=on_pause)

@@ -46,6 +46,14 @@ def record_of(decoded: Decoded) -> Record | None:
             "expected": error.expected,
         }
     event = decoded.event
+    if event is None:
+        return {
+            "time": decoded.time / 1e9,
+            "flow": decoded.connection.flow,
+            "protocol": decoded.protocol,
+            "sender": _SENDERS[decoded.sender],
+            "kind": "encrypted",
+        }
     if isinstance(event, Message):
         return _message(decoded, event)
     if isinstance(event, Gap) and event.size > 0:

@@ -2,7 +2,10 @@
 
 Which protocol a connection speaks is decided by the caller's word (for all, or for a port), else by what it says, with
 the port that a protocol is
-registered for where that proves nothing. A connection that was joined midway starts as after lost octets.
+registered for where that proves nothing. A connection that was joined midway starts as after lost octets; who is its client is
+decided with the protocol: both ways round are asked, and the ports only break a tie.
+
+A connection that begins with a handshake of TLS is told once, whatever its port, and not decoded.
 """
 
 from __future__ import annotations
@@ -10,22 +13,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import final
 
-from l7codecs.capture.events import Closed, Connection, Ended, Hole, Opened, Segment, StreamEvent
-from l7codecs.detect import decide, detect
+from l7codecs.capture.events import Closed, Connection, Ended, Hole, Opened, Segment, StreamEvent, oriented
+from l7codecs.capture.tls import begins_tls
+from l7codecs.detect import Candidate, decide, detect
 from l7codecs.errors import ProtocolError
 from l7codecs.limits import DEFAULT_LIMITS, Limits
 from l7codecs.message import Event, Sender
-from l7codecs.protocol import Protocol
+from l7codecs.protocol import Protocol, Verdict
 from l7codecs.session import Session
 
-__all__ = ["Decoded", "decode_streams"]
+__all__ = ["Decoded", "decode_streams", "rank"]
 
 
 @final
 class Decoded:
     """One event of a session, or the error that ended one direction of it.
 
-    ``time`` is ns since 1970 (UTC), that of the packet that completed it; exactly one of ``event`` and ``error`` is set.
+    ``time`` is ns since 1970 (UTC), that of the packet that completed it; exactly one of ``event`` and ``error`` is set. Neither:
+    the connection is encrypted by ``protocol``, and nothing more comes of it.
     """
 
     __slots__ = ("connection", "error", "event", "protocol", "sender", "time")
@@ -60,14 +65,14 @@ class _Conversation:
         self._waiting: list[StreamEvent] = []
         self._first = dict.fromkeys(Sender, b"")
         self._ignored = False
-        protocol = choice.told(connection)
-        if protocol is not None:
-            self._open(protocol)
+        self._swapped = False
 
     def take(self, item: StreamEvent) -> Iterator[Decoded]:
         """What comes of the next item of this connection."""
         if self._ignored:
             return
+        if self._swapped:
+            item = oriented(item, self.connection)
         if self._session is not None:
             yield from self._decode(self._session, item)
             return
@@ -79,8 +84,24 @@ class _Conversation:
             cap = self._choice.limits.detection
             first = self._first[item.sender] = (self._first[item.sender] + item.data)[:cap]
             final = len(first) >= cap
-        protocol = self._choice.detected(self.connection, self._first[Sender.CLIENT], self._first[Sender.SERVER], final)
+        handshakes = {sender: begins_tls(octets) for sender, octets in self._first.items()}
+        for sender, begins in handshakes.items():
+            if begins:
+                self._ignored = True
+                self._waiting.clear()
+                yield Decoded(self.connection, "tls", sender, item.time, None, None)
+                return
+        if not final and any(self._first[sender] and begins is None for sender, begins in handshakes.items()):
+            return
+        protocol, swapped = self._choice.made(
+            self.connection, self._first[Sender.CLIENT], self._first[Sender.SERVER], final
+        )
         if protocol is not None:
+            if swapped:
+                self._swapped = True
+                connection = self.connection
+                self.connection = Connection(connection.id, connection.server, connection.client, midstream=True)
+                self._waiting = [oriented(earlier, self.connection) for earlier in self._waiting]
             session = self._open(protocol)
             for earlier in self._waiting:
                 yield from self._decode(session, earlier)
@@ -136,16 +157,40 @@ class _Choice:
         """What the caller says."""
         return self._protocol or self._ports.get(connection.server[1]) or self._ports.get(connection.client[1])
 
-    def detected(self, connection: Connection, client: bytes, server: bytes, final: bool) -> Protocol | None:
-        """What the first octets say; in the end, where nothing is certain, the protocol that the server's port is registered for."""
-        candidates = detect(client, server, self._protocols)
+    def made(self, connection: Connection, client: bytes, server: bytes, final: bool) -> tuple[Protocol | None, bool]:
+        """What is told, else what the first octets say; in the end, where nothing is certain, what the server's port is registered for.
+
+        And whether who seemed to be the server is the client.
+        """
+        told = self.told(connection)
+        if told is not None and not connection.midstream:
+            return told, False
+        candidates, reverse = rank(connection, client, server, self._protocols if told is None else [told])
         name = decide(candidates, final or not candidates)
+        if name is None:
+            return None, False
+        best = next((candidate for candidate in candidates if candidate.verdict is Verdict.YES), None)
+        swapped = any(candidate is best for candidate in reverse)
+        if told is not None:
+            return told, swapped
         for protocol in self._protocols:
             if protocol.name == name:
-                return protocol
-        if name == "":
-            return self._registered.get(connection.server[1])
-        return None
+                return protocol, swapped
+        return self._registered.get(connection.server[1]), False
+
+
+def rank(
+    connection: Connection, client: bytes, server: bytes, protocols: list[Protocol]
+) -> tuple[list[Candidate], list[Candidate]]:
+    """Every protocol that does not say NO to the first octets, best first; and which of these take the client for the server.
+
+    Only of a connection that was joined midway both ways round are asked.
+    """
+    candidates = detect(client, server, protocols)
+    reverse = detect(server, client, protocols) if connection.midstream else []
+    candidates += reverse
+    candidates.sort(key=lambda item: (-item.score, item.verdict is Verdict.MORE))
+    return candidates, reverse
 
 
 def decode_streams(

@@ -6,9 +6,11 @@ Nothing here seeks, so a pipe will do. A pipe is read as its octets come: a live
 import gzip
 import io
 import os
+import select
 import stat
 import sys
 import zlib
+from collections.abc import Callable
 from typing import BinaryIO, cast
 
 from l7codecs.capture.errors import CaptureError
@@ -22,8 +24,9 @@ GZIP_MAGIC = b"\x1f\x8b"
 class _Counted(io.RawIOBase):
     """Read a raw file, count its octets, and give back those that were peeked at."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, file: BinaryIO, on_pause: Callable[[], None] | None) -> None:
+        self._on_pause = on_pause
+        self._descriptor = _descriptor(file) if on_pause is not None else None
         self._read_some = getattr(file, "read1", file.read)
         self._peeked = b""
         self.octets_read = 0
@@ -39,6 +42,8 @@ class _Counted(io.RawIOBase):
 
     def take(self, size: int) -> bytes:
         """Read what is there, `size` octets at most; empty at the end."""
+        if self._on_pause is not None and self._descriptor is not None and not _is_ready(self._descriptor):
+            self._on_pause()
         chunk = cast("bytes | None", self._read_some(size))
         if chunk is None:
             raise BlockingIOError("the file is non-blocking, expected one that waits for its octets")
@@ -61,12 +66,15 @@ class _Counted(io.RawIOBase):
 class Source:
     """Hand out the octets of one capture in chunks, decompressed."""
 
-    def __init__(self, name: str, file: BinaryIO, *, close: bool) -> None:
-        """Read from `file`, which is closed at the end if `close`; CaptureError where it cannot be read."""
+    def __init__(self, name: str, file: BinaryIO, *, close: bool, on_pause: Callable[[], None] | None = None) -> None:
+        """Read from `file`, which is closed at the end if `close`; CaptureError where it cannot be read.
+
+        `on_pause` is called before every wait for octets.
+        """
         self.name = name
         self._file = file
         self._close = close
-        self._raw = _Counted(file)
+        self._raw = _Counted(file, on_pause)
         self._packed: gzip.GzipFile | None = None
         #: Octets of the file as it is stored, None where that is not known (a pipe).
         self.total_size = _regular_size(file)
@@ -101,18 +109,34 @@ class Source:
             self._file.close()
 
 
-def open_source(source: "str | os.PathLike[str] | BinaryIO") -> Source:
+def open_source(source: "str | os.PathLike[str] | BinaryIO", on_pause: Callable[[], None] | None = None) -> Source:
     """Open a path, "-" for standard input, or take an open binary file; CaptureError if it cannot be opened."""
     if isinstance(source, (str, os.PathLike)):
         name = os.fspath(source)
         if name == "-":
-            return Source("standard input", sys.stdin.buffer, close=False)
+            return Source("standard input", sys.stdin.buffer, close=False, on_pause=on_pause)
         try:
-            return Source(name, open(name, "rb", buffering=0), close=True)
+            return Source(name, open(name, "rb", buffering=0), close=True, on_pause=on_pause)
         except OSError as error:
             raise CaptureError(name, _reason(error)) from error
     given = getattr(source, "name", None)
-    return Source(given if isinstance(given, str) else "capture", source, close=False)
+    return Source(given if isinstance(given, str) else "capture", source, close=False, on_pause=on_pause)
+
+
+def _descriptor(file: BinaryIO) -> int | None:
+    """Return the file's descriptor, None where it has none: then nothing is waited for."""
+    try:
+        return file.fileno()
+    except (OSError, AttributeError, ValueError):
+        return None
+
+
+def _is_ready(descriptor: int) -> bool:
+    """Tell whether reading will not wait; False also where the system cannot tell (a pipe on Windows)."""
+    try:
+        return bool(select.select([descriptor], [], [], 0)[0])
+    except (OSError, ValueError):
+        return False
 
 
 def _regular_size(file: BinaryIO) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 
@@ -15,7 +16,7 @@ from l7codecs.capture.records import Record, record_of, text_of
 from l7codecs.capture.sessions import decode_streams
 from l7codecs.cli.errors import UsageError
 from l7codecs.cli.progress import tracked
-from l7codecs.cli.table import HEADING, row_of
+from l7codecs.cli.table import heading, row_of, widths
 
 __all__ = ["run"]
 
@@ -31,14 +32,14 @@ def run(options: argparse.Namespace) -> int:
     for problem in broken:
         print(f"l7codecs: {problem}", file=sys.stderr)
     server_ports = {port for protocol in protocols for port in protocol.ports} | set(ports)
-    write = _jsonl if options.format == "jsonl" else _table
+    output = _Output(_json_line if options.format == "jsonl" else _table_lines())
     status = 0
     for name in options.files:
         try:
-            with read_streams(name, server_ports=server_ports) as reader:
+            with read_streams(name, server_ports=server_ports, on_pause=output.flush) as reader:
                 streams = reader if options.no_progress else tracked(reader)
                 records = _records(streams, protocols, chosen, ports)
-                if write(records) and options.strict:
+                if output.write(records) and options.strict:
                     status = max(status, 1)
         except CaptureError as error:
             sys.stdout.flush()
@@ -73,36 +74,43 @@ def _records(
             yield record
 
 
-def _write(records: Iterable[Record], line: Callable[[Record], bytes]) -> bool:
-    """Write a line for each record; True if there was an error among them. What was decoded before a damaged place is written."""
-    errors = False
-    lines: list[bytes] = []
-    output = sys.stdout.buffer
-    try:
-        for record in records:
-            errors = errors or record["kind"] == "error"
-            lines.append(line(record))
-            if len(lines) >= _FLUSH:
-                output.write(b"".join(lines))
-                lines.clear()
-    finally:
-        output.write(b"".join(lines))
-        output.flush()
-    return errors
+class _Output:
+    """Lines on standard output, gathered while input comes without a pause."""
+
+    def __init__(self, line: Callable[[Record], bytes]) -> None:
+        self._line = line
+        self._lines: list[bytes] = []
+
+    def write(self, records: Iterable[Record]) -> bool:
+        """Write a line for each record; True if there was an error among them. What was decoded before a damaged place is written."""
+        errors = False
+        try:
+            for record in records:
+                errors = errors or record["kind"] == "error"
+                self._lines.append(self._line(record))
+                if len(self._lines) >= _FLUSH:
+                    self._hand_over()
+        finally:
+            self.flush()
+        return errors
+
+    def flush(self) -> None:
+        """Let everything so far be seen."""
+        self._hand_over()
+        sys.stdout.buffer.flush()
+
+    def _hand_over(self) -> None:
+        lines = b"".join(self._lines)
+        self._lines.clear()
+        sys.stdout.buffer.write(lines)
 
 
 def _json_line(record: Record) -> bytes:
     return orjson.dumps(record, default=text_of, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _table_line(record: Record) -> bytes:
-    return row_of(record).encode("utf-8", "backslashreplace")
-
-
-def _jsonl(records: Iterable[Record]) -> bool:
-    return _write(records, _json_line)
-
-
-def _table(records: Iterable[Record]) -> bool:
-    print(HEADING, flush=True)
-    return _write(records, _table_line)
+def _table_lines() -> Callable[[Record], bytes]:
+    """Print the heading; returns what makes the line of a record."""
+    layout = widths(shutil.get_terminal_size().columns if sys.stdout.isatty() else None)
+    print(heading(layout), flush=True)
+    return lambda record: row_of(record, layout).encode("utf-8", "backslashreplace")

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 
 import orjson
 
-from l7codecs import Candidate, Limits, Protocol, Sender, detect, load_protocols
+from l7codecs import Candidate, Limits, Protocol, Sender, load_protocols
 from l7codecs.capture import CaptureError, Closed, Connection, Segment, StreamReader, read_streams
+from l7codecs.capture.sessions import rank
+from l7codecs.capture.tls import begins_tls
 from l7codecs.cli.table import printable
 
 __all__ = ["run"]
@@ -25,8 +27,9 @@ def run(options: argparse.Namespace) -> int:
     for name in options.files:
         try:
             with read_streams(name, server_ports=server_ports) as reader:
-                for connection, candidates in _detected(reader, protocols):
-                    print(_json(connection, candidates) if options.json else _text(connection, candidates))
+                for connection, candidates, encrypted in _detected(reader, protocols):
+                    line = _json if options.json else _text
+                    print(line(connection, candidates, encrypted))
         except CaptureError as error:
             sys.stdout.flush()
             print(f"l7codecs: {error}", file=sys.stderr)
@@ -34,8 +37,11 @@ def run(options: argparse.Namespace) -> int:
     return status
 
 
-def _detected(reader: StreamReader, protocols: list[Protocol]) -> Iterator[tuple[Connection, list[Candidate]]]:
-    """Every connection with its candidates, when it ends; only the first octets of each direction are kept."""
+def _detected(reader: StreamReader, protocols: list[Protocol]) -> Iterator[tuple[Connection, list[Candidate], bool]]:
+    """Every connection with its candidates, and whether it is encrypted, when it ends; only the first octets of each direction are kept.
+
+    Where it was joined midway, who is its client is as the best candidate says.
+    """
     cap = Limits().detection
     first: dict[int, dict[Sender, bytes]] = {}
     for event in reader:
@@ -45,17 +51,28 @@ def _detected(reader: StreamReader, protocols: list[Protocol]) -> Iterator[tuple
                 seen[event.sender] = (seen[event.sender] + event.data)[:cap]
         elif isinstance(event, Closed) and event.connection.id in first:
             seen = first.pop(event.connection.id)
-            yield event.connection, detect(seen[Sender.CLIENT], seen[Sender.SERVER], protocols)
+            connection = event.connection
+            if any(begins_tls(octets) for octets in seen.values()):
+                yield connection, [], True
+                continue
+            candidates, reverse = rank(connection, seen[Sender.CLIENT], seen[Sender.SERVER], protocols)
+            if candidates and any(candidates[0] is candidate for candidate in reverse):
+                connection = Connection(connection.id, connection.server, connection.client, midstream=True)
+                yield connection, reverse, False
+            else:
+                yield connection, [each for each in candidates if all(each is not other for other in reverse)], False
 
 
-def _json(connection: Connection, candidates: list[Candidate]) -> str:
+def _json(connection: Connection, candidates: list[Candidate], encrypted: bool) -> str:
     ranked = [
         {"protocol": c.protocol, "verdict": c.verdict.value, "score": c.score, "reason": c.reason} for c in candidates
     ]
-    return orjson.dumps({"flow": connection.flow, "candidates": ranked}).decode()
+    return orjson.dumps({"flow": connection.flow, "candidates": ranked, "encrypted": encrypted}).decode()
 
 
-def _text(connection: Connection, candidates: list[Candidate]) -> str:
+def _text(connection: Connection, candidates: list[Candidate], encrypted: bool) -> str:
+    if encrypted:
+        return f"{connection.flow}  tls: its messages cannot be read"
     if not candidates:
         return f"{connection.flow}  unknown: no registered protocol claims it"
     ranked = [
