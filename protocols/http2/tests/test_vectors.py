@@ -103,7 +103,7 @@ TRIPLE: dict[str, tuple[dict[str, object], str, tuple[object, object], str | Non
     "triple-bidi": (PYTHON, "OK", (4, 3), None),
     "triple-error": (PYTHON, "INTERNAL", (2, 0), "INTERNAL"),
     "triple-java-unary": (JAVA, "OK", (1, 1), None),
-    "triple-java-exception": (JAVA, "OK", (1, 1), None),
+    "triple-java-exception": (JAVA, "UNKNOWN", (1, 1), "BIZ_EXCEPTION"),
     "triple-java-many": (JAVA, "OK", (1, 3), None),
     "triple-java-both": (JAVA, "OK", (2, 2), None),
     "triple-java-http": (HTTP, "OK", (None, None), None),
@@ -165,7 +165,7 @@ def test_triple_without_its_headers_is_grpc() -> None:
 
 
 def test_times_and_exceptions_of_dubbo() -> None:
-    """Times in ms; an exception that Java's method throws is told by the response, beside the status OK."""
+    """Times in ms; an exception that Java's method throws is told by the response, beside grpc-status 0."""
     assert Conversation(VECTORS["triple-unary"]).call.request.attributes["grpc.timeout_ms"] == 1500
     assert Conversation(VECTORS["triple-java-unary"]).call.request.attributes["grpc.timeout_ms"] == 3000
     codes = {

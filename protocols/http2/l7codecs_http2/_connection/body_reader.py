@@ -124,6 +124,8 @@ class BodyReader(ControlReader):
             body.count_messages(octets, first, last)
         if ends:
             stream.move(self.who, LAST)
+            if head.framed and self.who == SERVER:
+                head.settle(None)  # no trailers come: it is no success
             self.check_length(head, stream, self.buffer.offset)
             self.connection.close_if_done(stream)
         elif body.octets > body.declared >= 0:

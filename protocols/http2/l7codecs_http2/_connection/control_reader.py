@@ -9,7 +9,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from l7codecs import Kind, Limits, Message, ProtocolError, Sender
+from l7codecs import Kind, Limits, Message, ProtocolError, Sender, Status
 from l7codecs.message import Event, Flow
 
 from .._frames.frame_message import FrameMessage, frame_message
@@ -120,6 +120,7 @@ class ControlReader(FrameReader):
         code = error_name(self.number(0))
         stream = connection.streams.get(self.stream)
         request: Http2Message | None = None
+        outcome: Status | None = None
         if stream is None:
             if self.is_idle():
                 self.error_here(
@@ -131,6 +132,9 @@ class ControlReader(FrameReader):
                 connection.forget_cut(self.stream)
         else:
             request = stream.request
+            if stream.allows(SERVER, FRAME):
+                # The answer is cut, and NO_ERROR is no success.
+                outcome = Status.CANCELLED if self.who == CLIENT else Status.INTERNAL
             if stream.response is None and self.who == CLIENT:
                 connection.count_reset(self.side, self.buffer.message_offset)
             if stream.allows(1 - self.who, FRAME):
@@ -143,6 +147,7 @@ class ControlReader(FrameReader):
         if connection.endpoint is not None:
             connection.endpoint.on_reset(self.stream, self.buffer.message_offset)
         message = self.frame_message(Kind.RESET, self.stream, "RST_STREAM", request, code)
+        message.outcome = outcome
         if request is not None:
             message.flow = connection.flows[i64(request.speaks)]
         return message

@@ -24,6 +24,8 @@ from .._hpack.decoder import HeaderBlock
 from .._hpack.static_table import UNKNOWN_NAME, well_known
 from .._semantics.malformed import find_fault, has_protocol
 from .._semantics.messages import (
+    GRPC,
+    GRPC_STATUS_NAME,
     HTTP,
     INTERIM,
     METHOD,
@@ -32,6 +34,7 @@ from .._semantics.messages import (
     RESPONSE,
     STATUS,
     TRAILERS,
+    TRIPLE,
     Http2Message,
     digits,
     spoken,
@@ -134,9 +137,11 @@ class Http2Decoder(BodyReader):
         if role != REQUEST and request is not None:
             speaks = request.speaks
             if speaks == HTTP and not request.certain:
-                speaks = spoken(block)
-        elif role == REQUEST or self.who == SERVER:
+                speaks = self._spoken_late(stream, block)
+        elif role == REQUEST:
             speaks = spoken(block)
+        elif self.who == SERVER:
+            speaks = self._spoken_late(stream, block)
         message = Http2Message(
             connection.flows[i64(speaks)], self.sender, _KINDS[i64(role)], offset, octets, start, stop,
             not ends and (role == REQUEST or role == RESPONSE),
@@ -164,6 +169,8 @@ class Http2Decoder(BodyReader):
             self.check_length(message, stream, offset)
             if self.who == SERVER and message.framed:
                 message.note(None, stream.calls())
+                if speaks == TRIPLE or block.get(GRPC_STATUS_NAME) is None or message.grpc_status is None:
+                    message.settle(stream.response)
         connection.close_if_done(stream)
         return message
 
@@ -179,6 +186,17 @@ class Http2Decoder(BodyReader):
         if status is None:
             return TRAILERS if self.connection.joined and _pseudo_are_known(block) else RESPONSE
         return INTERIM if status.known and len(status.value) == 3 and status.value[0] == 0x31 else RESPONSE
+
+    def _spoken_late(self, stream: Stream, block: HeaderBlock) -> u8:
+        """What a stream speaks whose request is not wholly known: what this block of the server's says, or its response did."""
+        speaks = spoken(block)
+        if speaks == HTTP:
+            response = stream.response
+            if response is not None:
+                speaks = response.speaks
+            if speaks == HTTP and block.get(GRPC_STATUS_NAME) is not None:
+                speaks = GRPC
+        return speaks
 
     def _promise(self, block: HeaderBlock, octets: bytes, start: i64, stop: i64, offset: i64) -> Event:
         """PUSH_PROMISE: the request that the server answers without being asked (RFC 9113 §8.4)."""

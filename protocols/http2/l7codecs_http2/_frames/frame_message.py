@@ -46,6 +46,8 @@ class FrameMessage(Message):
         self.name = name
         self.code = code
         """The name of the error code, of RST_STREAM and GOAWAY; of a frame that its stream does not allow, the code that it earns."""
+        self.outcome: Status | None = None
+        """Of RST_STREAM with NO_ERROR: what it means for the call; None where the answer was complete, or is not known."""
 
     @property
     def stream_id(self) -> int | None:
@@ -64,11 +66,11 @@ class FrameMessage(Message):
     def status(self) -> Status | None:
         if self.kind is not Kind.RESET:
             return None
-        return _RESET_STATUS.get(self.code or "", Status.UNKNOWN)
+        return self.outcome if self.code == "NO_ERROR" else _RESET_STATUS.get(self.code or "", Status.UNKNOWN)
 
     @property
     def error(self) -> str | None:
-        return None if self.code == "NO_ERROR" else self.code
+        return None if self.code == "NO_ERROR" and self.outcome is None else self.code
 
     @property
     def payload(self) -> bytes:
@@ -82,12 +84,12 @@ class FrameMessage(Message):
             attributes["http2.stream_id"] = int(self.stream)
         if self.code is not None:
             attributes["http2.error_code"] = self.code
-            if self.code != "NO_ERROR":
-                attributes["error.type"] = self.code
+            error = self.error
+            if error is not None:
+                attributes["error.type"] = error
 
 
 _RESET_STATUS: Final = {
-    "NO_ERROR": Status.OK,
     "CANCEL": Status.CANCELLED,
     "REFUSED_STREAM": Status.UNAVAILABLE,
     "ENHANCE_YOUR_CALM": Status.RESOURCE_EXHAUSTED,

@@ -1,4 +1,4 @@
-"""What texts of HTTP and gRPC mean.
+"""What texts and numbers of HTTP, gRPC and Triple mean.
 
 gRPC over HTTP/2 (grpc/grpc, doc/PROTOCOL-HTTP2.md): the path is ``/`` service ``/`` method; ``grpc-timeout`` is at
 most eight digits and a unit.
@@ -12,7 +12,16 @@ from typing import Final
 
 from l7codecs import Message, ProtocolError, Status
 
-__all__ = ["GRPC_STATUS", "HTTP_STATUS", "binary_metadata", "grpc_timeout_ms", "split_authority", "split_rpc_path"]
+__all__ = [
+    "EXCEPTIONS",
+    "GRPC_STATUS",
+    "HTTP_STATUS",
+    "binary_metadata",
+    "grpc_status_of_http",
+    "grpc_timeout_ms",
+    "split_authority",
+    "split_rpc_path",
+]
 
 GRPC_STATUS: Final = tuple(status.name for status in Status)
 
@@ -35,6 +44,35 @@ HTTP_STATUS: Final[dict[int, Status]] = {
 }
 """Every other status: OK below 400, INVALID_ARGUMENT below 500, then INTERNAL."""
 
+_GRPC_OF_HTTP: Final[dict[int, Status]] = {
+    400: Status.INTERNAL,
+    401: Status.UNAUTHENTICATED,
+    403: Status.PERMISSION_DENIED,
+    404: Status.UNIMPLEMENTED,
+    429: Status.UNAVAILABLE,
+    502: Status.UNAVAILABLE,
+    503: Status.UNAVAILABLE,
+    504: Status.UNAVAILABLE,
+}
+
+EXCEPTIONS: Final[dict[int, tuple[str, Status]]] = {
+    0: ("UNKNOWN_EXCEPTION", Status.UNKNOWN),
+    1: ("NETWORK_EXCEPTION", Status.UNAVAILABLE),
+    2: ("TIMEOUT_EXCEPTION", Status.DEADLINE_EXCEEDED),
+    3: ("BIZ_EXCEPTION", Status.UNKNOWN),
+    4: ("FORBIDDEN_EXCEPTION", Status.PERMISSION_DENIED),
+    5: ("SERIALIZATION_EXCEPTION", Status.INTERNAL),
+    6: ("NO_INVOKER_AVAILABLE_AFTER_FILTER", Status.UNAVAILABLE),
+    7: ("LIMIT_EXCEEDED_EXCEPTION", Status.RESOURCE_EXHAUSTED),
+    8: ("TIMEOUT_TERMINATE", Status.DEADLINE_EXCEEDED),
+    9: ("REGISTRY_EXCEPTION", Status.UNAVAILABLE),
+    10: ("ROUTER_CACHE_NOT_BUILD", Status.UNAVAILABLE),
+    11: ("METHOD_NOT_FOUND", Status.UNIMPLEMENTED),
+    12: ("VALIDATION_EXCEPTION", Status.INVALID_ARGUMENT),
+    13: ("AUTHORIZATION_EXCEPTION", Status.UNAUTHENTICATED),
+}
+"""``tri-exception-code`` (org.apache.dubbo.rpc.RpcException): what a method threw, in a call that ends with grpc-status 0."""
+
 _UNITS_PER_MS: Final = {
     "H": (3_600_000, 1),
     "M": (60_000, 1),
@@ -43,6 +81,14 @@ _UNITS_PER_MS: Final = {
     "u": (1, 1_000),
     "n": (1, 1_000_000),
 }
+
+
+def grpc_status_of_http(code: int | None) -> Status:
+    """The outcome of a call of gRPC that ends with no ``grpc-status`` that can be read: never OK, whatever the HTTP status.
+
+    Source: "HTTP to gRPC Status Code Mapping" (grpc/grpc, doc/http-grpc-status-mapping.md).
+    """
+    return Status.UNKNOWN if code is None else _GRPC_OF_HTTP.get(code, Status.UNKNOWN)
 
 
 def split_rpc_path(path: str | None) -> tuple[str | None, str | None]:

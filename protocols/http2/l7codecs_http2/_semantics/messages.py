@@ -20,8 +20,10 @@ from .._hpack.static_table import SENSITIVE, HeaderName, header_name, well_known
 from .._hpack.static_table import TRIPLE as TRIPLE_NAME
 from .bodies import Calls
 from .meaning import (
+    EXCEPTIONS,
     GRPC_STATUS,
     HTTP_STATUS,
+    grpc_status_of_http,
     grpc_timeout_ms,
     split_authority,
     split_rpc_path,
@@ -99,7 +101,9 @@ def spoken(block: HeaderBlock) -> u8:
     """
     kind = block.get(CONTENT_TYPE)
     if kind is None or not kind.known:
-        return HTTP
+        if block.known or not _names_grpc(block):
+            return HTTP
+        return TRIPLE if block.seen & TRIPLE_NAME != 0 else GRPC
     value = kind.value
     if value == b"application/grpc":
         return TRIPLE if block.seen & TRIPLE_NAME != 0 else GRPC
@@ -116,6 +120,11 @@ def spoken(block: HeaderBlock) -> u8:
     return TRIPLE_HTTP if block.seen & TRIPLE_NAME != 0 or block.get(_GO_VERSION) is not None else HTTP
 
 
+def _names_grpc(block: HeaderBlock) -> bool:
+    """Whether a block that is not wholly known has a header that only gRPC has (``grpc-status``, ``grpc-timeout``…)."""
+    return any(field.title.octets.startswith(b"grpc-") for field in block.fields)
+
+
 @final
 @mypyc_attr(acyclic=True)
 class _Findings:
@@ -125,6 +134,8 @@ class _Findings:
         self.malformed: str | None = None
         self.calls: Calls | None = None
         self.inflow: Inflow | None = None
+        self.outcome: Status | None = None
+        self.word: str | None = None
 
 
 @final
@@ -191,6 +202,35 @@ class Http2Message(Message):
             found.malformed = malformed
         if calls is not None:
             found.calls = calls
+
+    def settle(self, response: Http2Message | None) -> None:
+        """A call of gRPC or Triple has ended with this message, or behind it: what its outcome is where ``grpc-status`` does not tell it.
+
+        `response` is the head of the answer, where there was one.
+        """
+        head = self if response is None else response
+        number = self.grpc_status
+        if number is None:
+            outcome = grpc_status_of_http(head.status_code)
+            word = outcome.name
+            code = head.status_code
+            if code is not None and code >= 400:
+                word = str(code)
+        elif number == 0 and self.speaks == TRIPLE:
+            exception = self._number_of(_EXCEPTION_CODE)
+            if exception is None:
+                exception = head._number_of(_EXCEPTION_CODE)
+            if exception is None:
+                return
+            word, outcome = EXCEPTIONS.get(exception, (f"exception {exception}", Status.UNKNOWN))
+        else:
+            return
+        found = self._findings
+        if found is None:
+            found = _Findings()
+            self._findings = found
+        found.outcome = outcome
+        found.word = word
 
     @property
     def inflow(self) -> Inflow | None:
@@ -296,25 +336,50 @@ class Http2Message(Message):
     @property
     def status(self) -> Status | None:
         if self.framed:
+            found = self._findings
+            if found is not None and found.outcome is not None:
+                return found.outcome
             number = self.grpc_status
             if number is not None:
                 return _STATUSES[number] if number < len(_STATUSES) else Status.UNKNOWN
+            if self.role != RESPONSE:
+                return None
+            code = self.status_code
+            return None if self.more and (code is None or code == 200) else grpc_status_of_http(code)
         if self.role == RESPONSE:
             code = self.status_code
             if code is None:
                 return Status.UNKNOWN
-            if self.framed and code == 200 and self.more:
-                return None  # the trailers will tell
+            if code < 400 and not self.block.known and not self._surely_http():
+                return None if self.more else Status.UNKNOWN
             return HTTP_STATUS.get(
                 code, Status.OK if code < 400 else Status.INVALID_ARGUMENT if code < 500 else Status.INTERNAL
             )
         return None
 
+    def _surely_http(self) -> bool:
+        """Of a response some of whose fields are not known: whether its type, or its request's, tells that it is no call of gRPC."""
+        kind = self.block.get(CONTENT_TYPE)
+        if kind is not None and kind.known:
+            return True
+        request = self.request
+        if not isinstance(request, Http2Message):
+            return False
+        kind = request.block.get(CONTENT_TYPE)
+        return request.certain or (kind is not None and kind.known)
+
     @property
     def error(self) -> str | None:
-        """The name of the gRPC status, the HTTP status from 400 on, or PROTOCOL_ERROR where the message is malformed."""
-        if self.malformed is not None:
-            return "PROTOCOL_ERROR"
+        """The name of the gRPC status, the HTTP status from 400 on, or PROTOCOL_ERROR where the message is malformed.
+
+        Of a call of Triple whose method threw, the name of the kind of exception.
+        """
+        findings = self._findings
+        if findings is not None:
+            if findings.malformed is not None:
+                return "PROTOCOL_ERROR"
+            if findings.word is not None:
+                return findings.word
         if self.framed:
             number = self.grpc_status
             if number is not None:
