@@ -76,7 +76,10 @@ $(VENV)/created:
 	@touch $@
 
 $(VENV)/installed: $(VENV)/created $(SOURCES)
-	$(PY) -m pip install -q -e '.[all]'
+	@echo "installing l7codecs into $(VENV); compiling it takes one to three minutes"
+	@progress=$$(mktemp); tail -f $$progress & shown=$$!; status=0; \
+	L7CODECS_PROGRESS=$$progress $(PY) -m pip install -q -e '.[all]' || status=$$?; \
+	sleep 1; kill $$shown; rm -f $$progress; exit $$status
 	@$(PY) -c 'import l7codecs; print("l7codecs is", "compiled" if l7codecs.__compiled__ else "pure Python")'
 	@touch $@
 

@@ -1,15 +1,19 @@
 """The Python code blocks of README.md, docs/ and the READMEs of protocols run as tests.
 
+A run says at its end, in one line, what it left out.
+
 The blocks of one page share a namespace and run in order. A block of type ``text`` after one of type ``python`` is what the latter prints.
 """
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import io
 import re
 from collections.abc import Iterable
 
+import pytest
 from sybil import Document, Example, Region, Sybil
 from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
@@ -46,3 +50,19 @@ def _check_output(example: Example) -> str | None:
 
 
 pytest_collect_file = Sybil(parsers=[_PythonParser(), _parse_output], patterns=["*.md"]).pytest()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say what was left out."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return
+    why: collections.Counter[str] = collections.Counter()
+    for report in reporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        why[reason.removeprefix("Skipped: ")] += 1
+    if deselected := reporter.stats.get("deselected"):
+        why["deselected"] = len(deselected)
+    if why:
+        parts = ", ".join(f"{reason} ({count})" for reason, count in why.most_common())
+        reporter.write_line(f"left out: {why.total()} tests: {parts}; `make interop` installs the peers")

@@ -13,7 +13,10 @@ import sys
 import sysconfig
 from pathlib import Path
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # -P leaves it out
+
 import setuptools  # before mypyc, which asks whether it is there
+from documented import with_docs, with_docs_assigned
 from mypyc.build import mypycify
 
 _DEALLOC = re.compile(r"^([ \t]*)\w+_dealloc\(\w+ \*self\)\n\1\{\n.*?^\1\}\n", re.MULTILINE | re.DOTALL)
@@ -41,9 +44,17 @@ def main(group: str, out: str, *files: str) -> None:
     # mypy's own options. Errors count in the compiled modules only: the others are `make lint`'s business, and their
     # optional dependencies are not in the build environment.
     options = ["--config-file=", "--follow-imports=silent", "--ignore-missing-imports"]
+    sources = {file: Path(file).read_text("utf-8") for file in files}
+    for file, text in sources.items():
+        Path(file).write_text(with_docs_assigned(text), "utf-8")
+    print(f"* mypyc translates {len(files)} modules to C", flush=True)
     extensions = mypycify([*options, *files], opt_level="3", debug_level="0", group_name=group, target_dir="_c")
+    modules = {file.removesuffix(".py").replace("/", "."): text for file, text in sources.items()}
+    size = 0
     for source in Path("_c").rglob("*.c"):
-        source.write_text(without_trashcan(source.read_text("utf-8")), "utf-8")
+        source.write_text(with_docs(without_trashcan(source.read_text("utf-8")), modules), "utf-8")
+        size += source.stat().st_size
+    print(f"* the C compiler works on {size / 1e6:.0f} MB of C", flush=True)
     for extension in extensions:
         if os.name == "posix":
             # mypyc makes warnings errors; a C compiler newer than mypyc may know more of them.

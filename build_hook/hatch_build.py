@@ -13,6 +13,7 @@ Without a C compiler, or where the compilation fails, the build warns on standar
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -20,13 +21,16 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 _HERE = Path(__file__).resolve().parent
 _EDITABLE_HOME = "_l7codecs_compiled"  # the directory in site-packages that holds the extensions
+_PROGRESS_INTERVAL = 5.0  # seconds
 _EDITABLE_FINDER = "_l7codecs_editable"  # the module in site-packages that finds them
 
 
@@ -99,17 +103,20 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]  # its paramete
             shutil.copytree(source, stage / source.name, ignore=shutil.ignore_patterns("__pycache__"))
         command = [sys.executable, "-P", str(_HERE / "compile.py"), self.config["group"], str(out), *sorted(sources)]
         environment = {key: value for key, value in os.environ.items() if key != "MYPYPATH"}
-        done = subprocess.run(
-            command,
-            cwd=stage,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise NotCompiledError(f"the compilation failed:\n{_tail(done.stdout)}")
+        # In a file, since a pipe would have to be read meanwhile.
+        log = work / "log"
+        with log.open("w") as output, _open_progress() as progress:
+            running = subprocess.Popen(command, cwd=stage, env=environment, stdout=output, stderr=subprocess.STDOUT)
+            began, shown = time.monotonic(), 0
+            while running.poll() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    running.wait(_PROGRESS_INTERVAL)
+                steps = [line for line in log.read_text("utf-8", "replace").splitlines() if line.startswith("* ")]
+                for step in steps[shown:] or steps[-1:]:
+                    print(f"l7codecs: {step[2:]} ({time.monotonic() - began:.0f} s)", file=progress, flush=True)
+                shown = len(steps)
+        if running.returncode:
+            raise NotCompiledError(f"the compilation failed:\n{_tail(log.read_text('utf-8', 'replace'))}")
         return {path.relative_to(out).as_posix(): path for path in sorted(out.rglob("*")) if path.is_file()}
 
     def _editable_files(self, sources: dict[str, Path], extensions: dict[str, Path]) -> dict[str, str]:
@@ -128,6 +135,24 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]  # its paramete
         manifest.write_text("\n".join(rows) + "\n", encoding="utf-8")
         files[str(manifest)] = f"{_EDITABLE_HOME}/manifest"
         return files
+
+
+@contextlib.contextmanager
+def _open_progress() -> Iterator[TextIO]:
+    """Where to say how far the compilation is: the file that L7CODECS_PROGRESS names, the terminal, or standard error.
+
+    A front end such as pip keeps standard error to itself (`pip -v` shows it), so the terminal is opened beside it.
+    """
+    for name in (os.environ.get("L7CODECS_PROGRESS"), "/dev/tty"):
+        try:
+            found = open(name, "a") if name else None  # noqa: SIM115
+        except OSError:
+            continue
+        if found is not None:
+            with found:
+                yield found
+            return
+    yield sys.stderr
 
 
 def _is_set(variable: str) -> bool:

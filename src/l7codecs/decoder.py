@@ -13,6 +13,7 @@ from typing import ClassVar, NoReturn
 
 from mypy_extensions import i64, mypyc_attr
 
+from l7codecs._layout import check_layout
 from l7codecs.buffer import Buffer
 from l7codecs.errors import IncompleteMessage, LimitExceeded, ProtocolError
 from l7codecs.limits import Limits
@@ -186,6 +187,10 @@ class FramedDecoder(Decoder):
     Subclasses set ``header_size`` (octets) and write `frame_size` and `message`. A frame larger than ``limits.message`` becomes a message
     of its first ``limits.head`` octets, with the rest as `Data`.
     """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        check_layout(cls)
 
     header_size: ClassVar[int] = 4
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from l7codecs._layout import check_layout
+
 if TYPE_CHECKING:
     from l7codecs.message import Sender
 
@@ -56,3 +58,7 @@ class Unsupported(L7Error):
 
 class RegistryError(L7Error):
     """A protocol is unknown, registered twice, or its plugin is broken; the text names the distribution."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        check_layout(cls)

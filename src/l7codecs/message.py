@@ -13,6 +13,7 @@ from typing import Final, TypeAlias, final
 
 from mypy_extensions import i64, mypyc_attr
 
+from l7codecs._layout import check_layout
 from l7codecs.headers import EMPTY_HEADERS, Headers
 
 __all__ = [
@@ -347,6 +348,10 @@ class Gap(Event):
 @mypyc_attr(acyclic=True)
 class Opaque(Event):
     """Octets that no codec claims: pass them through. Its cuts follow the reads and mean nothing."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        check_layout(cls)
 
     def __init__(self, sender: Sender, offset: i64, raw: bytes) -> None:
         self.sender = sender

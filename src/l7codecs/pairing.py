@@ -11,6 +11,7 @@ from typing import final
 
 from mypy_extensions import i64, mypyc_attr
 
+from l7codecs._layout import check_layout
 from l7codecs.message import Message
 
 __all__ = ["FifoPairing", "IdPairing", "Pairing", "PairingTable", "StreamPairing", "new_pairing"]
@@ -34,6 +35,10 @@ class PairingTable:
     """The requests of one connection that wait for an answer. This one pairs nothing."""
 
     forgotten: i64 = 0
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        check_layout(cls)
 
     def asked(self, request: Message) -> None:
         """Remember `request`."""

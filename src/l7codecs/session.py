@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from mypy_extensions import mypyc_attr
 
+from l7codecs._layout import check_layout
 from l7codecs.decoder import Decoder
 from l7codecs.errors import ProtocolError, Unsupported
 from l7codecs.headers import HeaderValue
@@ -25,6 +26,10 @@ class Changes:
 
     A protocol declares in its schema which attributes can change; any other raises `Unsupported`.
     """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        check_layout(cls)
 
     def __init__(
         self,
@@ -50,6 +55,10 @@ class Session:
 
     A room subclasses it and creates both decoders. ``endpoint`` says which side the caller plays, None for an observer.
     """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        check_layout(cls)
 
     def __init__(
         self,

@@ -59,11 +59,11 @@ class Server:
 
     def __init__(self, peer: str, *options: str) -> None:
         self.peer = peer
-        self._directory = tempfile.TemporaryDirectory(prefix="l7-")
-        self.path = os.path.join(self._directory.name, "s")
-        executable = find_program(peer, "redis-server")
+        executable = find_program(peer, "redis-server")  # skips: before anything is opened
         printed = subprocess.run([executable, "--version"], capture_output=True, text=True, check=True).stdout
         self.version = tuple(int(part) for part in printed.split("v=")[1].split(" ")[0].split("."))
+        self._directory = tempfile.TemporaryDirectory(prefix="l7-")
+        self.path = os.path.join(self._directory.name, "s")
         debug = ["--enable-debug-command", "yes"] if self.version >= (7,) else []
         arguments = [
             "--port",
