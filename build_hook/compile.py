@@ -33,6 +33,25 @@ def without_trashcan(source: str) -> str:
     return _DEALLOC.sub(spare, source)
 
 
+_SETTER = re.compile(
+    r"^static int\n\w+\(\w+ \*self, PyObject \*value, void \*closure\)\n\{\n(?![ \t]*if \(value == NULL\))",
+    re.MULTILINE,
+)
+_REFUSE = """    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "this attribute cannot be deleted");
+        return -1;
+    }
+"""
+
+
+def without_deletion(source: str) -> str:
+    """`source` in C, where the setter of a property refuses `del`.
+
+    CPython calls a setter with NULL for it, which mypyc's own attributes look for and its properties do not: it was a crash.
+    """
+    return _SETTER.sub(lambda found: found[0] + _REFUSE, source)
+
+
 def main(group: str, out: str, *files: str) -> None:
     """Compile `files` into `out`; exit with a message on standard error where that fails."""
     compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "").split()
@@ -43,7 +62,7 @@ def main(group: str, out: str, *files: str) -> None:
     options = ["--config-file=", "--follow-imports=silent", "--ignore-missing-imports"]
     extensions = mypycify([*options, *files], opt_level="3", debug_level="0", group_name=group, target_dir="_c")
     for source in Path("_c").rglob("*.c"):
-        source.write_text(without_trashcan(source.read_text("utf-8")), "utf-8")
+        source.write_text(without_deletion(without_trashcan(source.read_text("utf-8"))), "utf-8")
     for extension in extensions:
         if os.name == "posix":
             # mypyc makes warnings errors; a C compiler newer than mypyc may know more of them.

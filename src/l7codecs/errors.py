@@ -6,6 +6,8 @@ L7Error
 │   └── IncompleteMessage    the direction ended, or lost octets, inside a message
 ├── Unsupported              a change or an answer that the protocol cannot make
 └── RegistryError            a plugin is unknown, registered twice, or broken
+
+PluginWarning                a plugin is broken, and something else went on without it
 """
 
 from __future__ import annotations
@@ -15,7 +17,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from l7codecs.message import Sender
 
-__all__ = ["IncompleteMessage", "L7Error", "LimitExceeded", "ProtocolError", "RegistryError", "Unsupported"]
+__all__ = [
+    "IncompleteMessage",
+    "L7Error",
+    "LimitExceeded",
+    "PluginWarning",
+    "ProtocolError",
+    "RegistryError",
+    "Unsupported",
+]
 
 
 class L7Error(Exception):
@@ -56,3 +66,7 @@ class Unsupported(L7Error):
 
 class RegistryError(L7Error):
     """A protocol is unknown, registered twice, or its plugin is broken; the text names the distribution."""
+
+
+class PluginWarning(UserWarning):
+    """A plugin is broken, and detection went on without it; the text names the distribution. Told once for each fault."""
