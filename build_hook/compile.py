@@ -34,7 +34,7 @@ def without_trashcan(source: str) -> str:
 
 
 _SETTER = re.compile(
-    r"^static int\n\w+\(\w+ \*self, PyObject \*value, void \*closure\)\n\{\n(?![ \t]*if \(value == NULL\))",
+    r"^([ \t]*)static int\n\1\w+\(\w+ \*self, PyObject \*value, void \*closure\)\n\1\{\n(?![ \t]*if \(value == NULL\))",
     re.MULTILINE,
 )
 _REFUSE = """    if (value == NULL) {
