@@ -36,6 +36,25 @@ def without_trashcan(source: str) -> str:
     return _DEALLOC.sub(spare, source)
 
 
+_SETTER = re.compile(
+    r"^([ \t]*)static int\n\1\w+\(\w+ \*self, PyObject \*value, void \*closure\)\n\1\{\n(?![ \t]*if \(value == NULL\))",
+    re.MULTILINE,
+)
+_REFUSE = """    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "this attribute cannot be deleted");
+        return -1;
+    }
+"""
+
+
+def without_deletion(source: str) -> str:
+    """`source` in C, where the setter of a property refuses `del`.
+
+    CPython calls a setter with NULL for it, which mypyc's own attributes look for and its properties do not: it was a crash.
+    """
+    return _SETTER.sub(lambda found: found[0] + _REFUSE, source)
+
+
 def main(group: str, out: str, *files: str) -> None:
     """Compile `files` into `out`; exit with a message on standard error where that fails."""
     compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "").split()
@@ -52,7 +71,7 @@ def main(group: str, out: str, *files: str) -> None:
     modules = {file.removesuffix(".py").replace("/", "."): text for file, text in sources.items()}
     size = 0
     for source in Path("_c").rglob("*.c"):
-        source.write_text(with_docs(without_trashcan(source.read_text("utf-8")), modules), "utf-8")
+        source.write_text(with_docs(without_deletion(without_trashcan(source.read_text("utf-8"))), modules), "utf-8")
         size += source.stat().st_size
     print(f"* the C compiler works on {size / 1e6:.0f} MB of C", flush=True)
     for extension in extensions:

@@ -8,9 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from l7codecs import RegistryError, get_protocol, list_protocols, load_protocols
+from l7codecs import (
+    PluginWarning,
+    RegistryError,
+    Sender,
+    detect,
+    get_protocol,
+    list_protocols,
+    load_protocols,
+    open_session,
+)
+from l7codecs.cli import main
 from l7codecs.registry import refresh
 
+PING = b"*1\r\n$4\r\nPING\r\n"
 GOOD = """
 from l7codecs import Flow, Pairing, Protocol
 def session(flow, limits, endpoint): raise NotImplementedError
@@ -87,3 +98,41 @@ def test_importing_the_library_loads_no_protocol_and_no_extra() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+RAISING = """
+from l7codecs import Pairing, Protocol
+def session(flow, limits, endpoint): raise NotImplementedError
+def detect(client, server): raise KeyError("first octet\\x1b[31m")
+PROTOCOL = Protocol("acme", "An example", (), Pairing.NONE, session=session, detect=detect)
+"""
+
+
+def _detected() -> str | None:
+    session = open_session("auto")
+    assert [event.raw for event in session.receive(Sender.CLIENT, PING)] == [PING]
+    return session.protocol
+
+
+@pytest.mark.parametrize("text", [RAISING, "raise SystemExit(9)"])
+def test_a_broken_plugin_does_not_stop_detection(folder: Path, text: str) -> None:
+    install(folder, "acme-l7", "acme", f"acme_l7_stops_{len(text)}", text)
+    refresh()
+    with pytest.warns(PluginWarning, match=r"protocol 'acme' of acme-l7 cannot be"):
+        protocol = _detected()
+    assert protocol == "redis"
+    assert [item.protocol for item in detect(PING)] == ["redis"]
+
+
+def test_a_broken_plugin_does_not_stop_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    install(folder, "acme-l7", "acme", "acme_l7_command", RAISING)
+    refresh()
+    capture = Path(__file__).resolve().parents[1] / "examples" / "captures" / "redis.pcap"
+    for command in ("decode", "detect"):
+        refresh()
+        assert main([command, str(capture)]) == 0
+        told = capsys.readouterr()
+        assert "redis" in told.out
+        assert told.err.count("\n") == 1, told.err
+        assert told.err.startswith("l7codecs: protocol 'acme' of acme-l7 cannot be detected: KeyError")
+        assert "\x1b" not in told.err

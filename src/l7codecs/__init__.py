@@ -13,13 +13,21 @@ from l7codecs import buffer as _buffer
 from l7codecs.buffer import Buffer
 from l7codecs.decoder import Decoder, FramedDecoder
 from l7codecs.detect import AutoSession, Candidate, detect
-from l7codecs.errors import IncompleteMessage, L7Error, LimitExceeded, ProtocolError, RegistryError, Unsupported
+from l7codecs.errors import (
+    IncompleteMessage,
+    L7Error,
+    LimitExceeded,
+    PluginWarning,
+    ProtocolError,
+    RegistryError,
+    Unsupported,
+)
 from l7codecs.headers import Headers, HeaderValue
 from l7codecs.limits import DEFAULT_LIMITS, Limits
 from l7codecs.message import Address, AttrValue, Data, Event, Flow, Gap, Kind, Message, Opaque, Sender, Status
 from l7codecs.pairing import FifoPairing, IdPairing, Pairing, PairingTable, StreamPairing, new_pairing
 from l7codecs.protocol import Attribute, Detection, Direction, Protocol, Verdict
-from l7codecs.registry import ProtocolEntry, get_protocol, list_protocols, load_protocols
+from l7codecs.registry import ProtocolEntry, get_protocol, list_protocols, load_protocols, usable_protocols
 from l7codecs.session import Changes, Session
 
 __all__ = [
@@ -51,6 +59,7 @@ __all__ = [
     "Opaque",
     "Pairing",
     "PairingTable",
+    "PluginWarning",
     "Protocol",
     "ProtocolEntry",
     "ProtocolError",
@@ -89,7 +98,7 @@ def open_session(
     messages. Raises `RegistryError` for a name that is not registered.
     """
     if protocol == "auto":
-        return AutoSession(Flow("auto", client, server), load_protocols()[0], limits, endpoint)
+        return AutoSession(Flow("auto", client, server), usable_protocols(), limits, endpoint)
     if isinstance(protocol, str):
         protocol = get_protocol(protocol)
     return protocol.open(limits=limits, endpoint=endpoint, client=client, server=server)

@@ -9,7 +9,7 @@ After lost octets (`Decoder.gap`) the session asks `Decoder.boundary` where deco
 from __future__ import annotations
 
 from collections import deque
-from typing import ClassVar, NoReturn
+from typing import ClassVar, Final, NoReturn
 
 from mypy_extensions import i64, mypyc_attr
 
@@ -21,6 +21,9 @@ from l7codecs.message import Data, Event, Flow, Gap, Kind, Message, Opaque, Send
 from l7codecs.pairing import PairingTable
 
 __all__ = ["Decoder", "FramedDecoder"]
+
+_IDLE: Final[i64] = 1024
+"""Events in a row that may take no octet: ends of messages are such, but a stream has no more of them than it has messages."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -46,6 +49,10 @@ class Decoder:
         self.lost: Gap | None = None
         self.passed: i64 = 0
         """Octets passed over since the last gap in search of a boundary."""
+        self.stands: i64 = -1
+        """Where parsing stood at the latest event; how many took no octet at which place."""
+        self._idle: i64 = 0
+        self._idle_at: i64 = -1
         self.head: Message | None = None
         """The message that is streaming: announced with ``more``, and not at its end."""
 
@@ -92,6 +99,25 @@ class Decoder:
         lost.resumed_at = self.buffer.offset
         self.set_aside(lost)
 
+    def stood(self, event: Event) -> None:
+        """`event` has come and parsing stands where it stood before. Raises `ProtocolError` where that goes on without an octet."""
+        if isinstance(event, Message):
+            told: i64 = event.stop - event.start
+        else:
+            told = len(event.raw)
+        if told > 0 or self._idle_at != self.stands:
+            self._idle = 0
+            self._idle_at = self.stands
+            return
+        self._idle += 1
+        if self._idle >= _IDLE:
+            raise ProtocolError(
+                self.buffer.offset,
+                f"{_IDLE} events in a row without an octet from the decoder of {self.flow.protocol}",
+                "events that go on in the stream",
+                "the plugin is at fault",
+            )
+
     def set_aside(self, event: Event) -> None:
         """Let `event` come before anything that is decoded from now on."""
         if self.backlog is None:
@@ -129,6 +155,13 @@ class Decoder:
         buffer.need(buffer.available)
         octets = buffer.data[buffer.pos : buffer.end]
         at = self.boundary(octets)
+        if at > len(octets) or -1 - at > len(octets):
+            raise ProtocolError(
+                buffer.offset,
+                f"a boundary at index {at if at >= 0 else -1 - at} of {len(octets)} octets from the decoder of {self.flow.protocol}",
+                "one inside of them",
+                "the plugin is at fault",
+            )
         if at >= 0:
             lost.resumed_at = buffer.offset + at
             self.lost = None

@@ -1,26 +1,32 @@
 """Which protocol a connection speaks, from its first octets.
 
 Every protocol is asked before anything is decided. A YES or NO is final; while a protocol that says MORE could still beat the best YES, the
-detector waits, but never past its cap of octets.
+detector waits, but never past its cap of octets, and never for octets that cannot come: of a direction that has ended, or that this side of
+the connection sends itself. A plugin that raises says NO, with a warning.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from l7codecs.decoder import Decoder
 from l7codecs.errors import ProtocolError
 from l7codecs.limits import DEFAULT_LIMITS, Limits
-from l7codecs.message import Event, Flow, Message, Opaque, Sender, Status
+from l7codecs.message import Data, Event, Flow, Message, Opaque, Sender, Status
 from l7codecs.pairing import PairingTable
-from l7codecs.protocol import Protocol, Verdict
-from l7codecs.registry import load_protocols
+from l7codecs.protocol import NOT_THIS, Detection, Protocol, Verdict
+from l7codecs.registry import BROKEN, fault, tell, usable_protocols
 from l7codecs.session import Changes, Session
 
 __all__ = ["AutoSession", "Candidate", "decide", "detect"]
+
+_CERTAIN = 80
+"""The score from which a YES does not wait for a direction that has said nothing yet."""
+_BOTH = frozenset(Sender)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,7 @@ class Candidate:
     verdict: Verdict
     score: int
     reason: str
+    needs: Sender | None = None
 
 
 def detect(client: bytes = b"", server: bytes = b"", protocols: Iterable[Protocol] | None = None) -> list[Candidate]:
@@ -38,25 +45,52 @@ def detect(client: bytes = b"", server: bytes = b"", protocols: Iterable[Protoco
 
     `protocols` are asked, by default all that are registered and load.
     """
-    asked = load_protocols()[0] if protocols is None else protocols
+    asked = usable_protocols() if protocols is None else protocols
     found: list[Candidate] = []
     for protocol in asked:
-        answer = protocol.detect(client, server)
+        answer = _ask(protocol, client, server)
         if answer.verdict is not Verdict.NO:
-            found.append(Candidate(protocol.name, answer.verdict, answer.score, answer.reason))
+            found.append(Candidate(protocol.name, answer.verdict, answer.score, answer.reason, answer.needs))
     found.sort(key=lambda item: (-item.score, item.verdict is Verdict.MORE, item.protocol))
     return found
 
 
-def decide(candidates: list[Candidate], final: bool) -> str | None:
+def _ask(protocol: Protocol, client: bytes, server: bytes) -> Detection:
+    """The protocol's answer; NO where its plugin is broken."""
+    try:
+        answer: object = protocol.detect(client, server)
+    except BROKEN as error:
+        tell(fault(protocol, f"cannot be detected: {type(error).__name__}: {error}"))
+        return NOT_THIS
+    if not isinstance(answer, Detection):
+        tell(fault(protocol, f"cannot be detected: its answer is a {type(answer).__name__}, not a Detection"))
+        return NOT_THIS
+    return answer
+
+
+def decide(
+    candidates: list[Candidate],
+    final: bool,
+    coming: Collection[Sender] = _BOTH,
+    heard: Collection[Sender] = _BOTH,
+) -> str | None:
     """The protocol that is decided on, ``""`` for none, None while it is worth waiting; `final`: no more octets will help.
 
-    The best YES wins as soon as no better candidate asks for more.
+    The best YES wins as soon as no better candidate waits for octets that may still come: those of `coming`. From 80 on it does not
+    wait for what needs a direction that has said nothing, that is not in `heard`.
     """
+    best = next((item for item in candidates if item.verdict is Verdict.YES), None)
     for candidate in candidates:
-        if candidate.verdict is Verdict.YES:
+        if candidate is best:
             return candidate.protocol
-        if not final:
+        needs = candidate.needs
+        if final or candidate.verdict is Verdict.YES:
+            continue
+        if needs is None:
+            waits = len(coming) > 0
+        else:
+            waits = needs in coming and (needs in heard or best is None or best.score < _CERTAIN)
+        if waits:
             return None
     return ""
 
@@ -89,7 +123,10 @@ class _Undecided(Decoder):
 class AutoSession(Session):
     """A session whose protocol is detected; until then its octets wait, at most ``limits.detection`` of each direction.
 
-    ``protocol`` is None until it is known, and stays None where no protocol claims the octets: they come as `Opaque`.
+    ``protocol`` is None until it is known, and stays None where no protocol claims the octets: they come as `Opaque`. What is set before
+    (``paused``) holds for the session of the protocol that is found, and all that a session can do is what that one does.
+
+    An endpoint receives one direction only. What the other says is known from what is sent: a message tells its protocol.
     """
 
     def __init__(
@@ -99,10 +136,12 @@ class AutoSession(Session):
         limits: Limits = DEFAULT_LIMITS,
         endpoint: Sender | None = None,
     ) -> None:
+        self._found: Session | None = None
+        self._settings: dict[str, object] = {}
+        """What was set that not every session has; it is set where the protocol that is found has it."""
         self._undecided = (_Undecided(flow, Sender.CLIENT, limits), _Undecided(flow, Sender.SERVER, limits))
         super().__init__(flow, self._undecided[0], self._undecided[1], limits, endpoint)
         self._protocols = protocols
-        self._found: Session | None = None
         self._decided = False
         self._order: list[Sender] = []
         self._ends: list[Sender] = []
@@ -111,6 +150,24 @@ class AutoSession(Session):
         self._replay: deque[tuple[Sender, bytes | None]] = deque()
         """What the detected session still has to be fed; None ends a direction."""
         self.candidates: list[Candidate] = []
+
+    if not TYPE_CHECKING:  # the interface is that of Session; this is for what one protocol alone has
+
+        def __getattr__(self, name: str) -> object:
+            if not name.startswith("_"):
+                if self._found is not None:
+                    return getattr(self._found, name)
+                if name in self._settings:
+                    return self._settings[name]
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name.startswith("_") or name in _OWN or hasattr(AutoSession, name):
+                super().__setattr__(name, value)
+            elif self._found is not None:
+                setattr(self._found, name, value)
+            else:
+                self._settings[name] = value
 
     @property
     def protocol(self) -> str | None:
@@ -124,9 +181,7 @@ class AutoSession(Session):
     def decoder(self, sender: Sender) -> Decoder:
         return super().decoder(sender) if self._found is None else self._found.decoder(sender)
 
-    @property
-    def pending(self) -> int:
-        return 0 if self._found is None else self._found.pending
+    # What is received.
 
     def receive(self, sender: Sender, data: bytes | bytearray | memoryview) -> Iterator[Event]:
         if self._found is None:
@@ -160,35 +215,14 @@ class AutoSession(Session):
             self._look(final=True)
         if self._found is None:
             return super().gap(sender, size)
+        decoded: list[Event] = []
         while self._replay:
             # An error in here is raised again when that direction is iterated.
             with suppress(ProtocolError):
-                for event in self:
-                    self._found.decoder(event.sender).set_aside(event)
+                decoded.extend(self)
+        for event in decoded:
+            self._found.decoder(event.sender).set_aside(event)
         return self._found.gap(sender, size)
-
-    def send_message(self, message: Message, changes: Changes | None) -> bytes:
-        return (
-            super().send_message(message, changes)
-            if self._found is None
-            else self._found.send_message(message, changes)
-        )
-
-    def send_rest(self, event: Event) -> bytes:
-        return event.raw if self._found is None else self._found.send_rest(event)
-
-    def reply_error(self, request: Message, status: Status, text: str) -> bytes:
-        if self._found is None:
-            return super().reply_error(request, status, text)
-        return self._found.reply_error(request, status, text)
-
-    def reply_heartbeat(self, heartbeat: Message) -> bytes:
-        if self._found is None:
-            return super().reply_heartbeat(heartbeat)
-        return self._found.reply_heartbeat(heartbeat)
-
-    def pending_output(self) -> bytes:
-        return b"" if self._found is None else self._found.pending_output()
 
     def __next__(self) -> Event:
         found = self._found
@@ -223,6 +257,8 @@ class AutoSession(Session):
         else:
             found.receive(sender, octets)
 
+    # Detection.
+
     def _look(self, final: bool) -> None:
         """Ask all protocols, and decide if that is possible."""
         if self._decided:
@@ -231,29 +267,167 @@ class AutoSession(Session):
         if not client and not server and not final:
             return
         cap = self.limits.detection
-        full = max(len(client), len(server)) >= cap
-        self.candidates = detect(client[:cap], server[:cap], self._protocols)
-        name = decide(self.candidates, final or full or not self.candidates)
-        if name is None:
-            return
-        self._decided = True
-        for protocol in self._protocols:
-            if protocol.name == name:
-                self._enter(protocol, client, server)
+        final = final or max(len(client), len(server)) >= cap
+        coming = {each.sender for each in self._undecided if not each.ended and each.sender is not self.endpoint}
+        heard = {each.sender for each in self._undecided if each.fed}
+        while True:
+            self.candidates = detect(client[:cap], server[:cap], self._protocols)
+            name = decide(self.candidates, final, coming, heard)
+            if name is None or self._opened(name):
                 return
+            if name == "":
+                break
+        self._decided = True
         for decoder in self._undecided:
             decoder.passing = True
 
-    def _enter(self, protocol: Protocol, client: bytes, server: bytes) -> None:
-        found = protocol.open(
-            limits=self.limits, endpoint=self.endpoint, client=self.flow.client, server=self.flow.server
-        )
+    def _learn(self, event: Event) -> None:
+        """`event` is sent here: a message of a direction that is not received tells what is spoken."""
+        if self._decided or not isinstance(event, Message) or self._undecided[event.sender is Sender.SERVER].fed:
+            return
+        if self._opened(event.protocol):
+            self.candidates = [
+                Candidate(event.protocol, Verdict.YES, 100, "a message of it is sent on this connection")
+            ]
+
+    def _opened(self, name: str) -> bool:
+        """Go on with a session of the protocol `name`; False where there is none, which is then no longer a candidate."""
+        protocol = next((item for item in self._protocols if item.name == name), None)
+        if protocol is None:
+            return False
+        client, server = self.flow.client, self.flow.server
+        try:
+            found = protocol.open(limits=self.limits, endpoint=self.endpoint, client=client, server=server)
+        except BROKEN as error:
+            tell(fault(protocol, f"cannot be opened: {type(error).__name__}: {error}"))
+            self._protocols = [item for item in self._protocols if item is not protocol]
+            return False
+        self._enter(found)
+        return True
+
+    def _enter(self, found: Session) -> None:
+        self._decided = True
         self._found = found
+        self.flow = found.flow
+        if self._paused:
+            found.paused = True
+            self._pause(False)
+        if self._closed:
+            self._hold(found.close())
+        for name, value in self._settings.items():
+            if hasattr(found, name):
+                setattr(found, name, value)
         for sender, size in self._gaps:
             found.gap(sender, size)
         for sender in self._order:
-            self._replay.append((sender, client if sender is Sender.CLIENT else server))
+            self._replay.append((sender, self._undecided[sender is Sender.SERVER].first()))
         for sender in self._ends:
             self._replay.append((sender, None))
         if self._replay:
             self._feed(found, *self._replay[0])
+
+    # What is written.
+
+    def _behind(self, octets: bytes) -> bytes:
+        """`octets` of the detected session, behind what was put before it was there."""
+        if not self._holds:
+            return octets
+        if self.paused:
+            self._hold(octets)
+            return b""
+        return self.flush(octets)
+
+    def send(self, event: Event, changes: Changes | None = None) -> bytes:
+        if self._found is None:
+            self._learn(event)
+        return super().send(event, changes) if self._found is None else self._behind(self._found.send(event, changes))
+
+    def put(self, event: Event, changes: Changes | None = None) -> None:
+        if self._found is None:
+            self._learn(event)
+        if self._found is None:
+            super().put(event, changes)
+        else:
+            self._found.put(event, changes)
+
+    def send_message(self, message: Message, changes: Changes | None) -> bytes:
+        if self._found is None:
+            return super().send_message(message, changes)
+        return self._found.send_message(message, changes)
+
+    def send_rest(self, event: Event) -> bytes:
+        return event.raw if self._found is None else self._found.send_rest(event)
+
+    def sent(self, message: Message) -> None:
+        if self._found is None:
+            super().sent(message)
+        else:
+            self._found.sent(message)
+
+    def keeps_books(self, sender: Sender) -> bool:
+        return super().keeps_books(sender) if self._found is None else self._found.keeps_books(sender)
+
+    def flush(self, octets: bytes) -> bytes:
+        return super().flush(octets if self._found is None else self._found.flush(octets))
+
+    def reply_error(self, request: Message, status: Status, text: str) -> bytes:
+        if self._found is None:
+            return super().reply_error(request, status, text)
+        return self._behind(self._found.reply_error(request, status, text))
+
+    def reply_heartbeat(self, heartbeat: Message) -> bytes:
+        if self._found is None:
+            return super().reply_heartbeat(heartbeat)
+        return self._behind(self._found.reply_heartbeat(heartbeat))
+
+    def pending_output(self) -> bytes:
+        return super().pending_output() if self._found is None else self._behind(self._found.pending_output())
+
+    def close(self) -> bytes:
+        return super().close() if self._found is None else self._behind(self._found.close())
+
+    # What is asked.
+
+    @property
+    def pending(self) -> int:
+        return 0 if self._found is None else self._found.pending
+
+    @property
+    def paused(self) -> bool:
+        return self._paused if self._found is None else self._found.paused
+
+    @paused.setter
+    def paused(self, paused: bool) -> None:
+        if self._found is None:
+            self._pause(paused)
+        else:
+            self._found.paused = paused
+
+    @property
+    def queued(self) -> int:
+        return self._held_size + (0 if self._found is None else self._found.queued)
+
+    @property
+    def closing(self) -> bool:
+        return super().closing if self._found is None else self._found.closing
+
+    def unanswered(self) -> list[Message]:
+        return super().unanswered() if self._found is None else self._found.unanswered()
+
+    def unprocessed(self) -> list[Message]:
+        return super().unprocessed() if self._found is None else self._found.unprocessed()
+
+    def abandoned(self) -> list[Message]:
+        return super().abandoned() if self._found is None else self._found.abandoned()
+
+    def hold(self, data: Data) -> None:
+        if self._found is not None:
+            self._found.hold(data)
+
+    def release(self, data: Data) -> None:
+        if self._found is not None:
+            self._found.release(data)
+
+
+_OWN = frozenset(("flow", "limits", "endpoint", "candidates"))
+"""Attributes that are not of the class."""

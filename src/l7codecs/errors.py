@@ -6,6 +6,8 @@ L7Error
 │   └── IncompleteMessage    the direction ended, or lost octets, inside a message
 ├── Unsupported              a change or an answer that the protocol cannot make
 └── RegistryError            a plugin is unknown, registered twice, or broken
+
+PluginWarning                a plugin is broken, and something else went on without it
 """
 
 from __future__ import annotations
@@ -17,7 +19,15 @@ from l7codecs._layout import check_layout
 if TYPE_CHECKING:
     from l7codecs.message import Sender
 
-__all__ = ["IncompleteMessage", "L7Error", "LimitExceeded", "ProtocolError", "RegistryError", "Unsupported"]
+__all__ = [
+    "IncompleteMessage",
+    "L7Error",
+    "LimitExceeded",
+    "PluginWarning",
+    "ProtocolError",
+    "RegistryError",
+    "Unsupported",
+]
 
 
 class L7Error(Exception):
@@ -62,3 +72,7 @@ class RegistryError(L7Error):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         check_layout(cls)
+
+
+class PluginWarning(UserWarning):
+    """A plugin is broken, and detection went on without it; the text names the distribution. Told once for each fault."""

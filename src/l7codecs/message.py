@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum, IntEnum
-from typing import Final, TypeAlias, final
+from typing import Final, Literal, TypeAlias, final
 
 from mypy_extensions import i64, mypyc_attr
 
@@ -74,7 +74,10 @@ class Kind(Enum):
 
 
 class Status(IntEnum):
-    """The outcome of a request, as one of the 17 canonical codes of gRPC (google.rpc.Code)."""
+    """The outcome of a request, as one of the 17 canonical codes of gRPC (google.rpc.Code).
+
+    Every one of them is true, OK as well, whose number is 0: ``event.status and event.status.name`` is the word or None.
+    """
 
     OK = 0
     CANCELLED = 1
@@ -93,6 +96,9 @@ class Status(IntEnum):
     UNAVAILABLE = 14
     DATA_LOSS = 15
     UNAUTHENTICATED = 16
+
+    def __bool__(self) -> Literal[True]:
+        return True
 
 
 @final

@@ -47,6 +47,10 @@ class PairingTable:
         """The request that `answer` answers, which is then no longer waited for; None where it is not known."""
         return None
 
+    def waiting(self) -> list[Message]:
+        """The requests that are remembered, in their order; those that share a number are together."""
+        return []
+
     def clear(self) -> None:
         """Forget all: after lost octets nothing is certain."""
 
@@ -112,6 +116,9 @@ class FifoPairing(PairingTable):
             self._advance()
         return request
 
+    def waiting(self) -> list[Message]:
+        return [item for item in self._items[self._first :] if item is not None]
+
     def clear(self) -> None:
         self._items.clear()
         self._first = 0
@@ -175,6 +182,15 @@ class IdPairing(PairingTable):
         del self._by_id[number]
         return known
 
+    def waiting(self) -> list[Message]:
+        found: list[Message] = []
+        for known in self._by_id.values():
+            if isinstance(known, list):
+                found += known
+            else:
+                found.append(known)
+        return found
+
     def clear(self) -> None:
         self._by_id.clear()
         self._count = 0
@@ -211,6 +227,9 @@ class StreamPairing(PairingTable):
     def close(self, stream: int) -> None:
         """The stream has ended in both directions."""
         self._by_stream.pop(stream, None)
+
+    def waiting(self) -> list[Message]:
+        return list(self._by_stream.values())
 
     def clear(self) -> None:
         self._by_stream.clear()

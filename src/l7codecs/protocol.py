@@ -77,11 +77,14 @@ class Detection:
 
     ``score`` is 0 to 100: how sure a YES is, or how sure a MORE could become. By convention 100 is a magic number that nothing else
     uses, 80 a structure checked on both sides, 50 a structure checked on one side, 20 a mere resemblance.
+    ``needs`` of a MORE is the side whose octets it waits for, whatever else the other may say: a protocol whose server speaks first waits
+    for the server. None: those of either side may tell. What never comes is not waited for.
     """
 
     verdict: Verdict
     score: int = 0
     reason: str = ""
+    needs: Sender | None = None
 
 
 NOT_THIS = Detection(Verdict.NO)

@@ -2,20 +2,36 @@
 
 A plugin registers under the group ``l7codecs.protocols`` of its distribution; the entry point's name is the
 protocol's. Two distributions that
-claim one name are an error that names both, when that name is asked for; a plugin that cannot be loaded hurts only itself.
+claim one name are an error that names both, when that name is asked for; a plugin that cannot be loaded, or that raises where it must not,
+hurts only itself: what goes on without it says so in a `PluginWarning`, once for each fault.
 """
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
-from l7codecs.errors import RegistryError
+from l7codecs.errors import PluginWarning, RegistryError
 from l7codecs.protocol import Protocol
 
-__all__ = ["GROUP", "ProtocolEntry", "get_protocol", "list_protocols", "load_protocols", "refresh"]
+__all__ = [
+    "BROKEN",
+    "GROUP",
+    "ProtocolEntry",
+    "fault",
+    "get_protocol",
+    "list_protocols",
+    "load_protocols",
+    "refresh",
+    "tell",
+    "usable_protocols",
+]
 
 GROUP = "l7codecs.protocols"
+
+BROKEN = (Exception, SystemExit)
+"""What a plugin may raise by its own fault. SystemExit would end the caller's program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +46,8 @@ class ProtocolEntry:
 
 _entries: dict[str, list[EntryPoint]] | None = None
 _loaded: dict[str, Protocol] = {}
+_failed: dict[str, RegistryError] = {}
+_told: set[str] = set()
 
 
 def _by_name() -> dict[str, list[EntryPoint]]:
@@ -53,6 +71,8 @@ def refresh() -> None:
     global _entries
     _entries = None
     _loaded.clear()
+    _failed.clear()
+    _told.clear()
 
 
 def list_protocols() -> list[ProtocolEntry]:
@@ -75,7 +95,13 @@ def get_protocol(name: str) -> Protocol:
     if len(entries) > 1:
         owners = " and ".join(f"{_owner(entry)[0]} ({entry.value})" for entry in entries)
         raise RegistryError(f"protocol {name!r} is registered by {owners}; uninstall one of them")
-    protocol = _load(entries[0])
+    if name in _failed:
+        raise RegistryError(*_failed[name].args) from _failed[name].__cause__
+    try:
+        protocol = _load(entries[0])
+    except RegistryError as error:
+        _failed[name] = error  # what has failed once is not imported for every connection
+        raise
     _loaded[name] = protocol
     return protocol
 
@@ -92,11 +118,35 @@ def load_protocols() -> tuple[list[Protocol], list[RegistryError]]:
     return loaded, errors
 
 
+def usable_protocols() -> list[Protocol]:
+    """Every protocol that loads; a `PluginWarning` for each that does not."""
+    loaded, errors = load_protocols()
+    for error in errors:
+        tell(error)
+    return loaded
+
+
+def fault(protocol: Protocol, problem: str) -> RegistryError:
+    """The error of a plugin that breaks the interface; `problem` is what it does."""
+    entries = _by_name().get(protocol.name, [])
+    known = bool(entries) and _loaded.get(protocol.name) is protocol
+    owner = f" of {_owner(entries[0])[0]}" if known else ""
+    return RegistryError(f"protocol {protocol.name!r}{owner} {problem}")
+
+
+def tell(error: RegistryError) -> None:
+    """Warn of `error`, once."""
+    text = str(error)
+    if text not in _told:
+        _told.add(text)
+        warnings.warn(text, PluginWarning, stacklevel=3)
+
+
 def _load(entry: EntryPoint) -> Protocol:
     owner = _owner(entry)[0]
     try:
         protocol = entry.load()
-    except Exception as error:  # whatever a plugin's import raises is that plugin's fault
+    except BROKEN as error:  # whatever a plugin's import raises is that plugin's fault
         raise RegistryError(
             f"protocol {entry.name!r} of {owner} cannot be loaded from {entry.value}: {type(error).__name__}: {error}"
         ) from error

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from mypy_extensions import mypyc_attr
+from mypy_extensions import i64, mypyc_attr
 
 from l7codecs._layout import check_layout
 from l7codecs.decoder import Decoder
 from l7codecs.errors import ProtocolError, Unsupported
 from l7codecs.headers import HeaderValue
 from l7codecs.limits import DEFAULT_LIMITS, Limits
-from l7codecs.message import AttrValue, Event, Flow, Gap, Kind, Message, Sender, Status
+from l7codecs.message import AttrValue, Data, Event, Flow, Gap, Kind, Message, Sender, Status
 
 __all__ = ["Changes", "Session"]
 
@@ -74,6 +74,12 @@ class Session:
         self._client = client
         self._server = server
         self._active = client
+        self._holds = False
+        """Whether what is written has to go by `flush`: octets wait, or the transport is paused."""
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self._paused = False
+        self._closed = False
 
     @property
     def protocol(self) -> str | None:
@@ -135,6 +141,13 @@ class Session:
         decoder = self._active
         try:
             event = decoder.next_special() if decoder.special else decoder.next_event()
+            if event is not None:
+                # A decoder that stands still would be asked for ever.
+                at: i64 = decoder.buffer.base + decoder.buffer.pos
+                if at != decoder.stands:
+                    decoder.stands = at
+                elif event.sender is decoder.sender:
+                    decoder.stood(event)
         except ProtocolError as error:
             error.sender = decoder.sender
             decoder.error = error
@@ -159,13 +172,44 @@ class Session:
 
         Without `changes` they are the event's own octets. Raises `Unsupported` for a change that the protocol cannot make, and for a `Gap`.
         """
-        if isinstance(event, Gap):
-            raise Unsupported("lost octets cannot be sent")
         if isinstance(event, Message):
-            return self.send_message(event, changes if changes else None)
-        if changes:
+            octets = self.send_message(event, changes if changes else None)
+        elif isinstance(event, Gap):
+            raise Unsupported("lost octets cannot be sent")
+        elif changes:
             raise Unsupported(f"only messages can be changed, not {type(event).__name__}")
-        return self.send_rest(event)
+        else:
+            octets = self.send_rest(event)
+        return self.flush(octets) if self._holds else octets
+
+    def put(self, event: Event, changes: Changes | None = None) -> None:
+        """As `send`, but what can be written now comes with the next octets that any call returns: many events make one write."""
+        octets = self.send(event, changes)
+        if octets:
+            self._hold(octets)
+
+    def flush(self, octets: bytes) -> bytes:
+        """What to write of `octets`: behind what was `put`; nothing while `paused`, when all of it waits.
+
+        A room that overrides `reply_error`, `reply_heartbeat` or `close` returns its octets through this.
+        """
+        if not self._holds:
+            return octets
+        self._hold(octets)
+        if self._paused:
+            return b""
+        held = self._held
+        octets = held[0] if len(held) == 1 else b"".join(held)
+        self._held = []
+        self._held_size = 0
+        self._holds = False
+        return octets
+
+    def _hold(self, octets: bytes) -> None:
+        if octets:
+            self._held.append(octets)
+            self._held_size += len(octets)
+        self._holds = True
 
     def send_message(self, message: Message, changes: Changes | None) -> bytes:
         """`send` for a message; rooms override it to make changes and to keep their state."""
@@ -204,5 +248,59 @@ class Session:
         raise Unsupported(f"{self.flow.protocol} has no heartbeats")
 
     def pending_output(self) -> bytes:
-        """The octets that this endpoint owes its peer by now; they are returned once. Empty for an observer."""
-        return b""
+        """The octets that were `put` or owed to the peer by now; they are returned once. Of an observer only what was `put`."""
+        return self.flush(b"") if self._holds else b""
+
+    @property
+    def paused(self) -> bool:
+        """Set while the transport is not there yet, or is full: whatever writes returns nothing, and all of it waits."""
+        return self._paused
+
+    @paused.setter
+    def paused(self, paused: bool) -> None:
+        self._pause(paused)
+
+    def _pause(self, paused: bool) -> None:
+        self._paused = paused
+        self._holds = paused or self._held_size > 0
+
+    @property
+    def queued(self) -> int:
+        """Octets that were given to this session to write, and wait."""
+        return self._held_size
+
+    @property
+    def closing(self) -> bool:
+        """Whether no request can be sent here any more: after `close`, and once the peer has ended or failed."""
+        if self._closed or self.endpoint is None:
+            return self._closed
+        peer = self.decoder(self.endpoint.other)
+        return peer.ended or peer.error is not None
+
+    def close(self) -> bytes:
+        """Begin to shut down gracefully: the octets that say so, where the protocol has such. What is under way goes on."""
+        self._closed = True
+        return self.pending_output()
+
+    def unanswered(self) -> list[Message]:
+        """The requests of the client whose answer is not complete, in their order."""
+        return self._client.asks.waiting()
+
+    def unprocessed(self) -> list[Message]:
+        """The requests that were sent here and that the peer has certainly not processed; each is returned once."""
+        return []
+
+    def abandoned(self) -> list[Message]:
+        """The requests that were sent here and will not be answered, now that the server has ended or failed; each is returned once."""
+        server = self._server
+        if not self.keeps_books(Sender.CLIENT) or not (server.ended or server.error is not None):
+            return []
+        found = self.unanswered()
+        self._client.asks.clear()
+        return found
+
+    def hold(self, data: Data) -> None:
+        """Give the peer no credit for the octets of `data`, until `release`. Nothing where the protocol has no credit: stop reading."""
+
+    def release(self, data: Data) -> None:
+        """The octets of `data` wait no longer."""

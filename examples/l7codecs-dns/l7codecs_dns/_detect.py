@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l7codecs import Detection, Verdict
+from l7codecs import Detection, Sender, Verdict
 
 from ._wire import plausible
 
@@ -17,5 +17,5 @@ def detect(client: bytes, server: bytes) -> Detection:
     if verdict > 0:
         return Detection(Verdict.YES, _SCORE, "the client sends a length and a DNS header with one question")
     if verdict < 0:
-        return Detection(Verdict.MORE, _SCORE, "a length and the beginning of a DNS header")
+        return Detection(Verdict.MORE, _SCORE, "a length and the beginning of a DNS header", Sender.CLIENT)
     return Detection(Verdict.NO)

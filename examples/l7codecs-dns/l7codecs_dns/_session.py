@@ -91,4 +91,4 @@ class DnsSession(Session):
             raise Unsupported("only a query can be answered with an error")
         octets = request.error_reply(_RCODE.get(status, _SERVFAIL))
         self.sent(self._answers.message(octets, 0, len(octets), 0, False))
-        return octets
+        return self.flush(octets)

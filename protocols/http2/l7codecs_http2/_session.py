@@ -43,21 +43,24 @@ class Http2Session(Session):
     @property
     def queued(self) -> int:
         """Octets of bodies that were sent and wait for the peer's window, or while `paused`."""
-        return 0 if self._writer is None else self._writer.queued
+        return self._held_size if self._writer is None else self._writer.queued
 
     @property
     def paused(self) -> bool:
         """Set while the transport is not there yet, or is full: `send` and `pending_output` return nothing, and all of it waits."""
-        return self._writer is not None and self._writer.paused
+        return self._paused if self._writer is None else self._writer.paused
 
     @paused.setter
     def paused(self, paused: bool) -> None:
-        self._endpoint().paused = paused
+        if self._writer is None:
+            self._pause(paused)
+        else:
+            self._writer.paused = paused
 
     @property
     def closing(self) -> bool:
         """Whether no request can be sent here any more: after GOAWAY, `close`, an end, an error, or the last number of a stream."""
-        return self._writer is not None and self._writer.closing
+        return self._closed if self._writer is None else self._writer.closing
 
     @property
     def extended_connect(self) -> bool:
@@ -110,7 +113,9 @@ class Http2Session(Session):
         Of a server, requests that come after the first call are still served; those that come after a second are refused, and safe to
         send again (RFC 9113 §6.8).
         """
-        self._endpoint().close()
+        if self._writer is None:
+            return super().close()
+        self._writer.close()
         return self.pending_output()
 
     def eof(self, sender: Sender) -> Iterator[Event]:
@@ -125,8 +130,10 @@ class Http2Session(Session):
 
     def put(self, event: Event, changes: Changes | None = None) -> None:
         """As `send`, but what can be written now comes with the next octets that any call returns: many events make one write."""
-        writer = self._endpoint()
-        if isinstance(event, Data):
+        writer = self._writer
+        if writer is None:
+            super().put(event, changes)
+        elif isinstance(event, Data):
             if changes:
                 raise Unsupported("only messages can be changed, not Data")
             writer.send_data(event)
@@ -170,11 +177,11 @@ class Http2Session(Session):
             raise Unsupported("only PING is a heartbeat")
         if self._writer is not None:
             return b""
-        return b"\0\0\x08\x06\x01\0\0\0\0" + heartbeat.payload
+        return self.flush(b"\0\0\x08\x06\x01\0\0\0\0" + heartbeat.payload)
 
     def pending_output(self) -> bytes:
         writer = self._writer
         if writer is None:
-            return b""
+            return super().pending_output()
         decoder = self._client if self.endpoint is Sender.SERVER else self._server
         return writer.pending_output(decoder.error)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from l7codecs import Detection, Verdict
+from l7codecs import Detection, Sender, Verdict
 
 from ._commands import find_command
 
@@ -44,8 +44,8 @@ def detect(client: bytes, server: bytes) -> Detection:
     if not client:
         told = _server(server)
         if told == _TELLS:
-            return Detection(Verdict.MORE, 50, "the server speaks RESP")
-        return Detection(Verdict.MORE, 0 if told == _DENIES else 80)
+            return Detection(Verdict.MORE, 50, "the server speaks RESP", Sender.CLIENT)
+        return Detection(Verdict.MORE, 0 if told == _DENIES else 80, "", Sender.CLIENT)
     if client[0] == 0x2A:
         return _array(client)
     return _inline(client, server)
@@ -57,14 +57,14 @@ def _array(octets: bytes) -> Detection:
     if at == 0:
         return _NO
     if at < 0 or at >= len(octets):
-        return Detection(Verdict.MORE, 80, "the client's '*'")
+        return Detection(Verdict.MORE, 80, "the client's '*'", Sender.CLIENT)
     if octets[at] != 0x24:
         return _NO
     named = _number(octets, at + 1, 4)
     if named == 0:
         return _NO
     if named < 0:
-        return Detection(Verdict.MORE, 80, "the client's '*' and a count")
+        return Detection(Verdict.MORE, 80, "the client's '*' and a count", Sender.CLIENT)
     return Detection(Verdict.YES, 80, "the client sends an array of bulk strings")
 
 
@@ -89,7 +89,7 @@ def _inline(octets: bytes, server: bytes) -> Detection:
         return _NO
     if told == _TELLS or (told == _WEAK and known and name not in _CLOSING):
         return Detection(Verdict.YES, 60, "a line of words, and the server's answer in RESP")
-    return Detection(Verdict.MORE, 60, "a line of words")
+    return Detection(Verdict.MORE, 60, "a line of words", Sender.SERVER)
 
 
 def _server(octets: bytes) -> int:

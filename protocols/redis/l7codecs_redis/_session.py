@@ -128,7 +128,7 @@ class RedisSession(Session):
             raise Unsupported("an answer is written to the session that receives from the client")
         if not self._state.pairing.waits(request) or request in self._early:
             raise Unsupported(f"{request.operation} is answered already, or forgotten")
-        return self._in_order(request, reply, octets)
+        return self.flush(self._in_order(request, reply, octets))
 
     def _in_order(self, request: Message | None, reply: RedisReply, octets: bytes) -> bytes:
         """What to write now: the answer, and those that waited for it; nothing while an earlier one is not written to its end."""

@@ -14,10 +14,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import l7codecs
+from l7codecs import PluginWarning
 from l7codecs.cli.errors import UsageError
 
 __all__ = ["main"]
@@ -92,6 +94,22 @@ def _run(options: argparse.Namespace) -> int:
             from l7codecs.cli.protocols import run
     except ModuleNotFoundError as error:
         raise UsageError(f"{error.name} is not installed: pip install 'l7codecs[cli,capture]'") from None
-    status = run(options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", PluginWarning)
+        warnings.showwarning = _show
+        status = run(options)
     sys.stdout.flush()
     return status
+
+
+def _show(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A warning in one line, as every problem is told."""
+    text = "".join(each if each.isprintable() else "?" for each in str(message))
+    print(f"l7codecs: {text}", file=sys.stderr)

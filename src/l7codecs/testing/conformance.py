@@ -345,6 +345,29 @@ class ProtocolConformance:
         self._check_monotone([(client[:n], server) for n in range(len(client) + 1)])
         self._check_monotone([(client, server[:n]) for n in range(len(server) + 1)])
 
+    def test_detection_says_what_it_waits_for(self, vector: Vector) -> None:
+        """Octets of a side that a MORE does not need change nothing; one that waits for the silent side says so."""
+        protocol = self.loaded()
+        octets = {sender: vector.octets(sender)[: Limits().detection] for sender in Sender}
+        client, server = octets[Sender.CLIENT], octets[Sender.SERVER]
+        for sender in Sender:
+            for at in range(len(octets[sender]) + 1):
+                part = {**octets, sender.other: b"", sender: octets[sender][:at]}
+                answer = protocol.detect(part[Sender.CLIENT], part[Sender.SERVER])
+                if answer.verdict is Verdict.MORE and answer.needs is not None:
+                    more = {**octets, answer.needs: part[answer.needs]}
+                    later = protocol.detect(more[Sender.CLIENT], more[Sender.SERVER])
+                    assert later.verdict is Verdict.MORE and later.needs is answer.needs, (
+                        f"with {at} octets of the {sender.value}, it does not need the {answer.needs.value} alone"
+                    )
+        if client and server:
+            for sender, answer in (
+                (Sender.CLIENT, protocol.detect(b"", server)),
+                (Sender.SERVER, protocol.detect(client, b"")),
+            ):
+                if answer.verdict is Verdict.MORE and protocol.detect(client, server).verdict is not Verdict.MORE:
+                    assert answer.needs is sender, f"it waits for the {sender.value}: Detection(…, needs=…)"
+
     def _check_monotone(self, prefixes: list[tuple[bytes, bytes]]) -> Verdict | None:
         """Once YES or NO, always; returns that, None for MORE to the end."""
         protocol = self.loaded()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from l7codecs import Detection, ProtocolError, Verdict
+from l7codecs import Detection, ProtocolError, Sender, Verdict
 
 from .._frames.boundary import plausible_header
 from .._frames.frames import HEADER_SIZE, PREFACE
@@ -27,20 +27,20 @@ def detect_http2(client: bytes, server: bytes) -> Detection:
     if client.startswith(PREFACE):
         return Detection(Verdict.YES, 90, "the client's connection preface")
     if PREFACE.startswith(client):
-        return Detection(Verdict.MORE, 90, "the beginning of the preface" if client else "")
+        return Detection(Verdict.MORE, 90, "the beginning of the preface" if client else "", Sender.CLIENT)
     if may_be_upgrade(client):
         line = client.find(b"\n")
         end = client.find(b"\r\n\r\n")
         if line >= 0 and not client[:line].endswith(b" HTTP/1.1\r"):
             return _NO
         if end < 0:
-            return Detection(Verdict.MORE, 80, "a request of HTTP/1.1")
+            return Detection(Verdict.MORE, 80, "a request of HTTP/1.1", Sender.CLIENT)
         if is_upgrade(client[: end + 4]):
             return Detection(Verdict.YES, 80, "a request of HTTP/1.1 that upgrades to h2c")
         return _NO
     block = _first_request(client, 0)
     if block is None:
-        return Detection(Verdict.MORE, _JOINED, "what may be a frame")
+        return Detection(Verdict.MORE, _JOINED, "what may be a frame", Sender.CLIENT)
     if sum(1 for field in block.fields if field.known) < 2:
         return _NO
     return Detection(Verdict.YES, _JOINED, "frames of a connection under way, and a request whose headers are known")
@@ -58,12 +58,12 @@ def detect_triple(client: bytes, server: bytes) -> Detection:
 
 def _of_first_request(client: bytes, triple: bool) -> Detection:
     if PREFACE.startswith(client) and len(client) < len(PREFACE):
-        return Detection(Verdict.MORE, 100)
+        return Detection(Verdict.MORE, 100, "", Sender.CLIENT)
     begun = client.startswith(PREFACE)
     score = 100 if begun else _JOINED + 1
     block = _first_request(client, len(PREFACE) if begun else 0)
     if block is None:
-        return Detection(Verdict.MORE, score, "what may be a frame")
+        return Detection(Verdict.MORE, score, "what may be a frame", Sender.CLIENT)
     speaks = spoken(block)
     if speaks == HTTP or (speaks != GRPC) is not triple:
         return _NO

@@ -1,0 +1,102 @@
+"""What a caller does wrong is an exception, in the compiled build as in the pure one: never a crash, never an endless loop."""
+
+import pytest
+
+from l7codecs import L7Error, Message, Opaque, Sender, Session, Status, list_protocols, open_session
+
+C, S = Sender.CLIENT, Sender.SERVER
+NAMES = ["auto", *(entry.name for entry in list_protocols())]
+BROKEN = b"*1\r\n$x\r\n"
+WRONG = (None, "x", b"x", -1, 1 << 80, object(), [])
+REFUSED = (AttributeError, TypeError, ValueError, OverflowError, L7Error)
+
+
+def words(session: Session) -> list[str]:
+    return sorted(name for name in dir(session) if not name.startswith("_"))
+
+
+def properties(session: Session) -> list[str]:
+    """Attributes that a class computes: those that both builds must not let go."""
+    return [name for name in words(session) if isinstance(getattr(type(session), name, None), property)]
+
+
+@pytest.mark.parametrize("endpoint", [None, C, S])
+@pytest.mark.parametrize("name", NAMES)
+def test_no_attribute_crashes(name: str, endpoint: Sender | None) -> None:
+    for word in words(open_session(name, endpoint=endpoint)):
+        session = open_session(name, endpoint=endpoint)
+        if callable(getattr(session, word)):
+            continue
+        for value in WRONG:
+            try:
+                setattr(session, word, value)
+            except REFUSED:
+                pass
+        session = open_session(name, endpoint=endpoint)
+        try:
+            delattr(session, word)
+        except AttributeError:
+            assert getattr(session, word, None) == getattr(session, word, None)
+    session = open_session(name, endpoint=endpoint)
+    for word in ("paused", "queued", "closing", "protocol", "pending"):
+        with pytest.raises(AttributeError):
+            delattr(session, word)
+        assert getattr(session, word) in (False, 0, None, session.protocol)
+
+
+def test_a_setting_of_one_protocol_cannot_be_deleted() -> None:
+    session = open_session("http2", endpoint=S)
+    with pytest.raises(AttributeError):
+        del session.extended_connect  # type: ignore[attr-defined]  # of HTTP/2 alone
+    assert session.extended_connect is False  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("end", [True, False])
+@pytest.mark.parametrize("endpoint", [None, C, S])
+@pytest.mark.parametrize("name", NAMES)
+def test_no_call_crashes(name: str, endpoint: Sender | None, end: bool) -> None:
+    """Every method with every count of wrong arguments, on a new session and after both sides have failed and ended."""
+    for word in words(open_session(name, endpoint=endpoint)):
+        for value in WRONG:
+            for count in range(4):
+                session = open_session(name, endpoint=endpoint)
+                if end:
+                    for sender in Sender:
+                        for events in (session.receive(sender, BROKEN), session.eof(sender)):
+                            try:
+                                list(events)
+                            except L7Error:
+                                pass
+                method = getattr(session, word)
+                if not callable(method):
+                    continue
+                try:
+                    method(*([value] * count))
+                except REFUSED:
+                    pass
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("sender", Sender)
+def test_a_gap_behind_an_error_that_was_not_iterated(name: str, sender: Sender) -> None:
+    session = open_session(name)
+    session.receive(sender, BROKEN)
+    try:
+        assert list(session.gap(sender, 5))
+    except L7Error:
+        with pytest.raises(L7Error):
+            list(session.gap(sender, 5))
+
+
+def test_a_session_of_another_protocols_messages() -> None:
+    (request,) = open_session("redis").receive(C, b"PING\r\n")
+    assert isinstance(request, Message)
+    for name in NAMES:
+        for event in (request, Opaque(C, 0, b"x")):
+            session = open_session(name, endpoint=C)
+            try:
+                session.put(event)
+                session.send(event)
+                session.reply_error(request, Status.INTERNAL, "\ud800")
+            except REFUSED:
+                pass
