@@ -21,9 +21,9 @@ class Limits:
     nesting: levels of containers inside a message.
     elements: items that one container may declare.
     pending: requests remembered until they are answered. Past it an observer forgets the oldest, whose answer comes with
-        ``request=None``. An endpoint of a protocol that pairs by order never forgets: it is `Session.full`, and raises at 8 times as many.
+        ``request=None``. An endpoint of a protocol that pairs by order never forgets: it is ``full``, and raises at 8 times as many.
     queued: octets of answers and pushes that wait for their turn in an endpoint, or while it is paused. From there on it is
-        `Session.full`, and raises at 8 times as many.
+        ``full``, and raises at 8 times as many.
     streams: concurrent streams of a multiplexed connection.
     detection: octets of one direction that detection may wait for; past it the best candidate is taken.
     """
