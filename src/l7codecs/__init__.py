@@ -25,6 +25,7 @@ from l7codecs.errors import (
 from l7codecs.headers import Headers, HeaderValue
 from l7codecs.limits import DEFAULT_LIMITS, Limits
 from l7codecs.message import Address, AttrValue, Data, Event, Flow, Gap, Kind, Message, Opaque, Sender, Status
+from l7codecs.ordering import AnswerOrder
 from l7codecs.pairing import FifoPairing, IdPairing, Pairing, PairingTable, StreamPairing, new_pairing
 from l7codecs.protocol import Attribute, Detection, Direction, Protocol, Verdict
 from l7codecs.registry import ProtocolEntry, get_protocol, list_protocols, load_protocols, usable_protocols
@@ -32,6 +33,7 @@ from l7codecs.session import Changes, Session
 
 __all__ = [
     "Address",
+    "AnswerOrder",
     "AttrValue",
     "Attribute",
     "AutoSession",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["DEFAULT_LIMITS", "Limits"]
+__all__ = ["DEFAULT_LIMITS", "REFUSED_AT", "Limits"]
+
+REFUSED_AT: Final = 8
+"""How many times ``pending`` or ``queued`` an endpoint takes before it raises `LimitExceeded`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +20,10 @@ class Limits:
     payload: octets that one length on the wire may declare; a larger one is taken for garbage.
     nesting: levels of containers inside a message.
     elements: items that one container may declare.
-    pending: requests remembered until they are answered; past it the oldest is forgotten, and its answer
-        comes with ``request=None``.
+    pending: requests remembered until they are answered. Past it an observer forgets the oldest, whose answer comes with
+        ``request=None``. An endpoint of a protocol that pairs by order never forgets: it is ``full``, and raises at 8 times as many.
+    queued: octets of answers and pushes that wait for their turn in an endpoint, or while it is paused. From there on it is
+        ``full``, and raises at 8 times as many.
     streams: concurrent streams of a multiplexed connection.
     detection: octets of one direction that detection may wait for; past it the best candidate is taken.
     """
@@ -28,6 +34,7 @@ class Limits:
     nesting: int = 64
     elements: int = 1024 * 1024
     pending: int = 10_000
+    queued: int = 8 * 1024 * 1024
     streams: int = 1_000
     detection: int = 1024
 

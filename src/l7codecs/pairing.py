@@ -1,17 +1,20 @@
 """Which request an answer answers: by order, by number, or by stream.
 
 Each keeps at most `limit` requests. Past it the oldest is forgotten and its answer pairs with nothing; the answers to the others still
-pair as they should. `forgotten` counts them.
+pair as they should. `forgotten` counts them. Every call costs O(1) amortised.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict, deque
 from enum import Enum
 from typing import final
 
 from mypy_extensions import i64, mypyc_attr
 
 from l7codecs._layout import check_layout
+from l7codecs.errors import LimitExceeded
+from l7codecs.limits import REFUSED_AT
 from l7codecs.message import Message
 
 __all__ = ["FifoPairing", "IdPairing", "Pairing", "PairingTable", "StreamPairing", "new_pairing"]
@@ -62,10 +65,18 @@ class PairingTable:
 
 @final
 class FifoPairing(PairingTable):
-    """Answers come in the order of the requests."""
+    """Answers come in the order of the requests.
 
-    def __init__(self, limit: int) -> None:
-        self._limit: i64 = limit
+    One that is `strict` forgets nothing. From `limit` requests on it is `full`, and beyond `REFUSED_AT` times as many `asked` raises
+    `LimitExceeded`.
+    """
+
+    def __init__(self, limit: int, strict: bool = False) -> None:
+        self.strict = strict
+        self._mark: i64 = limit
+        self._limit: i64 = min(limit * REFUSED_AT, 2**62) if strict else limit
+        self._index: set[Message] | None = None
+        """What is remembered, from the first question for it until nothing is."""
         self._items: list[Message | None] = []
         self._first: i64 = 0
         self._skip: i64 = 0
@@ -75,11 +86,10 @@ class FifoPairing(PairingTable):
         items = self._items
         items.append(request)
         count: i64 = len(items)
+        if self._index is not None:
+            self._index.add(request)
         if count - self._first > self._limit:
-            self._items[self._first] = None
-            self._advance()
-            self._skip += 1
-            self.forgotten += 1
+            self._too_many(request)
 
     def answered(self, answer: Message) -> Message | None:
         if self._skip > 0:
@@ -95,7 +105,26 @@ class FifoPairing(PairingTable):
 
     def waits(self, request: Message) -> bool:
         """Whether `request` is remembered."""
-        return any(item is request for item in self._items)
+        index = self._index
+        if index is None:
+            index = {item for item in self._items if item is not None}
+            self._index = index
+        return request in index
+
+    @property
+    def full(self) -> bool:
+        """Whether no more should be asked for now."""
+        return len(self._items) - self._first >= self._mark
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether `asked` would raise."""
+        return self.strict and len(self._items) - self._first >= self._limit
+
+    @property
+    def skipping(self) -> bool:
+        """Whether the next answer is to a request that is forgotten."""
+        return self._skip > 0
 
     def pop(self) -> Message | None:
         """Take the head out."""
@@ -105,6 +134,11 @@ class FifoPairing(PairingTable):
         if first >= count:
             return None
         request = items[first]
+        if self._index is not None:
+            if first + 1 == count:
+                self._index = None
+            elif request is not None:
+                self._index.discard(request)
         if first + 1 == count:
             if first == 0:
                 items.pop()
@@ -123,10 +157,29 @@ class FifoPairing(PairingTable):
         self._items.clear()
         self._first = 0
         self._skip = 0
+        self._index = None
 
     @property
     def pending(self) -> int:
         return len(self._items) - self._first
+
+    def _too_many(self, request: Message) -> None:
+        if self.strict:
+            self._items.pop()
+            if self._index is not None:
+                self._index.discard(request)
+            raise LimitExceeded(
+                request.offset,
+                f"{self._limit + 1} requests that wait for an answer",
+                f"at most {REFUSED_AT} times limits.pending = {self._mark}",
+            )
+        oldest = self._items[self._first]
+        if self._index is not None and oldest is not None:
+            self._index.discard(oldest)
+        self._items[self._first] = None
+        self._advance()
+        self._skip += 1
+        self.forgotten += 1
 
     def _advance(self) -> None:
         """Leave the head behind; the list is cut once half of it lies behind, which costs O(1) for each request."""
@@ -143,7 +196,8 @@ class IdPairing(PairingTable):
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._by_id: dict[int, Message | list[Message]] = {}
+        # The first of a dict is behind all that were deleted before it, which costs O(limit) each time; not so here.
+        self._by_id: OrderedDict[int, Message | deque[Message]] = OrderedDict()
         self._count = 0
         self.forgotten = 0
 
@@ -154,10 +208,10 @@ class IdPairing(PairingTable):
         known = self._by_id.get(number)
         if known is None:
             self._by_id[number] = request
-        elif isinstance(known, list):
+        elif isinstance(known, deque):
             known.append(request)
         else:
-            self._by_id[number] = [known, request]
+            self._by_id[number] = deque((known, request))
         self._count += 1
         if self._count > self._limit:
             self._take(next(iter(self._by_id)))
@@ -174,8 +228,8 @@ class IdPairing(PairingTable):
         if known is None:
             return None
         self._count -= 1
-        if isinstance(known, list):
-            request = known.pop(0)
+        if isinstance(known, deque):
+            request = known.popleft()
             if not known:
                 del self._by_id[number]
             return request
@@ -185,7 +239,7 @@ class IdPairing(PairingTable):
     def waiting(self) -> list[Message]:
         found: list[Message] = []
         for known in self._by_id.values():
-            if isinstance(known, list):
+            if isinstance(known, deque):
                 found += known
             else:
                 found.append(known)
@@ -206,7 +260,7 @@ class StreamPairing(PairingTable):
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._by_stream: dict[int, Message] = {}
+        self._by_stream: OrderedDict[int, Message] = OrderedDict()
         self.forgotten = 0
 
     def asked(self, request: Message) -> None:
@@ -215,7 +269,7 @@ class StreamPairing(PairingTable):
             return
         self._by_stream[stream] = request
         if len(self._by_stream) > self._limit:
-            del self._by_stream[next(iter(self._by_stream))]
+            self._by_stream.popitem(last=False)
             self.forgotten += 1
 
     def answered(self, answer: Message) -> Message | None:

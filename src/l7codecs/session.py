@@ -13,9 +13,9 @@ from mypy_extensions import i64, mypyc_attr
 
 from l7codecs._layout import check_layout
 from l7codecs.decoder import Decoder
-from l7codecs.errors import ProtocolError, Unsupported
+from l7codecs.errors import LimitExceeded, ProtocolError, Unsupported
 from l7codecs.headers import HeaderValue
-from l7codecs.limits import DEFAULT_LIMITS, Limits
+from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT, Limits
 from l7codecs.message import AttrValue, Data, Event, Flow, Gap, Kind, Message, Sender, Status
 
 __all__ = ["Changes", "Session"]
@@ -206,7 +206,11 @@ class Session:
         return octets
 
     def _hold(self, octets: bytes) -> None:
+        """Keep `octets` until they can be written. Raises `LimitExceeded` past `REFUSED_AT` times ``limits.queued``."""
         if octets:
+            if self._held_size + len(octets) > self.limits.queued * REFUSED_AT:
+                seen = f"{self._held_size + len(octets)} octets that wait to be written"
+                raise LimitExceeded(0, seen, f"at most {REFUSED_AT} times limits.queued = {self.limits.queued}")
             self._held.append(octets)
             self._held_size += len(octets)
         self._holds = True

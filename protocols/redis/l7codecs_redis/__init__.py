@@ -38,6 +38,7 @@ PROTOCOL = Protocol(
         Attribute("error.type", str, _SERVER, "the first word of an error reply"),
         Attribute("l7.access", str, _CLIENT, "read, write, admin or unknown, from the server's table of commands"),
         Attribute("l7.pins", str, _BOTH, "why what follows has to stay on this connection"),
+        Attribute("l7.blocks", bool, _CLIENT, "present and true where the answer may wait for what other clients or servers do"),
         Attribute("redis.keys", bytes, _CLIENT, "the arguments that are keys", many=True, sensitive=True, changeable=True),
         Attribute(
             "redis.channels", bytes, _BOTH, "channels or patterns of the publish/subscribe commands; the channel of a push",

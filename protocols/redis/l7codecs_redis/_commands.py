@@ -176,7 +176,9 @@ class CommandSpec:
         self.first_key: i64 = 0  # argument index of the first key where that is fixed, otherwise 0
         self.single_key: bool = False  # that argument, if present, is the only key whatever follows
         self.has_subcommands: bool = False
-        self.effect: i64 = 0  # what the command does to the connection; set by the decoder's own table
+        self.effect: i64 = 0  # what the command does to the connection; this and the next two are set by `_state.py`
+        self.pins: str | None = None  # why it ties what follows to its connection, outside of a transaction
+        self.blocks: i64 = 0  # whether its answer may wait for others: NEVER, ALWAYS, or with a BLOCK option
         self._specs = specs
         self._special: i64 = _SPECIAL.get(name, _PLAIN)
         self._subcommands: dict[bytes, CommandSpec] | None = None

@@ -13,7 +13,7 @@ from l7codecs import Kind
 
 from ._items import first_items
 from ._reply import BULK_ERROR, ERROR, PUSH_TYPE, RedisReply
-from ._request import NO_COMMAND, RedisRequest, Situation
+from ._request import NO_COMMAND, NO_PINS, RedisRequest, Situation
 from ._state import (
     CLIENT_REPLY,
     DISCARD,
@@ -61,7 +61,7 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
         state.asked_after_loss()
     effect = spec.effect
     kind = _REQUEST
-    pins = state.pins(spec)
+    pins: str | None = None
     batch_size: i64 = -1
     extra_items: i64 = 0
     selects: i64 = -1
@@ -69,7 +69,7 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
     if state.subscribed and state.resp == 2 and not _ALLOWED[effect]:
         # "only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context": refused, without effect.
         effect = NO_EFFECT
-        pins = None
+        pins = NO_PINS
     if effect == REPLCONF and message.argument_count > 2 and _argument(message, 1).upper() in _UNANSWERED_REPLCONF:
         kind = _ONEWAY
     queued = state.in_multi and effect != EXEC and effect != DISCARD and effect != RESET and effect != QUIT
@@ -124,7 +124,7 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
         state.monitor_asked = True
     elif effect == SYNC:
         state.replicating = True
-    if pins is None:
+    if pins is None and spec.pins is None:
         if state.watching:
             pins = "watch"
         elif state.replies_off:

@@ -12,7 +12,7 @@ from l7codecs.message import AttrValue, Flow
 from ._commands import CommandSpec, unknown_command
 from ._resp import CR, LF, STAR
 
-__all__ = ["NO_COMMAND", "ORDINARY", "UNSEEN", "RedisRequest", "Situation", "channels_of", "encode_command"]
+__all__ = ["NO_COMMAND", "NO_PINS", "ORDINARY", "UNSEEN", "RedisRequest", "Situation", "channels_of", "encode_command"]
 
 NO_COMMAND: Final = unknown_command(b"")
 """What a command of no arguments is."""
@@ -28,6 +28,7 @@ _QUERY_TEXT_SIZE: Final = 1024
 class Situation:
     """What the state of its connection adds to a command; nearly all share `ORDINARY`.
 
+    ``pins``: why what follows is tied to the connection, where that is not for the command's own reason;
     ``extra_items``: of EXEC, items that its answer has beyond one for each queued command, where a queued SUBSCRIBE is answered by several;
     ``selects``: of SELECT, which it is, and of EXEC, which the last before it is, if one was queued; ``fallback``: the
     database of an EXEC that
@@ -52,6 +53,8 @@ class Situation:
 
 
 ORDINARY: Final = Situation()
+NO_PINS: Final = ""
+"""Of a situation: the command is refused, so that what it would pin it does not."""
 
 
 @final
@@ -147,11 +150,15 @@ class RedisRequest(Message):
             attributes["db.namespace"] = self.database
         attributes["l7.access"] = spec.access
         situation = self.situation
-        if situation.pins is not None:
-            attributes["l7.pins"] = situation.pins
+        pins = spec.pins if situation.pins is None else situation.pins
+        if pins:
+            attributes["l7.pins"] = pins
         if situation.batch_size >= 0:
             attributes["db.operation.batch.size"] = int(situation.batch_size)
         arguments = self.arguments
+        if spec.blocks != 0 and situation.pins != "transaction" and situation.pins != NO_PINS:
+            if spec.blocks == 1 or _has_block(arguments):
+                attributes["l7.blocks"] = True
         keys = spec.key_indices(arguments)
         attributes["db.query.text"] = _query_text(spec, arguments, keys)
         if keys:
@@ -161,6 +168,20 @@ class RedisRequest(Message):
         channels = channels_of(spec, arguments)
         if channels:
             attributes["redis.channels"] = tuple(channels)
+
+
+def _has_block(arguments: list[bytes]) -> bool:
+    """Whether XREAD or XREADGROUP has the option BLOCK, which stands before STREAMS (`xreadCommand`, redis/src/t_stream.c)."""
+    count: i64 = len(arguments)
+    at: i64 = 1
+    while at < count:
+        word = arguments[at][:8].upper().partition(b"\0")[0]
+        if word == b"BLOCK":
+            return True
+        if word == b"STREAMS":
+            return False
+        at += 3 if word == b"GROUP" else 1
+    return False
 
 
 _SCRIPTED: Final = frozenset({"EVALSHA", "EVALSHA_RO", "FCALL", "FCALL_RO"})

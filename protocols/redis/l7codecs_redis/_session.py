@@ -1,14 +1,14 @@
 """One Redis connection: both decoders, changes to commands, and answers given in the order of the requests.
 
 A client may send many commands before it reads; the answers have to come in their order. `RedisSession.send` and the two `reply_` methods
-keep it: what answers a later request waits (in memory) until the earlier ones are answered, and is written with them.
+keep it (`AnswerOrder`): what answers a later request waits until the earlier ones are answered, and is written with them.
 """
 
 from __future__ import annotations
 
 from typing import Final, final
 
-from l7codecs import Changes, Kind, Limits, Message, Sender, Session, Status, Unsupported
+from l7codecs import AnswerOrder, Changes, Kind, LimitExceeded, Limits, Message, Sender, Session, Status, Unsupported
 from l7codecs.message import AttrValue, Data, Event, Flow
 
 from ._commands import find_command, unknown_command
@@ -34,13 +34,16 @@ _ERROR_WORDS: Final[dict[Status, str]] = {
 
 
 @final
-class _Early:
-    """An answer that waits for its turn, as far as it has come."""
+class _ReplyOrder(AnswerOrder):
+    """The order of replies: one may confirm or undo what its command did to the connection, or be one of several answers."""
 
-    def __init__(self, reply: RedisReply, octets: bytes) -> None:
-        self.reply = reply
-        self.parts = [octets]
-        self.whole = not reply.more
+    def __init__(self, state: ConnectionState, limits: Limits) -> None:
+        super().__init__(state.pairing, limits)
+        self._state = state
+
+    def begun(self, message: Message) -> None:
+        if isinstance(message, RedisReply):
+            answer(self._state, message, False)
 
 
 @final
@@ -48,45 +51,52 @@ class RedisSession(Session):
     """One Redis connection."""
 
     def __init__(self, flow: Flow, limits: Limits, endpoint: Sender | None = None) -> None:
-        state = ConnectionState(limits)
+        state = ConnectionState(limits, endpoint is not None)
         client = RequestDecoder(flow, Sender.CLIENT, limits, state)
         super().__init__(flow, client, ReplyDecoder(flow, Sender.SERVER, limits, state), limits, endpoint)
         self._state = state
-        self._early: dict[Message, _Early] = {}
-        """By request: answers that came before it was their turn."""
-        self._streaming: RedisReply | None = None
-        """The answer that has been begun and is not written to its end."""
-        self._pushed: list[bytes] = []
-        """Pushes that wait for that."""
+        self._order = _ReplyOrder(state, limits)
+
+    @property
+    def queued(self) -> int:
+        """Octets that wait: answers and pushes for their turn, and what was `put`, or given while `paused`."""
+        return super().queued + self._order.queued
+
+    def _pause(self, paused: bool) -> None:
+        super()._pause(paused)
+        self._order.paused = paused
+
+    @property
+    def full(self) -> bool:
+        """Whether ``limits.pending`` commands wait for their answers, or ``limits.queued`` octets of answers for their turn.
+
+        Read no more commands then, and answers only to the first of `unanswered`. 8 times as many are a `LimitExceeded`.
+        """
+        return self._state.pairing.full or self._order.full
+
+    def pending_output(self) -> bytes:
+        return self.flush(self._order.output())
 
     def send_message(self, message: Message, changes: Changes | None) -> bytes:
         if isinstance(message, RedisRequest):
             changed = message if changes is None else _change(message, changes)
             if message.sender is Sender.CLIENT and self.keeps_books(Sender.CLIENT):
+                if self._state.pairing.exhausted:
+                    raise _too_many(message)
                 ask(self._state, changed, False)
             return changed.raw
         if changes is not None:
             raise Unsupported("replies of redis cannot be changed")
         if isinstance(message, RedisReply) and self.keeps_books(Sender.SERVER):
-            return self._in_order(message.request, message, message.raw)
+            if message.kind is Kind.RESPONSE:
+                return self._order.answer(message.request, message, message.raw)
+            return self._order.push(message, message.raw)
         return message.raw
 
     def send_rest(self, event: Event) -> bytes:
-        if not isinstance(event, Data):
-            return event.raw
-        if event.message is self._streaming:
-            if event.more:
-                return event.raw
-            parts = [event.raw]
-            self._release(parts)
-            return b"".join(parts)
-        request = event.message.request
-        waiting = self._early.get(request) if request is not None else None
-        if waiting is None:
-            return event.raw
-        waiting.parts.append(event.raw)
-        waiting.whole = not event.more
-        return b""
+        if isinstance(event, Data) and isinstance(event.message, RedisReply) and self.keeps_books(Sender.SERVER):
+            return self._order.rest(event)
+        return event.raw
 
     def reply_error(self, request: Message, status: Status, text: str) -> bytes:
         if not isinstance(request, RedisRequest) or request.sender is not Sender.CLIENT:
@@ -126,62 +136,16 @@ class RedisSession(Session):
         )
         if not self.keeps_books(Sender.SERVER):
             raise Unsupported("an answer is written to the session that receives from the client")
-        if not self._state.pairing.waits(request) or request in self._early:
-            raise Unsupported(f"{request.operation} is answered already, or forgotten")
-        return self.flush(self._in_order(request, reply, octets))
-
-    def _in_order(self, request: Message | None, reply: RedisReply, octets: bytes) -> bytes:
-        """What to write now: the answer, and those that waited for it; nothing while an earlier one is not written to its end."""
         pairing = self._state.pairing
-        if reply.kind is not Kind.RESPONSE:
-            if self._streaming is not None:
-                self._pushed.append(octets)
-                return b""
-            answer(self._state, reply, False)
-            return octets
-        if (
-            request is not None
-            and (self._streaming is not None or pairing.head() is not request)
-            and pairing.waits(request)
-        ):
-            self._early[request] = _Early(reply, octets)
-            return b""
-        parts: list[bytes] = []
-        self._write(reply, [octets], not reply.more, parts)
-        return b"".join(parts)
+        if not pairing.waits(request) or self._order.holds(request):
+            raise Unsupported(f"{request.operation} is answered already, or forgotten")
+        if self._state.answers_seen > 0 and pairing.head() is request:
+            raise Unsupported(f"{request.operation} is answered in part")
+        return self.flush(self._order.replace(request, reply, octets))
 
-    def _write(self, reply: RedisReply, octets: list[bytes], whole: bool, parts: list[bytes]) -> None:
-        """Write an answer whose turn it is, and then, unless more of it is to come, those that waited for it."""
-        answer(self._state, reply, False)
-        parts.extend(octets)
-        if not whole:
-            self._streaming = reply
-            return
-        self._release(parts)
 
-    def _release(self, parts: list[bytes]) -> None:
-        """An answer is written to its end: pushes that waited are next, then the answers that are due."""
-        self._streaming = None
-        parts.extend(self._pushed)
-        self._pushed.clear()
-        while self._streaming is None and self._early:
-            head = self._state.pairing.head()
-            due = self._early.pop(head, None) if head is not None else None
-            if due is None:
-                due = self._forgotten()
-                if due is None:
-                    return
-            answer(self._state, due.reply, False)
-            parts.extend(due.parts)
-            if not due.whole:
-                self._streaming = due.reply
-
-    def _forgotten(self) -> _Early | None:
-        """An answer to a request that is remembered no longer: there is nothing left that it could wait for."""
-        for request in self._early:
-            if not self._state.pairing.waits(request):
-                return self._early.pop(request)
-        return None
+def _too_many(message: Message) -> LimitExceeded:
+    return LimitExceeded(message.offset, "a command more than may wait for an answer", "an endpoint that is not `full`")
 
 
 def _change(message: RedisRequest, changes: Changes) -> RedisRequest:

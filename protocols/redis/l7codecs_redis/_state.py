@@ -90,19 +90,6 @@ _EFFECTS: Final[dict[str, i64]] = {
 }
 
 
-def _set_effects() -> None:
-    for name, effect in _EFFECTS.items():
-        command, _, word = name.partition(" ")
-        spec = find_command(command.encode("ascii"))
-        if spec is not None and word:
-            spec = spec.subcommand(word.encode("ascii"))
-        if spec is not None:
-            spec.effect = effect
-
-
-_set_effects()
-
-
 _TURNS: Final[i64] = 2
 """Commands in a row that were each answered once before the next: then pairing starts anew."""
 
@@ -115,8 +102,8 @@ class ConnectionState:
     ``database`` is None where it is not known: the connection was joined midway, or octets were lost.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self.pairing = FifoPairing(limits.pending)
+    def __init__(self, limits: Limits, endpoint: bool = False) -> None:
+        self.pairing = FifoPairing(limits.pending, endpoint)
         self.busy = False
         self.resp: i64 = 2
         self.database: str | None = "0"
@@ -215,11 +202,6 @@ class ConnectionState:
             return True
         return self.replies_off
 
-    @staticmethod
-    def pins(spec: CommandSpec) -> str | None:
-        """Why `spec` ties what follows to its connection, outside of a transaction."""
-        return _PINS.get(spec.name)
-
 
 _PINS: Final[dict[str, str]] = {
     "MULTI": "transaction",
@@ -232,7 +214,11 @@ _PINS: Final[dict[str, str]] = {
     "CLIENT TRACKING": "tracking",
     "CLIENT CACHING": "tracking",
     "CLIENT SETNAME": "client name",
+    "CLIENT SETINFO": "client name",
     "CLIENT NO-EVICT": "client mode",
+    "CLIENT NO-TOUCH": "client mode",
+    "CLIENT MAINT_NOTIFICATIONS": "client mode",
+    "SCRIPT DEBUG": "script debugging",
     "SYNC": "replication",
     "PSYNC": "replication",
     "REPLCONF": "replication",
@@ -242,4 +228,52 @@ _PINS: Final[dict[str, str]] = {
     "ASKING": "asking",
     "READONLY": "read mode",
     "READWRITE": "read mode",
+    "WAIT": "earlier writes",
+    "WAITAOF": "earlier writes",
+    "RESET": "reset",
+    "QUIT": "end",
 }
+
+NEVER: Final[i64] = 0
+ALWAYS: Final[i64] = 1
+BLOCK_OPTION: Final[i64] = 2
+
+_BLOCKS: Final[dict[str, i64]] = {
+    "BLMOVE": ALWAYS,
+    "BLMPOP": ALWAYS,
+    "BLPOP": ALWAYS,
+    "BRPOP": ALWAYS,
+    "BRPOPLPUSH": ALWAYS,
+    "BZMPOP": ALWAYS,
+    "BZPOPMAX": ALWAYS,
+    "BZPOPMIN": ALWAYS,
+    "WAIT": ALWAYS,
+    "WAITAOF": ALWAYS,
+    "XREAD": BLOCK_OPTION,
+    "XREADGROUP": BLOCK_OPTION,
+}
+
+
+def _find(name: str) -> CommandSpec | None:
+    command, _, word = name.partition(" ")
+    spec = find_command(command.encode("ascii"))
+    return spec.subcommand(word.encode("ascii")) if spec is not None and word else spec
+
+
+def _mark_commands() -> None:
+    """Write what is said here of commands into their specs, so that no message is looked up."""
+    for name, effect in _EFFECTS.items():
+        spec = _find(name)
+        if spec is not None:
+            spec.effect = effect
+    for name, reason in _PINS.items():
+        spec = _find(name)
+        if spec is not None:
+            spec.pins = reason
+    for name, blocks in _BLOCKS.items():
+        spec = _find(name)
+        if spec is not None:
+            spec.blocks = blocks
+
+
+_mark_commands()
