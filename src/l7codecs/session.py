@@ -122,17 +122,22 @@ class Session:
             raise ValueError(f"the {sender.value}'s direction has ended")
         self._active = decoder
         if decoder.error is None:
-            decoded: list[Event] = []
-            try:
-                for event in self:
-                    decoded.append(event)
-            except ProtocolError:
-                pass
-            for event in decoded:
-                decoder.set_aside(event)
-            if decoder.error is None:
-                decoder.gap(size)
+            self._drain(decoder)
+        # Not inside of the condition above: a compiler that believes it would take the attribute for None still.
+        if decoder.error is None:
+            decoder.gap(size)
         return self
+
+    def _drain(self, decoder: Decoder) -> None:
+        """Set aside all that `decoder`, the active one, can decode by now."""
+        decoded: list[Event] = []
+        try:
+            for event in self:
+                decoded.append(event)
+        except ProtocolError:
+            pass
+        for event in decoded:
+            decoder.set_aside(event)
 
     def __iter__(self) -> Iterator[Event]:
         return self
