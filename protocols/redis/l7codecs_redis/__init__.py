@@ -13,7 +13,6 @@ from ._session import RedisSession
 __all__ = ["PROTOCOL", "RdbFile", "RedisReply", "RedisRequest", "RedisSession"]
 
 _BOTH = Direction.BOTH
-_CLIENT = Direction.CLIENT
 _SERVER = Direction.SERVER
 
 PROTOCOL = Protocol(
@@ -31,15 +30,18 @@ PROTOCOL = Protocol(
             changeable=True,
         ),
         Attribute("db.namespace", str, _BOTH, "the number of the database, after the last SELECT; absent while unknown"),
-        Attribute("db.query.text", str, _CLIENT, "the command with its keys, every other argument as ?", sensitive=True),
-        Attribute("db.stored_procedure.name", str, _CLIENT, "the first argument of EVALSHA and FCALL"),
-        Attribute("db.operation.batch.size", int, _CLIENT, "of EXEC: the commands queued since MULTI"),
+        Attribute("db.query.text", str, _BOTH, "the command with its keys, every other argument as ?", sensitive=True),
+        Attribute("db.stored_procedure.name", str, _BOTH, "the first argument of EVALSHA and FCALL"),
+        Attribute("db.operation.batch.size", int, _BOTH, "of EXEC: the commands queued since MULTI"),
         Attribute("db.response.status_code", str, _SERVER, "the first word of an error reply"),
         Attribute("error.type", str, _SERVER, "the first word of an error reply"),
-        Attribute("l7.access", str, _CLIENT, "read, write, admin or unknown, from the server's table of commands"),
+        Attribute("l7.access", str, _BOTH, "read, write, admin or unknown, from the server's table of commands"),
         Attribute("l7.pins", str, _BOTH, "why what follows has to stay on this connection"),
         Attribute("l7.blocks", bool, _CLIENT, "present and true where the answer may wait for what other clients or servers do"),
-        Attribute("redis.keys", bytes, _CLIENT, "the arguments that are keys", many=True, sensitive=True, changeable=True),
+        Attribute(
+            "redis.keys", bytes, _BOTH, "the arguments that are keys; of an invalidation, the keys it names",
+            many=True, sensitive=True, changeable=True,
+        ),
         Attribute(
             "redis.channels", bytes, _BOTH, "channels or patterns of the publish/subscribe commands; the channel of a push",
             many=True, sensitive=True,

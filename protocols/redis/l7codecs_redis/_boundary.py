@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 __all__ = ["find_command_boundary", "find_reply_boundary"]
@@ -9,6 +10,8 @@ __all__ = ["find_command_boundary", "find_reply_boundary"]
 _PLUS: Final = 0x2B
 _MINUS: Final = 0x2D
 _COLON: Final = 0x3A
+_PAREN: Final = 0x28
+_COMMA: Final = 0x2C
 _HASH: Final = 0x23
 _UNDERSCORE: Final = 0x5F
 
@@ -60,9 +63,9 @@ def _plausible_length(octets: bytes, at: int, digits: int) -> int:
 def find_reply_boundary(octets: bytes, fresh: bool) -> int:
     """The index of the first plausible reply, as `Decoder.boundary` returns it.
 
-    Plausible, after LF, or where `fresh` at the start: a length or count of at most 9 digits, an integer, a null, a boolean, a
-    status in upper case (``+OK``), an
-    error that begins with a word in upper case.
+    Plausible, after LF, or where `fresh` at the start: a length or count of at most 9 digits, an integer, a big number, a double,
+    a null, a boolean; a status in upper case (``+OK``), or of words that begin with a capital (``+Background saving started``);
+    a line of MONITOR (``+1339518083.107412 [0 127.0.0.1:60866] "keys" "*"``); an error that begins with a word in upper case.
     """
     at = 0
     end = len(octets)
@@ -86,6 +89,13 @@ def _nothing(octets: bytes) -> int:
 
 _COUNTED: Final = b"$*%~>!=|"
 _LONGEST_WORD: Final = 24
+_LONGEST_NUMBER: Final = 512
+_LONGEST_SENTENCE: Final = 128
+_DOUBLE: Final = re.compile(rb"(?:[+-]?[0-9]{1,320}(?:\.[0-9]{0,340})?(?:[eE][+-]?[0-9]{1,4})?|[+-]?inf|-?nan)\r\n")
+_MONITOR: Final = re.compile(rb'[0-9]{9,11}\.[0-9]{6} \[[0-9]{1,10} [^\]\r\n]{1,256}\] "')
+_SENTENCE: Final = re.compile(rb"[A-Z][A-Za-z]+(?: [A-Za-z0-9()_.,:'-]+)+\r\n")
+_LONGEST_DOUBLE: Final = 700
+_MONITOR_HEAD: Final = 320
 
 
 def _plausible(octets: bytes, at: int) -> int:
@@ -94,17 +104,25 @@ def _plausible(octets: bytes, at: int) -> int:
     first = at + 1
     at = first
     end = len(octets)
-    if kind in _COUNTED or kind == _COLON:
+    if kind == _COMMA:
+        return _plausible_double(octets, first)
+    if kind == _PLUS and first < end and 0x30 <= octets[first] <= 0x39:
+        return _plausible_monitor(octets, first)
+    if kind in _COUNTED or kind == _COLON or kind == _PAREN:
         if at < end and octets[at] == 0x2D:
             at += 1
         digits = at
         while at < end and 0x30 <= octets[at] <= 0x39:
             at += 1
-        if at - digits > (19 if kind == _COLON else 9) or (at < end and at == digits):
+        if at - digits > (19 if kind == _COLON else _LONGEST_NUMBER if kind == _PAREN else 9) or (
+            at < end and at == digits
+        ):
             return 0
     elif kind == _PLUS or kind == _MINUS:
         while at < end and 0x41 <= octets[at] <= 0x5A:
             at += 1
+        if kind == _PLUS and at - first < _LONGEST_WORD and at < end and octets[at] != 0x0D:
+            return _plausible_sentence(octets, first)
         if at - first > _LONGEST_WORD or (at < end and at - first < 2):
             return 0
         if kind == _MINUS and at < end and octets[at] == 0x20:
@@ -118,3 +136,30 @@ def _plausible(octets: bytes, at: int) -> int:
     if octets[at : at + 2] == b"\r\n":
         return 1
     return -1 if b"\r\n".startswith(octets[at : at + 2]) else 0
+
+
+def _plausible_double(octets: bytes, first: int) -> int:
+    """As `_plausible`, for what stands behind ``,``."""
+    if _DOUBLE.match(octets, first):
+        return 1
+    line = octets[first : first + _LONGEST_DOUBLE]
+    return -1 if b"\n" not in line and len(line) < _LONGEST_DOUBLE and not line.strip(b"+-.0123456789eEinfa\r") else 0
+
+
+def _plausible_monitor(octets: bytes, first: int) -> int:
+    """As `_plausible`, for what stands behind ``+`` and begins with a digit."""
+    if _MONITOR.match(octets, first):
+        return 1
+    line = octets[first : first + _MONITOR_HEAD]
+    time, blank, _rest = line.partition(b" ")
+    return -1 if b"\n" not in line and len(line) < _MONITOR_HEAD and (blank or not time.strip(b".0123456789")) else 0
+
+
+def _plausible_sentence(octets: bytes, first: int) -> int:
+    """As `_plausible`, for a status of several words."""
+    if not 0x41 <= octets[first] <= 0x5A:
+        return 0
+    end = octets.find(b"\n", first, first + _LONGEST_SENTENCE)
+    if end < 0:
+        return -1 if len(octets) - first < _LONGEST_SENTENCE else 0
+    return 1 if _SENTENCE.match(octets, first) else 0

@@ -12,9 +12,9 @@ count followed by keys). Where these are incomplete the server has a function pe
 redis/src/db.c); the few needed are written out here. The result is that of `COMMAND GETKEYS` wherever that
 answers. Where it refuses (a bad count, arguments missing), the keys that are certain are given.
 
-`COMMAND GETKEYS` itself differs from what a command does when options are given oddly, and we follow it, as
-the server's access control does. Seen with 7.0.15: of GEORADIUS … STORE a STORE b it names a, and b is written;
-in XREADGROUP COUNT 1 GROUP STREAMS c STREAMS k > it takes the group for the keyword.
+Where options are given oddly servers differ, and the newest is followed, which names what the command does: of
+GEORADIUS … STORE a STORE b it is b that is written (8.10.2; 7.0.15 and 8.2.3 name a, and write b), and in
+XREADGROUP COUNT 1 GROUP STREAMS c STREAMS k > it is k that is read (7.0.15 and 8.2.3 take the group for the keyword).
 
 Deviation: a count of keys outside 32 bits is no count. The server cuts it to 32 bits in `COMMAND GETKEYS`
 (4294967298 becomes 2), and the command itself then refuses it.
@@ -40,12 +40,16 @@ _NAME_CAP: Final = 64
 _PLAIN: Final = 0
 _SORT: Final = 1
 _MIGRATE: Final = 2
-_XREADGROUP: Final = 3
+_XREAD: Final = 3
+_GEORADIUS: Final = 4
 
 _SPECIAL: Final[dict[str, int]] = {
     "SORT": _SORT,
     "MIGRATE": _MIGRATE,
-    "XREADGROUP": _XREADGROUP,
+    "XREAD": _XREAD,
+    "XREADGROUP": _XREAD,
+    "GEORADIUS": _GEORADIUS,
+    "GEORADIUSBYMEMBER": _GEORADIUS,
 }
 
 # SORT_RO has the same unknown specification as SORT, but its only key is its first argument.
@@ -144,10 +148,10 @@ class _KeySpec:
             step = self.c
             keys: i64 = _parse_count(args[first + self.a])
             first += self.b
-            # Compared by subtraction, so that nothing is computed from a count that cannot be right.
-            if keys <= 0 or keys > count - first:
+            # Compared without a product, so that nothing is computed from a count that cannot be right.
+            if keys <= 0 or step < 1 or first >= count or keys - 1 > (count - 1 - first) // step:
                 return
-            last = first + keys - 1
+            last = first + (keys - 1) * step
         else:
             return
         if step < 1 or last < first:
@@ -222,11 +226,13 @@ class CommandSpec:
             return _sort_keys(args)
         if self._special == _MIGRATE:
             return _migrate_keys(args)
+        if self._special == _XREAD:
+            return _xread_keys(args)
+        if self._special == _GEORADIUS:
+            return _georadius_keys(args, self._specs[1].begin)
         found: list[int] = []
         for spec in self._specs:
             spec.collect(args, found)
-        if self._special == _XREADGROUP and not found:
-            return _xreadgroup_keys(args)
         if len(self._specs) > 1:
             return sorted(set(found))
         return found
@@ -270,8 +276,30 @@ def _migrate_keys(args: list[bytes]) -> list[int]:
     return [3]
 
 
-def _xreadgroup_keys(args: list[bytes]) -> list[int]:
-    """Return the keys of XREADGROUP whose STREAMS stands before where its specification looks (`xreadGetKeys`)."""
+def _georadius_keys(args: list[bytes], begin: i64) -> list[int]:
+    """Return the keys of GEORADIUS (BYMEMBER): the first argument, and what follows the last STORE or STOREDIST.
+
+    They are looked for from argument 5 on (`georadiusGetKeys`), once the specification has found one from `begin` on.
+    """
+    count: i64 = len(args)
+    if count < 2:
+        return []
+    store: i64 = 0
+    at: i64 = begin
+    while at < count - 1 and not (_is_word(args[at], b"STORE") or _is_word(args[at], b"STOREDIST")):
+        at += 1
+    if at < count - 1:
+        at = 5
+    while at < count - 1:
+        if _is_word(args[at], b"STORE") or _is_word(args[at], b"STOREDIST"):
+            at += 1
+            store = at
+        at += 1
+    return [1] if store == 0 else [1, int(store)]
+
+
+def _xread_keys(args: list[bytes]) -> list[int]:
+    """Return the keys of XREAD and XREADGROUP: the first half of what follows STREAMS, options passed over (`xreadGetKeys`)."""
     count: i64 = len(args)
     at: i64 = 1
     while at < count:

@@ -4,6 +4,9 @@
     $EOF:<40 octets> CR LF <RDB file> <the 40>     when it is made while it is sent
     then commands, as a client would send them; a bare LF at any time before keeps the connection alive
 
+Behind ``+CONTINUE``, and behind ``+RDBCHANNELSYNC <client id>`` (redis-server 8: another connection
+has the file), the commands come at once.
+
 "Redis replication", redis.io; `readSyncBulkPayload`, redis/src/replication.c. All of it is pushed: nothing is answered.
 """
 

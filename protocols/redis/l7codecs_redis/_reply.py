@@ -9,7 +9,7 @@ from mypy_extensions import i64, mypyc_attr
 from l7codecs import Kind, Message, Sender, Status
 from l7codecs.message import AttrValue, Flow
 
-from ._items import error_status, error_word, first_items
+from ._items import error_status, error_word, first_items, second_items
 from ._request import RedisRequest
 
 __all__ = ["BULK_ERROR", "ERROR", "PUSH_TYPE", "RedisReply"]
@@ -82,6 +82,13 @@ class RedisReply(Message):
         return None
 
     @property
+    def resources(self) -> tuple[bytes, ...]:
+        """The keys that an ``invalidate`` push names; none where it stands for all of them (its list is null)."""
+        if self.type != PUSH_TYPE or self.word != b"invalidate":
+            return ()
+        return tuple(second_items(self.octets, self.item, self.stop))
+
+    @property
     def word(self) -> bytes:
         """The first item of an array or push, which tells what a push is about; empty where there is none."""
         if self.type != PUSH_TYPE and self.type != _ARRAY:
@@ -121,6 +128,9 @@ class RedisReply(Message):
         if error is not None:
             attributes["db.response.status_code"] = error
             attributes["error.type"] = error
+        keys = self.resources
+        if keys:
+            attributes["redis.keys"] = keys
         if self.kind is Kind.PUSH and self.type != 0x2B:
             items = first_items(self.octets, self.item, self.stop, 3)
             word = items[0] if items else None

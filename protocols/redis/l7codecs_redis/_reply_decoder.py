@@ -525,6 +525,6 @@ class ReplyDecoder(Decoder):
         request = answer(state, message, True)
         if request is not None and request.spec.effect == SYNC and self._type == _PLUS:
             text = message.payload
-            if text.startswith((b"+FULLRESYNC", b"+CONTINUE")):
+            if text.startswith((b"+FULLRESYNC", b"+CONTINUE", b"+RDBCHANNELSYNC")):
                 self._hand_over(text.startswith(b"+FULLRESYNC"))
         return message

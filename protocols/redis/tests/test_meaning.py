@@ -198,7 +198,7 @@ MEANINGS = {
         < response GET OK #3
         > request SET tk
         < response SET OK #4
-        < push INVALIDATE
+        < push INVALIDATE tk
         > request GET tk
         < response GET OK #5
         > request FLUSHALL

@@ -1,0 +1,105 @@
+"""Where the server's direction is taken up after lost octets, replication of version 8, and what errors and pushes mean."""
+
+import pytest
+
+from l7codecs import Kind, Sender, Session, Status, open_session
+from l7codecs.message import Message, Opaque
+
+C, S = Sender.CLIENT, Sender.SERVER
+
+
+def session() -> Session:
+    return open_session("redis")
+
+
+LOST = b"st of a value, no reply\r\n"
+MONITOR = b'+1700000000.123456 [0 127.0.0.1:1] "GET" "k"\r\n'
+REPLIES = [
+    b",1.5\r\n", b",-1e-7\r\n", b",inf\r\n", b",-inf\r\n", b",nan\r\n", b",-nan\r\n", b",10\r\n", b",3.0E+10\r\n",
+    b"(1234567999999999999999999999999999999\r\n", b"(-5\r\n",
+    b"+Background saving started\r\n", b"+Background append only file rewriting started\r\n",
+    b"+OK\r\n", b"+RDBCHANNELSYNC\r\n", MONITOR, b'+1700000000.123456 [0 lua] "GET" "k"\r\n',
+    b'+1700000000.123456 [15 unix:/tmp/s] "GET" "k"\r\n', b":-3\r\n", b"#t\r\n", b"_\r\n",
+]  # fmt: skip
+NOISE = [
+    b",\r\n", b",1.5x\r\n", b",infinity\r\n", b",1,2\r\n", b"(12a\r\n", b"()\r\n", b"+background saving\r\n", b"+1 555 0100\r\n",
+    b"+1700000000 seconds\r\n", b"+Yes! <b>it</b> is\r\n", b"+a\r\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("step", [1, 3, 1000])
+@pytest.mark.parametrize("reply", REPLIES)
+def test_every_reply_is_taken_up_after_a_gap(reply: bytes, step: int) -> None:
+    heard = session()
+    heard.gap(S, 100)
+    octets = LOST + reply
+    events = [event for at in range(0, len(octets), step) for event in heard.receive(S, octets[at : at + step])]
+    assert [e.octets[e.start : e.stop] for e in events if isinstance(e, Message)] == [reply]
+
+
+@pytest.mark.parametrize("noise", NOISE)
+def test_noise_is_passed_over_after_a_gap(noise: bytes) -> None:
+    heard = session()
+    heard.gap(S, 100)
+    events = list(heard.receive(S, LOST + noise + b"+OK\r\n"))
+    assert [e.octets[e.start : e.stop] for e in events if isinstance(e, Message)] == [b"+OK\r\n"]
+
+
+ERRORS = {
+    b"-ERR invalid password": Status.UNAUTHENTICATED,
+    b"-WRONGPASS invalid username-password pair or user is disabled.": Status.UNAUTHENTICATED,
+    b"-ERR Unknown subcommand or wrong number of arguments for 'SETINFO'. Try CLIENT HELP.": Status.UNIMPLEMENTED,
+    b"-ERR unknown subcommand 'SETINFO'. Try CLIENT HELP.": Status.UNIMPLEMENTED,
+    b"-ERR EXEC without MULTI": Status.FAILED_PRECONDITION,
+    b"-ERR DISCARD without MULTI": Status.FAILED_PRECONDITION,
+    b"-ERR MULTI calls can not be nested": Status.FAILED_PRECONDITION,
+    b"-ERR WATCH inside MULTI is not allowed": Status.FAILED_PRECONDITION,
+    b"-ERR Can't execute 'get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context":
+        Status.FAILED_PRECONDITION,
+    b"-ERR increment or decrement would overflow": Status.OUT_OF_RANGE,
+    b"-ERR decrement would overflow": Status.OUT_OF_RANGE,
+    b"-ERR This instance has cluster support disabled": Status.UNIMPLEMENTED,
+    b"-ERR User 'nou' not found": Status.NOT_FOUND,
+    b"-ERR value is not an integer or out of range": Status.INVALID_ARGUMENT,
+    b"-ERR something of a module": Status.UNKNOWN,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "status"), ERRORS.items())
+def test_what_an_error_means(line: bytes, status: Status) -> None:
+    heard = session()
+    list(heard.receive(C, b"*1\r\n$4\r\nTIME\r\n"))
+    (answer,) = heard.receive(S, line + b"\r\n")
+    assert isinstance(answer, Message)
+    assert answer.status is status
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [(b"*2\r\n$2\r\ntk\r\n$3\r\na\r\n\r\n", (b"tk", b"a\r\n"))],
+)
+def test_keys_of_an_invalidation(keys: bytes, expected: tuple[bytes, ...]) -> None:
+    heard = session()
+    list(heard.receive(C, b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n"))
+    list(heard.receive(S, b"%0\r\n"))
+    (push,) = heard.receive(S, b">2\r\n$10\r\ninvalidate\r\n" + keys)
+    (flushed,) = heard.receive(S, b">2\r\n$10\r\ninvalidate\r\n_\r\n")
+    assert isinstance(push, Message) and isinstance(flushed, Message)
+    assert push.kind is Kind.PUSH
+    assert push.resources == expected == push.attributes["redis.keys"]
+    assert flushed.resources == ()
+
+
+def test_commands_follow_at_once_behind_rdbchannelsync() -> None:
+    heard = session()
+    list(heard.receive(C, b"*3\r\n$5\r\nPSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n"))
+    answer, ping, write = heard.receive(
+        S, b"+RDBCHANNELSYNC 7\r\n*1\r\n$4\r\nPING\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n"
+    )
+    for event in (answer, ping, write):
+        assert isinstance(event, Message) and not isinstance(event, Opaque)
+    assert [(e.kind, e.operation, e.status) for e in (answer, ping, write) if isinstance(e, Message)] == [
+        (Kind.RESPONSE, "PSYNC", Status.OK),
+        (Kind.PUSH, "PING", None),
+        (Kind.PUSH, "SET", None),
+    ]
