@@ -1,7 +1,7 @@
 """A pytest plugin: a run in which a test was skipped fails (`pytest -p no_skips`).
 
 A test that is skipped checks nothing, and a green run hides it. `--allow-skip REGEX` names the reasons that are fine;
-it may be given more than once.
+it may be given more than once. `--allow-skip-marked NAME` allows every reason to tests that are marked so.
 """
 
 from __future__ import annotations
@@ -16,18 +16,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--allow-skip", action="append", default=[], metavar="REGEX", help="a reason for which a test may be skipped"
     )
+    parser.addoption(
+        "--allow-skip-marked", action="append", default=[], metavar="NAME", help="a mark whose tests may be skipped"
+    )
 
 
 class _Skips:
     """The skipped tests of one run, with their reasons."""
 
-    def __init__(self, allowed: list[str]) -> None:
+    def __init__(self, allowed: list[str], marked: list[str]) -> None:
         self.allowed = [re.compile(pattern) for pattern in allowed]
+        self.marked = marked
         self.found: list[str] = []
 
     def note(self, report: pytest.TestReport | pytest.CollectReport) -> None:
         if report.skipped and not hasattr(report, "wasxfail"):
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+            if any(name in report.keywords for name in self.marked):
+                return
             if not any(pattern.search(reason) for pattern in self.allowed):
                 self.found.append(f"{report.nodeid}: {reason}")
 
@@ -48,4 +54,4 @@ class _Skips:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start to collect."""
-    config.pluginmanager.register(_Skips(config.getoption("--allow-skip")))
+    config.pluginmanager.register(_Skips(config.getoption("--allow-skip"), config.getoption("--allow-skip-marked")))

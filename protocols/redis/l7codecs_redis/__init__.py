@@ -37,7 +37,7 @@ PROTOCOL = Protocol(
         Attribute("error.type", str, _SERVER, "the first word of an error reply"),
         Attribute("l7.access", str, _BOTH, "read, write, admin or unknown, from the server's table of commands"),
         Attribute("l7.pins", str, _BOTH, "why what follows has to stay on this connection"),
-        Attribute("l7.blocks", bool, _CLIENT, "present and true where the answer may wait for what other clients or servers do"),
+        Attribute("l7.blocks", bool, _BOTH, "present and true where the answer may wait for what other clients or servers do"),
         Attribute(
             "redis.keys", bytes, _BOTH, "the arguments that are keys; of an invalidation, the keys it names",
             many=True, sensitive=True, changeable=True,

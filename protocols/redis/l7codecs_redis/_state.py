@@ -240,6 +240,7 @@ BLOCK_OPTION: Final[i64] = 2
 
 _BLOCKS: Final[dict[str, i64]] = {
     "BLMOVE": ALWAYS,
+    "BLMOVEM": ALWAYS,
     "BLMPOP": ALWAYS,
     "BLPOP": ALWAYS,
     "BRPOP": ALWAYS,

@@ -34,7 +34,7 @@ PINS = {
 }
 EXPECTED_PINS = {name: reason for reason, names in PINS.items() for name in names}
 
-BLOCKING = "BLPOP BRPOP BRPOPLPUSH BLMOVE BLMPOP BZPOPMIN BZPOPMAX BZMPOP WAIT WAITAOF"
+BLOCKING = "BLPOP BRPOP BRPOPLPUSH BLMOVE BLMOVEM BLMPOP BZPOPMIN BZPOPMAX BZMPOP WAIT WAITAOF"
 EXPECTED_BLOCKS = set(BLOCKING.split())
 
 NAMES = [str(row[0]) for row in COMMANDS]
@@ -87,15 +87,12 @@ def test_every_command(endpoint: Sender | None, way: str) -> None:
 
 
 def test_the_expectation_names_commands() -> None:
-    """All that a 7.0 server has must be in the table; what is newer may be."""
-    newer = {"CLIENT SETINFO", "CLIENT NO-TOUCH", "CLIENT MAINT_NOTIFICATIONS", "WAITAOF"}
-    assert (set(EXPECTED_PINS) | EXPECTED_BLOCKS) - set(NAMES) <= newer
+    assert set(EXPECTED_PINS) | EXPECTED_BLOCKS <= set(NAMES)
 
 
 def test_blocking_commands_are_those_that_the_server_flags() -> None:
     flagged = {str(row[0]) for row in COMMANDS if "blocking" in str(row[5]).split(" ")}
-    waits = {"WAIT", "WAITAOF"}  # flagged by newer servers only
-    assert flagged - waits == EXPECTED_BLOCKS - waits | {"XREAD", "XREADGROUP"}
+    assert flagged == EXPECTED_BLOCKS | {"XREAD", "XREADGROUP"}
 
 
 @pytest.mark.parametrize("way", WAYS)
