@@ -53,7 +53,7 @@ def end_body(head: Http2Message, body: Body, limit: i64) -> None:
         body.message_octets = body.octets
         body.compressed = 1 if head.value(_CONTENT_ENCODING) not in (None, "identity") else 0
         return
-    if head.sender is Sender.CLIENT or head.grpc_status is not None and head.speaks == GRPC_WEB:
+    if head.sender is Sender.CLIENT or (head.grpc_status is not None and head.speaks == GRPC_WEB):
         return
     ending = None if body.envelopes is None else body.envelopes.ending
     if ending is not None and body.envelopes is not None:

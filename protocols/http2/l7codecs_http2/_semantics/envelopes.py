@@ -1,11 +1,13 @@
-"""Bodies of gRPC-Web and Connect: their messages are counted, and what ends them is kept, since the outcome of the call stands there.
+"""Bodies of gRPC-Web and Connect: their messages are counted, and what ends them is kept, since the outcome of the
+call stands there.
 
     flag(8) length(32) message(length)    …    flag(8) length(32) end(length)
 
 gRPC-Web (grpc/grpc, doc/PROTOCOL-WEB.md): bit 0x80 of the flag marks the end, lines of trailers (``grpc-status: 0``); with
-``application/grpc-web-text`` all of it is base64, in pieces that may each be padded. Connect (connectrpc.com, "Connect Protocol Reference"):
-in a stream bit 0x02 marks the end, JSON; a unary call has no envelopes, and where its HTTP status is not 200 its body is the JSON of an
-error. Bit 0x01 marks what is compressed: gzip is undone here, anything else leaves the outcome unknown, which is never OK.
+``application/grpc-web-text`` all of it is base64, in pieces that may each be padded. Connect ("Connect Protocol Reference"): in a
+stream bit 0x02 marks the end, JSON; a unary call has no envelopes, and where its HTTP status is not 200 its body is
+the JSON of an error.
+Bit 0x01 marks what is compressed: gzip is undone here, anything else leaves the outcome unknown, which is never OK.
 """
 
 from __future__ import annotations
