@@ -17,7 +17,7 @@ import pytest
 from capture_packets import ACK, PSH, START, ethernet, ipv4, pcap, tcp
 from l7codecs import Sender
 from l7codecs.capture import CaptureWriter
-from l7codecs.cli.table import printable
+from l7codecs.cli.terminal import printable
 
 C, S = Sender.CLIENT, Sender.SERVER
 KEYS = [
