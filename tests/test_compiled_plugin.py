@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -108,6 +109,7 @@ def test_a_native_subclass_of_a_compiled_class_is_refused_with_a_sentence(tmp_pa
         assert done.returncode == 0, done.stderr
         return
     assert done.returncode == 1, "it crashed, or passed"
-    sentence = "LineMessage is compiled apart from l7codecs and cannot inherit from its compiled classes"
-    assert "TypeError: " in done.stderr and sentence in done.stderr, done.stderr
+    # Which of its two classes is made first is mypyc's business.
+    sentence = r"TypeError: native\.Line(Message|Decoder) is compiled apart from l7codecs and cannot inherit from its compiled classes"
+    assert re.search(sentence, done.stderr), done.stderr
     assert "native_class=False" in done.stderr

@@ -247,6 +247,27 @@ def test_no_response_is_lost_or_crossed_in_100_000(tmp_path: Path) -> None:
 
 
 @pytest.mark.interop
+def test_clients_that_leave_with_requests_in_flight(tmp_path: Path) -> None:
+    """h2load ends when its time is over; nothing is written to its connections then, and others are served."""
+    (tmp_path / "a").write_bytes(b"x" * 500)
+    server, relay = free_port(), free_port()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(running(tool("nghttpd"), "--no-tls", "-d", str(tmp_path), str(server), port=server))
+        errors = stack.enter_context((tmp_path / "errors").open("w+b"))
+        command = [sys.executable, str(RELAY), str(relay), str(server)]
+        process = stack.enter_context(subprocess.Popen(command, stderr=errors))
+        stack.callback(process.terminate)
+        wait_for(relay)
+        load = [tool("h2load"), "-c", "10", "-m", "100", f"http://127.0.0.1:{relay}/a"]
+        subprocess.run([*load, "-D", "2"], capture_output=True, timeout=60, check=True)
+        report = subprocess.run([*load, "-n", "2000"], capture_output=True, text=True, timeout=60, check=True).stdout
+        assert "2000 succeeded, 0 failed, 0 errored, 0 timeout" in report
+        time.sleep(0.5)
+        written = [line for line in (tmp_path / "errors").read_text().splitlines() if not line.startswith("l7codecs:")]
+        assert written == []
+
+
+@pytest.mark.interop
 def test_h2load_and_curl(tmp_path: Path) -> None:
     octets = os.urandom(20_000).replace(b"two", b"owt")
     ports = [free_port(), free_port()]

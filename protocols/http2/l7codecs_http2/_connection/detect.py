@@ -6,7 +6,7 @@ from typing import Final
 
 from l7codecs import Detection, ProtocolError, Sender, Verdict
 
-from .._frames.boundary import plausible_header
+from .._frames.boundary import agree, plausible_header
 from .._frames.frames import HEADER_SIZE, PREFACE
 from .._hpack.decoder import HeaderBlock, HpackDecoder
 from .._semantics.messages import GRPC, HTTP, spoken
@@ -77,11 +77,12 @@ def _first_request(octets: bytes, at: int) -> HeaderBlock | None:
     """
     joined = at == 0
     block: bytes | None = None
+    before = -1
     for _ in range(_FRAMES):
         if at + HEADER_SIZE > len(octets):
             return None if at + 3 > len(octets) or octets[at] == 0 or not joined else _EMPTY
         size = plausible_header(octets, at, True)
-        if not size:
+        if not size or (before >= 0 and not agree(octets, before, at)):
             return _EMPTY
         kind, flags = octets[at + 3], octets[at + 4]
         if at + size > len(octets):
@@ -104,5 +105,7 @@ def _first_request(octets: bytes, at: int) -> HeaderBlock | None:
                     return _EMPTY
         elif block is not None:
             return _EMPTY
+        if joined:
+            before = at
         at += size
     return _EMPTY

@@ -38,12 +38,16 @@ from .._frames.frames import (
 )
 from .._hpack.decoder import HeaderBlock
 from .connection import Connection
+from .upgrade import begins_upgrade
 
 __all__ = ["FrameReader"]
 
 _UNSURE: Final[i64] = 8
 _MAX_CONTINUATIONS: Final = 256
 """CONTINUATION frames of one block: 64 KiB of block in frames of 256 octets."""
+
+_UPGRADE_SIZE: Final[i64] = 8192
+"""Octets behind a gap among which the head of a request that upgrades is looked for."""
 
 
 class FrameReader(Decoder):
@@ -166,7 +170,16 @@ class FrameReader(Decoder):
             self.opening = True
             self._unsure = 0
             return 0
-        return find_frame(octets, self.sender is Sender.CLIENT)
+        client = self.sender is Sender.CLIENT
+        if self.passed == 0 and not (client and self.connection.upgraded):
+            begins = begins_upgrade(octets, client, min(self.limits.head, _UPGRADE_SIZE))
+            if begins is None:
+                return -1
+            if begins:
+                self.opening = True
+                self._unsure = 0
+                return 0
+        return find_frame(octets, client)
 
     def next_event(self) -> Event | None:
         if self._unsure == 0:

@@ -18,8 +18,9 @@ from .._frames.settings import parse_settings
 from .._hpack.decoder import HeaderBlock, HpackDecoder
 from .._semantics.messages import digits
 
-__all__ = ["Head", "is_upgrade", "may_be_upgrade", "parse_upgrade_settings"]
+__all__ = ["Head", "begins_upgrade", "is_upgrade", "may_be_upgrade", "parse_upgrade_settings"]
 
+_SWITCHING: Final = b"HTTP/1.1 101 "
 _METHODS: Final = frozenset(b"GET HEAD POST PUT DELETE OPTIONS PATCH TRACE".split())
 _DROPPED: Final = frozenset(
     (b"host", b"connection", b"upgrade", b"http2-settings", b"keep-alive", b"transfer-encoding", b"proxy-connection")
@@ -43,6 +44,21 @@ def is_upgrade(octets: bytes) -> bool:
         return Head([line + b"\r\n" for line in octets[:-4].split(b"\r\n")], False, 0).upgrades
     except ProtocolError:
         return False
+
+
+def begins_upgrade(octets: bytes, client: bool, limit: int) -> bool | None:
+    """Whether `octets`, from where a connection is joined, begin with the request of HTTP/1.1 that upgrades it, or with its 101.
+
+    None where they are too few to tell; a request of more than `limit` octets is taken for none.
+    """
+    if not client:
+        return octets.startswith(_SWITCHING) or (None if _SWITCHING.startswith(octets) else False)
+    if not may_be_upgrade(octets):
+        return False
+    end = octets.find(b"\r\n\r\n", 0, limit)
+    if end < 0:
+        return None if len(octets) < limit else False
+    return is_upgrade(octets[: end + 4])
 
 
 @final

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from .frames import FIXED_SIZES, FLAG_MASKS, HEADER_SIZE, TYPE_NAMES
 
-__all__ = ["find_frame", "plausible_header"]
+__all__ = ["agree", "find_frame", "plausible_header"]
 
 _SIZE_LIMIT = 16384
 """Octets of a payload, unless a setting that was not seen allows more."""
-_STREAM_LIMIT = 1 << 24
-"""No stream of a connection has such a number yet."""
+_FAR_STREAM = 1 << 24
+"""Streams from here on are those of long-lived connections only, so two frames have to agree on them."""
+_NEAR = 1 << 16
+"""How far apart the numbers of streams may be that are open at the same time."""
 _LEAST_SIZES = {1: 1, 4: 0, 5: 5, 7: 8, 9: 1, 16: 4}
 
 
@@ -18,7 +20,7 @@ def plausible_header(octets: bytes, at: int, client: bool) -> int:
     length = int.from_bytes(octets[at : at + 3], "big")
     kind, flags = octets[at + 3], octets[at + 4]
     stream = int.from_bytes(octets[at + 5 : at + 9], "big")
-    if kind not in TYPE_NAMES or length > _SIZE_LIMIT or stream >= _STREAM_LIMIT or flags & ~FLAG_MASKS.get(kind, 0):
+    if kind not in TYPE_NAMES or length > _SIZE_LIMIT or stream >> 31 or flags & ~FLAG_MASKS.get(kind, 0):
         return 0
     if kind in FIXED_SIZES and length != FIXED_SIZES[kind]:
         return 0
@@ -51,6 +53,18 @@ def _plausible_payload(octets: bytes, at: int) -> bool:
     return kind != 3 or first < 0x100
 
 
+def agree(octets: bytes, one: int, other: int) -> bool:
+    """Whether the frames whose headers stand at `one` and `other` may be neighbours: a high number of a stream is not taken from one alone.
+
+    The other concerns the connection, or a stream near it.
+    """
+    first = int.from_bytes(octets[one + 5 : one + 9], "big")
+    second = int.from_bytes(octets[other + 5 : other + 9], "big")
+    if first < _FAR_STREAM and second < _FAR_STREAM:
+        return True
+    return first == 0 or second == 0 or abs(first - second) < _NEAR
+
+
 def find_frame(octets: bytes, client: bool) -> int:
     """The index of the first frame that another follows, as `Decoder.boundary` returns it."""
     end = len(octets)
@@ -61,6 +75,7 @@ def find_frame(octets: bytes, client: bool) -> int:
         if size:
             if at + size + HEADER_SIZE > end:
                 return -1 - at
-            if plausible_header(octets, at + size, client) and _plausible_payload(octets, at):
+            following = plausible_header(octets, at + size, client) and agree(octets, at, at + size)
+            if following and _plausible_payload(octets, at):
                 return at
     return -1 - end
