@@ -10,7 +10,7 @@ A connection that begins with a handshake of TLS is told once, whatever its port
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import final
 
 from l7codecs.capture.events import Closed, Connection, Ended, Hole, Opened, Segment, StreamEvent, oriented
@@ -179,7 +179,8 @@ class _Choice:
         told = self.told(connection)
         if told is not None and not connection.midstream:
             return told, False
-        candidates, reverse = rank(connection, client, server, self._protocols if told is None else [told])
+        protocols = self._protocols if told is None else [told]
+        candidates, reverse = rank(connection, client, server, protocols, self._ports)
         name = decide(candidates, final or not candidates)
         if name is None:
             return None, False
@@ -194,14 +195,21 @@ class _Choice:
 
 
 def rank(
-    connection: Connection, client: bytes, server: bytes, protocols: list[Protocol]
+    connection: Connection,
+    client: bytes,
+    server: bytes,
+    protocols: list[Protocol],
+    ports: Container[int] = (),
 ) -> tuple[list[Candidate], list[Candidate]]:
     """Every protocol that does not say NO to the first octets, best first; and which of these take the client for the server.
 
-    Only of a connection that was joined midway both ways round are asked.
+    Only of a connection that was joined midway both ways round are asked. What one side alone says is no evidence against the port of
+    the other, where that is registered or one of `ports`: an answer can look like a request.
     """
     candidates = detect(client, server, protocols)
-    reverse = detect(server, client, protocols) if connection.midstream else []
+    port = connection.server[1]
+    known = port in ports or any(port in protocol.ports for protocol in protocols)
+    reverse = detect(server, client, protocols) if connection.midstream and ((client and server) or not known) else []
     candidates += reverse
     candidates.sort(key=lambda item: (-item.score, item.verdict is Verdict.MORE))
     return candidates, reverse

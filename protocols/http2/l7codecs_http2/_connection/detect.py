@@ -9,7 +9,8 @@ from l7codecs import Detection, ProtocolError, Sender, Verdict
 from .._frames.boundary import agree, plausible_header
 from .._frames.frames import HEADER_SIZE, PREFACE
 from .._hpack.decoder import HeaderBlock, HpackDecoder
-from .._semantics.messages import GRPC, HTTP, spoken
+from .._hpack.static_table import well_known
+from .._semantics.messages import GRPC, HTTP, METHOD, spoken
 from .upgrade import is_upgrade, may_be_upgrade
 
 __all__ = ["detect_grpc", "detect_http2", "detect_triple"]
@@ -18,6 +19,7 @@ _NO: Final = Detection(Verdict.NO)
 _EMPTY: Final = HeaderBlock([], 0, 0, 0, False)
 _JOINED: Final = 45
 """A frame has no magic: less than any structure that was checked."""
+_SCHEME: Final = well_known(":scheme")
 _FRAMES: Final = 16
 """Frames before the first request that are looked at."""
 
@@ -70,10 +72,16 @@ def _of_first_request(client: bytes, triple: bool) -> Detection:
     return Detection(Verdict.YES, score, f"the first request's headers are those of {'Triple' if triple else 'gRPC'}")
 
 
+def _asks(block: HeaderBlock) -> bool:
+    """Whether a block is a request's: it names its method or scheme, of which the usual ones stand in the static table (RFC 7541 §A)."""
+    return block.get(METHOD) is not None or block.get(_SCHEME) is not None
+
+
 def _first_request(octets: bytes, at: int) -> HeaderBlock | None:
     """The first header block behind `at`; an empty one where there is something else, None while it is not whole.
 
-    A connection that is joined midway may refer to what was before: only fields that are known count.
+    A connection that is joined midway may refer to what was before: only fields that are known count. What answers, with ``:status`` or
+    with trailers, is something else: these octets are not the client's.
     """
     joined = at == 0
     block: bytes | None = None
@@ -100,9 +108,10 @@ def _first_request(octets: bytes, at: int) -> HeaderBlock | None:
             block = (block or b"") + octets[start : max(start, stop)]
             if flags & 0x04:
                 try:
-                    return HpackDecoder(65536, 65536, joined).decode(block, 0, len(block))
+                    found = HpackDecoder(65536, 65536, joined).decode(block, 0, len(block))
                 except ProtocolError:
                     return _EMPTY
+                return found if not joined or _asks(found) else _EMPTY
         elif block is not None:
             return _EMPTY
         if joined:
