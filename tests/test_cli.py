@@ -17,7 +17,7 @@ import pytest
 from capture_packets import ACK, PSH, START, ethernet, ipv4, pcap, tcp
 from l7codecs import Sender
 from l7codecs.capture import CaptureWriter
-from l7codecs.cli.table import printable
+from l7codecs.cli.terminal import printable
 
 C, S = Sender.CLIENT, Sender.SERVER
 KEYS = [
@@ -264,6 +264,35 @@ def test_a_port_breaks_the_tie(tmp_path: Path) -> None:
     path = midway(tmp_path / "a.pcap", (0, b"nothing that anybody knows\n"), ports=(6379, 50000))
     found = records(run("decode", "--format", "jsonl", path).stdout)
     assert all(str(record["flow"]).endswith(":6379") for record in found)
+
+
+ITEMS = b"*2\r\n$1\r\na\r\n$1\r\nb\r\n"
+"""An answer that looks like a command."""
+
+
+@pytest.mark.parametrize(
+    ("ports", "option"),
+    [((50000, 6379), ()), ((6379, 50000), ()), ((7000, 50000), ("--port", "7000=redis"))],
+    ids=["registered", "registered, the other end", "told"],
+)
+def test_an_answer_alone_is_no_evidence_against_a_known_port(
+    tmp_path: Path, ports: tuple[int, int], option: tuple[str, ...]
+) -> None:
+    server = int(ports[1] == 6379)
+    path = midway(tmp_path / "a.pcap", (server, ITEMS), (server, b":3\r\n"), ports=ports)
+    found = records(run("decode", "--format", "jsonl", *option, path).stdout)
+    assert [record["sender"] for record in found] == ["server", "server"]
+    assert all(str(record["flow"]).endswith(f":{ports[server]}") for record in found)
+
+
+@pytest.mark.parametrize("first", ["answer", "question"])
+@pytest.mark.parametrize("ports", [(50000, 6379), (40000, 30000)])
+def test_both_sides_look_like_clients_and_the_port_decides(tmp_path: Path, ports: tuple[int, int], first: str) -> None:
+    asked = [(0, b"*2\r\n$4\r\nLLEN\r\n$1\r\nk\r\n"), (1, b":3\r\n")]
+    pieces = [(1, ITEMS), *asked] if first == "answer" else [(0, PING), (1, ITEMS), *asked]
+    found = records(run("decode", "--format", "jsonl", midway(tmp_path / "a.pcap", *pieces, ports=ports)).stdout)
+    assert all(str(record["flow"]).startswith("10.0.0.1:") for record in found)
+    assert [record["operation"] for record in found[-2:]] == ["LLEN", "LLEN"]
 
 
 @pytest.mark.parametrize("port", [6379, 6380, 443])

@@ -9,6 +9,14 @@ Protocols are plugins, found through entry points; this package knows none of th
 
 from __future__ import annotations
 
+import sys as _sys
+
+if _sys.argv[:1] == ["-m"] and ("-m", "l7codecs") in zip(_sys.orig_argv, _sys.orig_argv[1:], strict=False):
+    # ``python -m l7codecs`` imports all of this before its own first line: see that package.
+    import l7codecs_command
+
+    l7codecs_command.begin()
+
 from l7codecs import buffer as _buffer
 from l7codecs.buffer import Buffer
 from l7codecs.decoder import Decoder, FramedDecoder

@@ -2,6 +2,6 @@
 
 import sys
 
-from l7codecs.cli import main
+from l7codecs_command import main
 
 sys.exit(main())

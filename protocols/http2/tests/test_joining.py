@@ -11,7 +11,7 @@ from pathlib import Path
 import hpack
 import pytest
 
-from l7codecs import Event, Message, ProtocolError, Sender, open_session
+from l7codecs import Event, Message, ProtocolError, Sender, Verdict, detect, open_session
 from l7codecs.testing import Vector, load_vectors
 
 from .implementations import CLIENT, CONTINUATION, END_HEADERS, HEADERS, PADDED, PRIORITIZED, PUSH_PROMISE, SERVER
@@ -137,3 +137,24 @@ def test_lost_octets_at_any_split(seed: int) -> None:
         return [(m.sender, int(m.offset), m.kind.value, m.raw) for m in events if isinstance(m, Message)]
 
     assert told(1) == told(7) == told(1 << 20)
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+ASKED = [(":method", "POST"), (":scheme", "http"), (":path", "/a.S/M"), ("content-type", "application/grpc")]
+ANSWERED = [(":status", "200"), ("content-type", "application/grpc"), ("date", "Sun, 12 Aug 2018 17:30:41 GMT")]
+ENDED = [("grpc-status", "0"), ("grpc-message", "fine")]
+
+
+@pytest.mark.parametrize("before", [b"", frame(6, 1, 0, bytes(8)), frame(4, 0, 0, b"")], ids=["", "ping", "settings"])
+def test_what_answers_is_not_taken_for_the_client(before: bytes) -> None:
+    """The frames of a server that is joined midway: nothing is detected in them, whichever way round they are looked at."""
+    asks, answers, ends = (
+        before + frame(HEADERS, END_HEADERS, 7, hpack.Encoder().encode(fields)) for fields in (ASKED, ANSWERED, ENDED)
+    )
+    assert [found.protocol for found in detect(asks, answers) if found.verdict is Verdict.YES] == ["grpc", "http2"]
+    for octets in (answers, ends):
+        assert [found for found in detect(octets, asks) if found.verdict is Verdict.YES] == []
+        assert [found for found in detect(octets, b"") if found.verdict is Verdict.YES] == []

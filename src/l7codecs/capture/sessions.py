@@ -10,7 +10,7 @@ A connection that begins with a handshake of TLS is told once, whatever its port
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import final
 
 from l7codecs.capture.events import Closed, Connection, Ended, Hole, Opened, Segment, StreamEvent, oriented
@@ -20,6 +20,7 @@ from l7codecs.errors import ProtocolError
 from l7codecs.limits import DEFAULT_LIMITS, Limits
 from l7codecs.message import Event, Sender
 from l7codecs.protocol import Protocol, Verdict
+from l7codecs.registry import BROKEN, fault, tell
 from l7codecs.session import Session
 
 __all__ = ["Decoded", "decode_streams", "rank"]
@@ -60,6 +61,7 @@ class _Conversation:
         self.connection = connection
         self._choice = choice
         self._session: Session | None = None
+        self._protocol: Protocol | None = None
         self._broken: set[Sender] = set()
         self._ended: set[Sender] = set()
         self._waiting: list[StreamEvent] = []
@@ -103,41 +105,53 @@ class _Conversation:
                 self.connection = Connection(connection.id, connection.server, connection.client, midstream=True)
                 self._waiting = [oriented(earlier, self.connection) for earlier in self._waiting]
             session = self._open(protocol)
-            for earlier in self._waiting:
-                yield from self._decode(session, earlier)
+            if session is not None:
+                for earlier in self._waiting:
+                    yield from self._decode(session, earlier)
             self._waiting.clear()
         elif final:
             self._ignored = True
             self._waiting.clear()
 
-    def _open(self, protocol: Protocol) -> Session:
+    def _open(self, protocol: Protocol) -> Session | None:
+        """The session of this connection; None where the protocol's plugin is broken."""
         connection = self.connection
-        session = protocol.open(limits=self._choice.limits, client=connection.client, server=connection.server)
-        if connection.midstream:
-            for sender in Sender:
-                session.gap(sender)
+        self._protocol = protocol
+        try:
+            session = protocol.open(limits=self._choice.limits, client=connection.client, server=connection.server)
+            if connection.midstream:
+                for sender in Sender:
+                    session.gap(sender)
+        except BROKEN as error:
+            self._give_up("cannot be opened", error)
+            return None
         self._session = session
         return session
 
-    def _decode(self, session: Session, item: StreamEvent) -> Iterator[Decoded]:
-        if isinstance(item, Segment):
-            if item.sender not in self._broken:
-                yield from self._follow(session, item.sender, item.time, session.receive(item.sender, item.data))
-        elif isinstance(item, Hole):
-            if item.sender not in self._broken:
-                yield from self._follow(session, item.sender, item.time, session.gap(item.sender, item.size))
-        elif isinstance(item, Ended):
-            if item.sender not in self._broken:
-                yield from self._follow(session, item.sender, item.time, session.eof(item.sender))
+    def _give_up(self, problem: str, error: BaseException) -> None:
+        """The plugin is broken: nothing more comes of this connection."""
+        self._ignored = True
+        if self._protocol is not None:
+            tell(fault(self._protocol, f"{problem}: {type(error).__name__}: {error}"))
 
-    def _follow(self, session: Session, sender: Sender, time: int, events: Iterator[Event]) -> Iterator[Decoded]:
-        """Iterate the session's events; an error ends its direction."""
+    def _decode(self, session: Session, item: StreamEvent) -> Iterator[Decoded]:
+        """Iterate what the session makes of `item`; an error ends its direction, a fault of the plugin the connection."""
+        if self._ignored or not isinstance(item, (Segment, Hole, Ended)) or item.sender in self._broken:
+            return
         try:
+            if isinstance(item, Segment):
+                events = session.receive(item.sender, item.data)
+            elif isinstance(item, Hole):
+                events = session.gap(item.sender, item.size)
+            else:
+                events = session.eof(item.sender)
             for event in events:
-                yield Decoded(self.connection, session.protocol, event.sender, time, event, None)
+                yield Decoded(self.connection, session.protocol, event.sender, item.time, event, None)
         except ProtocolError as error:
-            self._broken.add(sender)
-            yield Decoded(self.connection, session.protocol, sender, time, None, error)
+            self._broken.add(item.sender)
+            yield Decoded(self.connection, session.protocol, item.sender, item.time, None, error)
+        except BROKEN as error:
+            self._give_up("cannot go on", error)
 
 
 @final
@@ -165,7 +179,8 @@ class _Choice:
         told = self.told(connection)
         if told is not None and not connection.midstream:
             return told, False
-        candidates, reverse = rank(connection, client, server, self._protocols if told is None else [told])
+        protocols = self._protocols if told is None else [told]
+        candidates, reverse = rank(connection, client, server, protocols, self._ports)
         name = decide(candidates, final or not candidates)
         if name is None:
             return None, False
@@ -180,14 +195,21 @@ class _Choice:
 
 
 def rank(
-    connection: Connection, client: bytes, server: bytes, protocols: list[Protocol]
+    connection: Connection,
+    client: bytes,
+    server: bytes,
+    protocols: list[Protocol],
+    ports: Container[int] = (),
 ) -> tuple[list[Candidate], list[Candidate]]:
     """Every protocol that does not say NO to the first octets, best first; and which of these take the client for the server.
 
-    Only of a connection that was joined midway both ways round are asked.
+    Only of a connection that was joined midway both ways round are asked. What one side alone says is no evidence against the port of
+    the other, where that is registered or one of `ports`: an answer can look like a request.
     """
     candidates = detect(client, server, protocols)
-    reverse = detect(server, client, protocols) if connection.midstream else []
+    port = connection.server[1]
+    known = port in ports or any(port in protocol.ports for protocol in protocols)
+    reverse = detect(server, client, protocols) if connection.midstream and ((client and server) or not known) else []
     candidates += reverse
     candidates.sort(key=lambda item: (-item.score, item.verdict is Verdict.MORE))
     return candidates, reverse

@@ -114,6 +114,8 @@ def open_source(source: "str | os.PathLike[str] | BinaryIO", on_pause: Callable[
     if isinstance(source, (str, os.PathLike)):
         name = os.fspath(source)
         if name == "-":
+            if sys.stdin is None:
+                raise CaptureError("standard input", "it is closed")
             return Source("standard input", sys.stdin.buffer, close=False, on_pause=on_pause)
         try:
             return Source(name, open(name, "rb", buffering=0), close=True, on_pause=on_pause)

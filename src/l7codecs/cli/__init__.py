@@ -4,23 +4,23 @@
     l7codecs detect FILE…        which protocol each connection speaks, and why
     l7codecs protocols           what is registered, with ports and metadata
 
-Exit status: 0; 1 where ``decode --strict`` met a protocol error; 2 for a bad option, an unknown protocol or an
-unreadable file (the other files
-are still done).
+Exit status: 0; 1 where ``decode --strict`` met a protocol error; 2 for a bad option, an unknown protocol, a broken
+plugin or an unreadable file (everything else is still done).
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import warnings
 from collections.abc import Sequence
 from typing import NoReturn, TextIO
 
 import l7codecs
+import l7codecs_command
 from l7codecs import PluginWarning
 from l7codecs.cli.errors import UsageError
+from l7codecs.cli.terminal import discard, say
 
 __all__ = ["main"]
 
@@ -67,24 +67,31 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with `arguments` (default: those of the process); returns the exit status."""
     try:
-        options = _parser().parse_args(arguments)
-        return _run(options)
+        if sys.stdout is None:
+            raise UsageError("standard output is closed")
+        status = _run(arguments)
+        sys.stdout.flush()
+        return status
     except UsageError as error:
-        print(f"l7codecs: {error}", file=sys.stderr)
+        say(error)
         return 2
     except BrokenPipeError:
         # The reader of our output has seen enough: `l7codecs decode FILE | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         return 0
     except OSError as error:
-        print(f"l7codecs: cannot write: {error.strerror or error}", file=sys.stderr)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python says it again when it ends
+        say(f"cannot write: {error.strerror or error}")
+        discard(sys.stdout)
         return 2
     except KeyboardInterrupt:
         return 130
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as done:  # --help and --version have been printed
+        return int(done.code or 0)
     try:
         if options.module == "l7codecs.cli.decode":
             from l7codecs.cli.decode import run
@@ -94,22 +101,24 @@ def _run(options: argparse.Namespace) -> int:
             from l7codecs.cli.protocols import run
     except ModuleNotFoundError as error:
         raise UsageError(f"{error.name} is not installed: pip install 'l7codecs[cli,capture]'") from None
+    l7codecs_command.imported()
+    broken = 0
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        """A warning in one line, as every problem is told."""
+        nonlocal broken
+        broken += issubclass(category, PluginWarning)
+        say(message)
+
     with warnings.catch_warnings():
         warnings.simplefilter("always", PluginWarning)
-        warnings.showwarning = _show
+        warnings.showwarning = show
         status = run(options)
-    sys.stdout.flush()
-    return status
-
-
-def _show(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    """A warning in one line, as every problem is told."""
-    text = "".join(each if each.isprintable() else "?" for each in str(message))
-    print(f"l7codecs: {text}", file=sys.stderr)
+    return 2 if broken else status

@@ -17,6 +17,7 @@ from l7codecs.capture.sessions import decode_streams
 from l7codecs.cli.errors import UsageError
 from l7codecs.cli.progress import tracked
 from l7codecs.cli.table import heading, row_of, widths
+from l7codecs.cli.terminal import json_safe, say
 
 __all__ = ["run"]
 
@@ -30,10 +31,10 @@ def run(options: argparse.Namespace) -> int:
     ports = dict(_port(text) for text in options.port)
     protocols, broken = load_protocols()
     for problem in broken:
-        print(f"l7codecs: {problem}", file=sys.stderr)
+        say(problem)
     server_ports = {port for protocol in protocols for port in protocol.ports} | set(ports)
     output = _Output(_json_line if options.format == "jsonl" else _table_lines())
-    status = 0
+    status = 2 if broken and chosen is None else 0  # what they would have claimed is not told
     for name in options.files:
         try:
             with read_streams(name, server_ports=server_ports, on_pause=output.flush) as reader:
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
                     status = max(status, 1)
         except CaptureError as error:
             sys.stdout.flush()
-            print(f"l7codecs: {error}", file=sys.stderr)
+            say(error)
             status = 2
     return status
 
@@ -106,7 +107,7 @@ class _Output:
 
 
 def _json_line(record: Record) -> bytes:
-    return orjson.dumps(record, default=text_of, option=orjson.OPT_APPEND_NEWLINE)
+    return json_safe(orjson.dumps(record, default=text_of, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def _table_lines() -> Callable[[Record], bytes]:

@@ -12,7 +12,7 @@ from l7codecs import Candidate, Limits, Protocol, Sender, load_protocols
 from l7codecs.capture import CaptureError, Closed, Connection, Segment, StreamReader, read_streams
 from l7codecs.capture.sessions import rank
 from l7codecs.capture.tls import begins_tls
-from l7codecs.cli.table import printable
+from l7codecs.cli.terminal import json_safe, printable, say, show
 
 __all__ = ["run"]
 
@@ -21,18 +21,18 @@ def run(options: argparse.Namespace) -> int:
     """Print the ranked candidates of every connection; returns the exit status."""
     protocols, broken = load_protocols()
     for problem in broken:
-        print(f"l7codecs: {problem}", file=sys.stderr)
+        say(problem)
     server_ports = {port for protocol in protocols for port in protocol.ports}
-    status = 0
+    status = 2 if broken else 0
     for name in options.files:
         try:
-            with read_streams(name, server_ports=server_ports) as reader:
+            with read_streams(name, server_ports=server_ports, on_pause=sys.stdout.flush) as reader:
                 for connection, candidates, encrypted in _detected(reader, protocols):
                     line = _json if options.json else _text
-                    print(line(connection, candidates, encrypted))
+                    show(line(connection, candidates, encrypted))
         except CaptureError as error:
             sys.stdout.flush()
-            print(f"l7codecs: {error}", file=sys.stderr)
+            say(error)
             status = 2
     return status
 
@@ -67,7 +67,8 @@ def _json(connection: Connection, candidates: list[Candidate], encrypted: bool) 
     ranked = [
         {"protocol": c.protocol, "verdict": c.verdict.value, "score": c.score, "reason": c.reason} for c in candidates
     ]
-    return orjson.dumps({"flow": connection.flow, "candidates": ranked, "encrypted": encrypted}).decode()
+    record = {"flow": connection.flow, "candidates": ranked, "encrypted": encrypted}
+    return json_safe(orjson.dumps(record)).decode()
 
 
 def _text(connection: Connection, candidates: list[Candidate], encrypted: bool) -> str:
@@ -75,8 +76,5 @@ def _text(connection: Connection, candidates: list[Candidate], encrypted: bool) 
         return f"{connection.flow}  tls: its messages cannot be read"
     if not candidates:
         return f"{connection.flow}  unknown: no registered protocol claims it"
-    ranked = [
-        f"{c.protocol} {c.verdict.value} {c.score}" + (f": {printable(c.reason)}" if c.reason else "")
-        for c in candidates
-    ]
-    return f"{connection.flow}  " + "; ".join(ranked)
+    ranked = [f"{c.protocol} {c.verdict.value} {c.score}" + (f": {c.reason}" if c.reason else "") for c in candidates]
+    return printable(f"{connection.flow}  " + "; ".join(ranked))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 
 from l7codecs import Protocol, RegistryError, get_protocol, list_protocols
+from l7codecs.cli.terminal import json_safe, printable, say, show
 
 __all__ = ["run"]
 
@@ -19,23 +19,22 @@ def run(options: argparse.Namespace) -> int:
         try:
             protocol = get_protocol(entry.name)
         except RegistryError as error:
-            print(f"l7codecs: {error}", file=sys.stderr)
+            say(error)
             status = 2
             continue
         found.append({"distribution": entry.distribution, "version": entry.version, **_described(protocol)})
     if options.json:
-        print(json.dumps(found, indent=2))
+        show(json_safe(json.dumps(found, indent=2).encode()).decode())
         return status
     for item in found:
         ports = ", ".join(str(port) for port in _list(item["ports"])) or "none"
-        print(
-            f"{item['name']}  {item['title']}  [{item['distribution']} {item['version']}]  ports: {ports}  pairing: {item['pairing']}"
-        )
+        owner = f"[{item['distribution']} {item['version']}]"
+        show(printable(f"{item['name']}  {item['title']}  {owner}  ports: {ports}  pairing: {item['pairing']}"))
         for attribute in _list(item["attributes"]):
             assert isinstance(attribute, dict)
             marks = "".join(f", {mark}" for mark in ("sensitive", "changeable") if attribute[mark])
-            print(f"    {attribute['name']:28} {attribute['type']:8} {attribute['direction']}{marks}")
-            print(f"    {'':28} {attribute['source']}")
+            show(printable(f"    {attribute['name']:28} {attribute['type']:8} {attribute['direction']}{marks}"))
+            show(printable(f"    {'':28} {attribute['source']}"))
     return status
 
 

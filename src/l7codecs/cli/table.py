@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from l7codecs.capture.records import Record, text_of
+from l7codecs.cli.terminal import printable
 
-__all__ = ["Widths", "heading", "printable", "row_of", "widths"]
+__all__ = ["Widths", "heading", "row_of", "widths"]
 
 _BESIDE = 102
 """Columns of a row beside the operation and the resources."""
@@ -40,15 +41,6 @@ def heading(widths: Widths) -> str:
     return f"{'TIME (UTC)':15} {'FLOW':34} {'PROTOCOL':8}   {'KIND':9} {named} OCTETS"
 
 
-def printable(text: str) -> str:
-    """`text` with everything escaped that would move a terminal's cursor or end the line."""
-    return (
-        text
-        if text.isprintable()
-        else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    )
-
-
 def row_of(record: Record, widths: Widths) -> str:
     """The line of one record, with its end."""
     time = record["time"]
@@ -57,7 +49,9 @@ def row_of(record: Record, widths: Widths) -> str:
     kind = str(record["kind"])
     head = f"{moment} {record['flow']!s:34} {record['protocol'] or '?'!s:8} {'>' if record['sender'] == 'client' else '<'} {kind:9} "
     if kind == "error":
-        return f"{head}at octet {record['offset']}: saw {record['seen']}, expected {record['expected']}\n"
+        return (
+            printable(f"{head}at octet {record['offset']}: saw {record['seen']}, expected {record['expected']}") + "\n"
+        )
     if kind == "gap":
         return f"{head}{record['size']} octets lost at octet {record['offset']}\n"
     if kind == "encrypted":

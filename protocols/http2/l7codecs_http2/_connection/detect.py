@@ -11,7 +11,8 @@ from l7codecs import Detection, ProtocolError, Sender, Verdict
 from .._frames.boundary import agree, plausible_header
 from .._frames.frames import HEADER_SIZE, PREFACE
 from .._hpack.decoder import HeaderBlock, HpackDecoder
-from .._semantics.messages import CONNECT, CONNECT_STREAM, GRPC, GRPC_WEB, TRIPLE, TRIPLE_HTTP, spoken
+from .._hpack.static_table import well_known
+from .._semantics.messages import CONNECT, CONNECT_STREAM, GRPC, GRPC_WEB, METHOD, TRIPLE, TRIPLE_HTTP, spoken
 from .upgrade import is_upgrade, may_be_upgrade
 
 __all__ = ["detect_connect", "detect_grpc", "detect_grpc_web", "detect_http2", "detect_triple"]
@@ -20,6 +21,7 @@ _NO: Final = Detection(Verdict.NO)
 _EMPTY: Final = HeaderBlock([], 0, 0, 0, False)
 _JOINED: Final = 45
 """A frame has no magic: less than any structure that was checked."""
+_SCHEME: Final = well_known(":scheme")
 _FRAMES: Final = 16
 """Frames before the first request that are looked at."""
 
@@ -83,10 +85,16 @@ def _of_first_request(client: bytes, name: str, one: u8, other: u8) -> Detection
     return Detection(Verdict.YES, score, f"the first request's headers are those of {name}")
 
 
+def _asks(block: HeaderBlock) -> bool:
+    """Whether a block is a request's: it names its method or scheme, of which the usual ones stand in the static table (RFC 7541 §A)."""
+    return block.get(METHOD) is not None or block.get(_SCHEME) is not None
+
+
 def _first_request(octets: bytes, at: int) -> HeaderBlock | None:
     """The first header block behind `at`; an empty one where there is something else, None while it is not whole.
 
-    A connection that is joined midway may refer to what was before: only fields that are known count.
+    A connection that is joined midway may refer to what was before: only fields that are known count. What answers, with ``:status`` or
+    with trailers, is something else: these octets are not the client's.
     """
     joined = at == 0
     block: bytes | None = None
@@ -113,9 +121,10 @@ def _first_request(octets: bytes, at: int) -> HeaderBlock | None:
             block = (block or b"") + octets[start : max(start, stop)]
             if flags & 0x04:
                 try:
-                    return HpackDecoder(65536, 65536, joined).decode(block, 0, len(block))
+                    found = HpackDecoder(65536, 65536, joined).decode(block, 0, len(block))
                 except ProtocolError:
                     return _EMPTY
+                return found if not joined or _asks(found) else _EMPTY
         elif block is not None:
             return _EMPTY
         if joined:
