@@ -22,6 +22,7 @@ from l7codecs.message import Event, Flow
 from .._frames.frames import END_STREAM, PUSH_PROMISE
 from .._hpack.decoder import HeaderBlock
 from .._hpack.static_table import UNKNOWN_NAME, well_known
+from .._semantics.calls import end_trailers
 from .._semantics.malformed import find_fault, has_protocol
 from .._semantics.messages import (
     GRPC,
@@ -168,10 +169,15 @@ class Http2Decoder(BodyReader):
                 stream.body(self.who).declared = digits(length.value)
         if ends and role != INTERIM:
             self.check_length(message, stream, offset)
-            if self.who == SERVER and (message.framed or speaks == GRPC_WEB):
+            if self.who == SERVER and (message.framed or speaks >= GRPC_WEB):
                 message.note(None, stream.calls())
-                if speaks == TRIPLE or block.get(GRPC_STATUS_NAME) is None or message.grpc_status is None:
-                    message.settle(stream.response)
+                response = stream.response
+                if speaks >= GRPC_WEB and role == TRAILERS and response is not None:
+                    end_trailers(message, response, stream.body(SERVER), self.head_limit)
+                elif speaks > GRPC_WEB:
+                    pass  # its status tells that no body comes
+                elif speaks == TRIPLE or block.get(GRPC_STATUS_NAME) is None or message.grpc_status is None:
+                    message.settle(response)
         connection.close_if_done(stream)
         return message
 

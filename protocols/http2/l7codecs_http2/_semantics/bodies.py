@@ -82,8 +82,9 @@ class Body:
         """`size` octets were lost: nothing else is where they lie inside a message whose length is known."""
         self.octets += size
         if self.envelopes is not None:
-            self.envelopes.broken = True
-        if self._prefix == 5 and size < self._left:
+            self.message_octets += self.envelopes.lose(size)
+            self.certain = self.certain and not self.envelopes.broken
+        elif self._prefix == 5 and size < self._left:
             self._left -= size
             self.message_octets += size
         else:

@@ -10,15 +10,17 @@ from l7codecs import Sender, Status
 
 from .._hpack.static_table import header_name
 from .bodies import Body
-from .envelopes import CONNECT_END, WEB_END, Envelopes, connect_code, connect_status, gunzip, web_status
+from .envelopes import CONNECT_END, WEB_END, Envelopes, connect_code, connect_status, inflate, web_status
 from .meaning import GRPC_STATUS, grpc_status_of_http
 from .messages import CONNECT, CONNECT_STREAM, GRPC_WEB, Http2Message
 
-__all__ = ["end_body", "follow"]
+__all__ = ["end_body", "end_trailers", "follow"]
 
 _WEB: Final = b"application/grpc-web"
 _WEB_TEXT: Final = b"application/grpc-web-text"
 _CONTENT_ENCODING: Final = header_name(b"content-encoding")
+_GRPC_ENCODING: Final = header_name(b"grpc-encoding")
+_CONNECT_ENCODING: Final = header_name(b"connect-content-encoding")
 _STATUSES: Final = tuple(Status)
 
 
@@ -55,16 +57,7 @@ def end_body(head: Http2Message, body: Body, limit: i64) -> None:
         return
     if head.sender is Sender.CLIENT or (head.grpc_status is not None and head.speaks == GRPC_WEB):
         return
-    ending = None if body.envelopes is None else body.envelopes.ending
-    if ending is not None and body.envelopes is not None:
-        packed = body.envelopes.packed
-        if head.speaks == CONNECT:
-            coding = head.value(_CONTENT_ENCODING)
-            packed = coding == "gzip"
-            if coding is not None and coding not in ("gzip", "identity"):
-                ending = None
-        if ending is not None and packed:
-            ending = gunzip(ending, limit)
+    ending = _ending(head, body, limit)
     if ending is not None and head.speaks == GRPC_WEB:
         number = web_status(ending)
         if number is not None:
@@ -78,8 +71,33 @@ def end_body(head: Http2Message, body: Body, limit: i64) -> None:
             head.set_outcome(Status.OK, None)
             return
         if code is not None:
-            head.set_outcome(connect_status(code), code)
+            status = connect_status(code)
+            head.set_outcome(grpc_status_of_http(head.status_code) if status is None else status, code)
             return
     http = head.status_code
     outcome = grpc_status_of_http(http)
     head.set_outcome(outcome, str(http) if http is not None and http >= 400 else outcome.name)
+
+
+def _ending(head: Http2Message, body: Body, limit: i64) -> bytes | None:
+    """What ends the `body`, without its compression; None where it did not come, or cannot be read."""
+    envelopes = body.envelopes
+    ending = None if envelopes is None else envelopes.ending
+    if envelopes is None or ending is None:
+        return None
+    if head.speaks == CONNECT:
+        coding = head.value(_CONTENT_ENCODING)
+        packed = coding is not None and coding.strip().lower() != "identity"
+    else:
+        coding = head.value(_GRPC_ENCODING if head.speaks == GRPC_WEB else _CONNECT_ENCODING)
+        packed = envelopes.packed
+    return inflate(ending, coding or "gzip", limit) if packed else ending  # what no header names can be seen to be gzip
+
+
+def end_trailers(trailers: Http2Message, head: Http2Message, body: Body, limit: i64) -> None:
+    """Trailers of HTTP end the answer `head`: a ``grpc-status`` of theirs is the outcome, else its body tells it."""
+    if trailers.speaks == GRPC_WEB and trailers.grpc_status is not None:
+        return
+    end_body(head, body, limit)
+    if head.status is not None:
+        trailers.set_outcome(head.status, head.error)

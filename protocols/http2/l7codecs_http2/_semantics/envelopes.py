@@ -7,7 +7,8 @@ gRPC-Web (grpc/grpc, doc/PROTOCOL-WEB.md): bit 0x80 of the flag marks the end, l
 ``application/grpc-web-text`` all of it is base64, in pieces that may each be padded. Connect ("Connect Protocol Reference"): in a
 stream bit 0x02 marks the end, JSON; a unary call has no envelopes, and where its HTTP status is not 200 its body is
 the JSON of an error.
-Bit 0x01 marks what is compressed: gzip is undone here, anything else leaves the outcome unknown, which is never OK.
+Bit 0x01 marks what is compressed, as a header names it: gzip and deflate (zlib) are undone here, anything else leaves the outcome unknown,
+which is never OK.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from mypy_extensions import i64, mypyc_attr
 
 from l7codecs import Status
 
-__all__ = ["CONNECT_END", "WEB_END", "Envelopes", "connect_code", "connect_status", "gunzip", "web_status"]
+__all__ = ["CONNECT_END", "WEB_END", "Envelopes", "connect_code", "connect_status", "inflate", "web_status"]
 
 WEB_END: Final[i64] = 0x80
 CONNECT_END: Final[i64] = 0x02
@@ -53,15 +54,23 @@ class Envelopes:
         self._left: i64 = 0
         self._ends = False
         """The envelope in progress is the last."""
-        self._parts: list[bytes] = []
-        self._size: i64 = 0
+        self._kept = bytearray()
 
     @property
     def ending(self) -> bytes | None:
         """What ends the call, compressed or not; None where it did not come, or not whole."""
         if self.broken or (self.end_flag != 0 and (not self._ends or self._prefix != 0)):
             return None
-        return b"".join(self._parts)
+        return bytes(self._kept)
+
+    def lose(self, size: i64) -> i64:
+        """`size` octets were lost; returns how many of them were a message's: inside one, its length tells where the next starts."""
+        if self._prefix == _PREFIX_SIZE and size < self._left and not (self._text or self._ends):
+            self._left -= size
+            self.message_octets += size
+            return size
+        self.broken = True
+        return 0
 
     def feed(self, octets: bytes, at: i64, stop: i64) -> None:
         """Go on with ``octets[at:stop]``."""
@@ -107,12 +116,11 @@ class Envelopes:
                     self.messages += 1
 
     def _keep(self, octets: bytes) -> None:
-        self._size += len(octets)
-        if self._size > self._limit:
-            self._parts = []
+        if len(self._kept) + len(octets) > self._limit:
+            self._kept = bytearray()
             self.broken = True
-        elif octets:
-            self._parts.append(octets)
+        else:
+            self._kept += octets
 
     def _letters_of(self, octets: bytes) -> bytes:
         """What the letters so far stand for, in fours; a piece that is padded ends with its padding."""
@@ -132,14 +140,17 @@ class Envelopes:
         return b"".join(parts)
 
 
-def gunzip(octets: bytes, limit: int) -> bytes | None:
-    """`octets` without their gzip; None where they are none, or come to more than `limit`."""
+def inflate(octets: bytes, coding: str, limit: int) -> bytes | None:
+    """The one gzip or zlib stream that `octets` are; None for anything else, for another `coding`, and for more than `limit` octets."""
+    bits = _WINDOW_BITS.get(coding.strip().lower())
+    if bits is None:
+        return None
+    stream = zlib.decompressobj(bits)
     try:
-        stream = zlib.decompressobj(31)
-        found = stream.decompress(octets, limit)
+        found = stream.decompress(octets, limit + 1)
     except zlib.error:
         return None
-    return found if stream.eof else None
+    return found if len(found) <= limit and stream.eof and not stream.unused_data else None
 
 
 def web_status(ending: bytes) -> int | None:
@@ -168,11 +179,12 @@ def connect_code(ending: bytes, streams: bool) -> str | None:
     return code[:64] if isinstance(code, str) else None
 
 
-def connect_status(code: str) -> Status:
-    """The status that an error code of Connect names; UNKNOWN for one that it does not have."""
-    return _CODES.get(code, Status.UNKNOWN)
+def connect_status(code: str) -> Status | None:
+    """The status that an error code of Connect names; None for one that it does not have."""
+    return _CODES.get(code)
 
 
+_WINDOW_BITS: Final = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 _CODES: Final[dict[str, Status]] = {
     ("canceled" if status is Status.CANCELLED else status.name.lower()): status
     for status in Status

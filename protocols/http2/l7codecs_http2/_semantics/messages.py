@@ -227,6 +227,7 @@ class Http2Message(Message):
             found.malformed = malformed
         if calls is not None:
             found.calls = calls
+            self._attributes = None  # somebody may have read them before the end
 
     def settle(self, response: Http2Message | None) -> None:
         """A call of gRPC or Triple has ended with this message, or behind it: what its outcome is where ``grpc-status`` does not tell it.
@@ -389,7 +390,7 @@ class Http2Message(Message):
             code = self.status_code
             if self.speaks == CONNECT:
                 if code == 200:
-                    return Status.OK
+                    return Status.OK if self.type_is(b"application/") else Status.UNKNOWN  # a page is no answer
                 if self.more and self.type_is(b"application/json"):
                     return None  # the body will tell
                 return grpc_status_of_http(code)
@@ -436,6 +437,12 @@ class Http2Message(Message):
                 return GRPC_STATUS[number] if number < len(GRPC_STATUS) else str(number)
         if self.role == RESPONSE:
             code = self.status_code
+            if self.speaks >= GRPC_WEB:
+                outcome = self.status
+                if outcome is None or outcome is Status.OK:
+                    return None
+                if code is None or code < 400:
+                    return outcome.name
             if code is not None and code >= 400:
                 return str(code)
         return None
