@@ -16,7 +16,7 @@ from l7codecs import Limits, Sender, get_protocol, list_protocols
 from l7codecs.testing import Outcome, Vector, load_vectors, replay
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = {"grpc": "http2", "triple": "http2"}
+FOLDERS = {"connect": "http2", "grpc": "http2", "grpc_web": "http2", "triple": "http2"}
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "60"))
 SEED = int(os.environ.get("FUZZ_SEED", str(time.time_ns() % 1_000_000)))
 

@@ -125,7 +125,7 @@ def test_an_observer_finds_the_same_whatever_the_cuts_and_the_order(name: str, f
             for sender in (first, first.other):
                 events += session.eof(sender)
             protocol = session.protocol
-            if name == "http2" and protocol in ("grpc", "triple"):
+            if name == "http2" and protocol in ("connect", "grpc", "grpc_web", "triple"):
                 protocol = "http2"
             assert protocol == expected, (at, other)
             for sender in Sender:

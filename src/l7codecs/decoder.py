@@ -33,6 +33,10 @@ class Decoder:
     ``asks`` holds the requests of this direction that wait for an answer, ``answers`` those of the other direction.
     """
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        check_layout(cls)
+
     def __init__(self, flow: Flow, sender: Sender, limits: Limits, asks: PairingTable, answers: PairingTable) -> None:
         self.flow = flow
         self.sender = sender
@@ -220,10 +224,6 @@ class FramedDecoder(Decoder):
     Subclasses set ``header_size`` (octets) and write `frame_size` and `message`. A frame larger than ``limits.message`` becomes a message
     of its first ``limits.head`` octets, with the rest as `Data`.
     """
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        check_layout(cls)
 
     header_size: ClassVar[int] = 4
 

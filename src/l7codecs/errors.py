@@ -33,6 +33,10 @@ __all__ = [
 class L7Error(Exception):
     """The base of all errors of this library."""
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        check_layout(cls)
+
 
 class ProtocolError(L7Error):
     """The octets of one direction break the protocol.
@@ -68,10 +72,6 @@ class Unsupported(L7Error):
 
 class RegistryError(L7Error):
     """A protocol is unknown, registered twice, or its plugin is broken; the text names the distribution."""
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        check_layout(cls)
 
 
 class PluginWarning(UserWarning):

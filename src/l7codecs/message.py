@@ -133,6 +133,10 @@ class Event:
     ``sender`` sent it; ``offset`` counts octets from the start of that sender's direction to the event's first.
     """
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        check_layout(cls)
+
     sender: Sender
     offset: i64
 
@@ -354,10 +358,6 @@ class Gap(Event):
 @mypyc_attr(acyclic=True)
 class Opaque(Event):
     """Octets that no codec claims: pass them through. Its cuts follow the reads and mean nothing."""
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        check_layout(cls)
 
     def __init__(self, sender: Sender, offset: i64, raw: bytes) -> None:
         self.sender = sender

@@ -1,10 +1,10 @@
-"""HTTP/2, gRPC and Triple, seen from beside. See the README of this room."""
+"""HTTP/2, gRPC, gRPC-Web, Connect and Triple. See the README of this room."""
 
 from __future__ import annotations
 
 from l7codecs import Attribute, Direction, Pairing, Protocol
 
-from ._connection.detect import detect_grpc, detect_http2, detect_triple
+from ._connection.detect import detect_connect, detect_grpc, detect_grpc_web, detect_http2, detect_triple
 from ._frames.frame_message import FrameMessage
 from ._payloads.payloads import GrpcPayload, GrpcPayloads
 from ._payloads.protobuf import GrpcStatus, GrpcTypes
@@ -13,7 +13,9 @@ from ._semantics.messages import Http2Message
 from ._session import Http2Session
 
 __all__ = [
+    "CONNECT",
     "GRPC",
+    "GRPC_WEB",
     "HTTP2",
     "TRIPLE",
     "FrameMessage",
@@ -78,6 +80,28 @@ _RPC = (
     Attribute("grpc.response.message_size", int, _SERVER, "their octets, without prefixes, as they came"),
     Attribute("grpc.response.compressed_count", int, _SERVER, "how many of them are compressed"),
 )
+_CONNECT = (
+    Attribute("rpc.system.name", str, _BOTH, "connectrpc"),
+    Attribute(
+        "rpc.method", str, _BOTH, ":path without its first '/' and its query: package.Service/Method", changeable=True
+    ),
+    Attribute(
+        "rpc.response.status_code", str, _SERVER, "the code of an error, else its HTTP status; once the body has ended"
+    ),
+    Attribute("connect.timeout_ms", int, _CLIENT, "connect-timeout-ms"),
+    Attribute("connect.streaming", str, _SERVER, "as grpc.streaming; once the body has ended"),
+    Attribute(
+        "connect.request.message_count",
+        int,
+        _SERVER,
+        "once the body has ended: the client's messages; 1 of a unary call",
+    ),
+    Attribute("connect.request.message_size", int, _SERVER, "their octets, without prefixes, as they came"),
+    Attribute("connect.request.compressed_count", int, _SERVER, "how many of them are compressed"),
+    Attribute("connect.response.message_count", int, _SERVER, "once the body has ended: the server's messages"),
+    Attribute("connect.response.message_size", int, _SERVER, "their octets, without prefixes, as they came"),
+    Attribute("connect.response.compressed_count", int, _SERVER, "how many of them are compressed"),
+)
 _DUBBO = (
     Attribute("dubbo.service_version", str, _CLIENT, "tri-service-version"),
     Attribute("dubbo.group", str, _CLIENT, "tri-service-group"),
@@ -113,6 +137,26 @@ GRPC = Protocol(
     id_bits=31,
     specification="gRPC over HTTP/2, RFC 9113",
     attributes=_FRAMES + _HTTP + _RPC,
+)
+GRPC_WEB = Protocol(
+    name="grpc_web",
+    title="gRPC-Web",
+    session=Http2Session,
+    detect=detect_grpc_web,
+    pairing=Pairing.STREAM,
+    id_bits=31,
+    specification="gRPC-Web (grpc/grpc, doc/PROTOCOL-WEB.md), RFC 9113",
+    attributes=_FRAMES + _HTTP + _RPC,
+)
+CONNECT = Protocol(
+    name="connect",
+    title="Connect",
+    session=Http2Session,
+    detect=detect_connect,
+    pairing=Pairing.STREAM,
+    id_bits=31,
+    specification="Connect Protocol Reference, RFC 9113",
+    attributes=_FRAMES + _HTTP + _CONNECT,
 )
 TRIPLE = Protocol(
     name="triple",

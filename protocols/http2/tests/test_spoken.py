@@ -18,7 +18,7 @@ SPOKEN = [
     ([("content-type", "application/grpc")], "POST", "grpc", True),
     ([("content-type", "application/grpc;charset=x")], "POST", "grpc", True),
     ([("content-type", "Application/gRPC+Proto")], "POST", "grpc", True),
-    ([("content-type", "application/grpc-web")], "POST", "http2", False),
+    ([("content-type", "application/grpc-web")], "POST", "grpc_web", True),
     ([("content-type", "application/grpc+proto"), ("tri-consumer-appname", "shop")], "POST", "triple", True),
     ([("content-type", "application/grpc+json"), ("x-tri-group", "no")], "POST", "grpc", True),
     ([("content-type", "application/triple+wrapper")], "POST", "triple", True),

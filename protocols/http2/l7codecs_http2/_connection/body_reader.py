@@ -15,7 +15,9 @@ from l7codecs.message import Data, Event, Flow
 from .._frames.frames import END_STREAM, HEADER_SIZE, PADDED
 from .._frames.settings import DEFAULT_FRAME_SIZE
 from .._hpack.decoder import HeaderBlock
-from .._semantics.messages import HTTP, METHOD, REQUEST, RESPONSE, Http2Message
+from .._semantics.bodies import Body
+from .._semantics.calls import end_body, follow
+from .._semantics.messages import GRPC_WEB, HTTP, METHOD, REQUEST, RESPONSE, Http2Message
 from .connection import Connection
 from .control_reader import ControlReader
 from .streams import CLIENT, FRAME, IDLE, LAST, OPEN, RESERVED, SERVER, Stream
@@ -32,6 +34,7 @@ class BodyReader(ControlReader):
 
     def __init__(self, flow: Flow, sender: Sender, limits: Limits, connection: Connection) -> None:
         super().__init__(flow, sender, limits, connection)
+        self._head_limit: i64 = limits.head
         self._body_stream: Stream | None = None
         """The stream of the DATA that comes in parts."""
         self._body_head: Http2Message | None = None
@@ -122,14 +125,24 @@ class BodyReader(ControlReader):
         body.octets += last - first
         if head.framed:
             body.count_messages(octets, first, last)
+        elif head.speaks >= GRPC_WEB:
+            follow(head, body, octets, first, last, self._head_limit)
         if ends:
             stream.move(self.who, LAST)
             if head.framed and self.who == SERVER:
                 head.settle(None)  # no trailers come: it is no success
+            elif head.speaks >= GRPC_WEB:
+                self._end_call(head, stream, body)
             self.check_length(head, stream, self.buffer.offset)
             self.connection.close_if_done(stream)
         elif body.octets > body.declared >= 0:
             self.check_length(head, stream, self.buffer.offset)
+
+    def _end_call(self, head: Http2Message, stream: Stream, body: Body) -> None:
+        """The body of `head`, of a call of gRPC-Web or Connect, has ended: of an answer the outcome is known now."""
+        end_body(head, body, self._head_limit)
+        if self.who == SERVER:
+            head.note(None, stream.calls())
 
     def _open_stream(self) -> Stream | None:
         """The stream of DATA; None where it allows none."""

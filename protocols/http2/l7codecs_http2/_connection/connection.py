@@ -123,6 +123,9 @@ class Connection:
             Flow("grpc", flow.client, flow.server),
             Flow("triple", flow.client, flow.server),
             Flow("triple", flow.client, flow.server),
+            Flow("grpc_web", flow.client, flow.server),
+            Flow("connect", flow.client, flow.server),
+            Flow("connect", flow.client, flow.server),
         ]
         self.client = Side(limits)
         self.server = Side(limits)

@@ -26,6 +26,7 @@ from .._semantics.malformed import find_fault, has_protocol
 from .._semantics.messages import (
     GRPC,
     GRPC_STATUS_NAME,
+    GRPC_WEB,
     HTTP,
     INTERIM,
     METHOD,
@@ -167,7 +168,7 @@ class Http2Decoder(BodyReader):
                 stream.body(self.who).declared = digits(length.value)
         if ends and role != INTERIM:
             self.check_length(message, stream, offset)
-            if self.who == SERVER and message.framed:
+            if self.who == SERVER and (message.framed or speaks == GRPC_WEB):
                 message.note(None, stream.calls())
                 if speaks == TRIPLE or block.get(GRPC_STATUS_NAME) is None or message.grpc_status is None:
                     message.settle(stream.response)

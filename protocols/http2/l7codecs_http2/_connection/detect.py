@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
+from mypy_extensions import u8
+
 from l7codecs import Detection, ProtocolError, Sender, Verdict
 
 from .._frames.boundary import agree, plausible_header
 from .._frames.frames import HEADER_SIZE, PREFACE
 from .._hpack.decoder import HeaderBlock, HpackDecoder
 from .._hpack.static_table import well_known
-from .._semantics.messages import GRPC, HTTP, METHOD, spoken
+from .._semantics.messages import CONNECT, CONNECT_STREAM, GRPC, GRPC_WEB, METHOD, TRIPLE, TRIPLE_HTTP, spoken
 from .upgrade import is_upgrade, may_be_upgrade
 
-__all__ = ["detect_grpc", "detect_http2", "detect_triple"]
+__all__ = ["detect_connect", "detect_grpc", "detect_grpc_web", "detect_http2", "detect_triple"]
 
 _NO: Final = Detection(Verdict.NO)
 _EMPTY: Final = HeaderBlock([], 0, 0, 0, False)
@@ -50,15 +52,26 @@ def detect_http2(client: bytes, server: bytes) -> Detection:
 
 def detect_grpc(client: bytes, server: bytes) -> Detection:
     """YES for the preface and a first request of gRPC that is not Triple."""
-    return _of_first_request(client, False)
+    return _of_first_request(client, "gRPC", GRPC, GRPC)
+
+
+def detect_grpc_web(client: bytes, server: bytes) -> Detection:
+    """YES for the preface and a first request of gRPC-Web."""
+    return _of_first_request(client, "gRPC-Web", GRPC_WEB, GRPC_WEB)
+
+
+def detect_connect(client: bytes, server: bytes) -> Detection:
+    """YES for the preface and a first request of Connect, unary or not."""
+    return _of_first_request(client, "Connect", CONNECT, CONNECT_STREAM)
 
 
 def detect_triple(client: bytes, server: bytes) -> Detection:
     """YES for the preface and a first request of Triple."""
-    return _of_first_request(client, True)
+    return _of_first_request(client, "Triple", TRIPLE, TRIPLE_HTTP)
 
 
-def _of_first_request(client: bytes, triple: bool) -> Detection:
+def _of_first_request(client: bytes, name: str, one: u8, other: u8) -> Detection:
+    """YES where the first request speaks `one` or `other`."""
     if PREFACE.startswith(client) and len(client) < len(PREFACE):
         return Detection(Verdict.MORE, 100, "", Sender.CLIENT)
     begun = client.startswith(PREFACE)
@@ -67,9 +80,9 @@ def _of_first_request(client: bytes, triple: bool) -> Detection:
     if block is None:
         return Detection(Verdict.MORE, score, "what may be a frame", Sender.CLIENT)
     speaks = spoken(block)
-    if speaks == HTTP or (speaks != GRPC) is not triple:
+    if speaks != one and speaks != other:
         return _NO
-    return Detection(Verdict.YES, score, f"the first request's headers are those of {'Triple' if triple else 'gRPC'}")
+    return Detection(Verdict.YES, score, f"the first request's headers are those of {name}")
 
 
 def _asks(block: HeaderBlock) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Final
 from urllib.parse import quote
 
 from l7codecs import Changes, Status, Unsupported
 
 from .._hpack.static_table import HeaderField, header_field
-from .._semantics.messages import HTTP, PROMISE, REQUEST, Http2Message
+from .._semantics.messages import CONNECT, CONNECT_STREAM, CONTENT_TYPE, GRPC_WEB, HTTP, PROMISE, REQUEST, Http2Message
 
-__all__ = ["CHANGEABLE", "changed_fields", "error_fields"]
+__all__ = ["CHANGEABLE", "changed_fields", "error_answer"]
 
 CHANGEABLE: Final = frozenset({"http.request.method", "url.path", "url.query", "url.scheme", "rpc.method"})
 
@@ -35,23 +36,43 @@ _CODES: Final[dict[Status, int]] = {
 """google.rpc.Code, "HTTP Mapping"."""
 
 
-def error_fields(rpc: bool, status: Status, text: str, size: int) -> list[HeaderField]:
-    """The header block of an answer with an error; of gRPC it is all there is (PROTOCOL-HTTP2.md, "Trailers-Only")."""
+def error_answer(request: Http2Message, status: Status, text: str) -> tuple[list[HeaderField], bytes]:
+    """Header block and body of an answer with an error, as the protocol of `request` has it.
+
+    gRPC and gRPC-Web: headers alone (PROTOCOL-HTTP2.md, "Trailers-Only"). Connect: HTTP status and JSON; of a stream status 200 and the
+    envelope that ends it. Anything else: HTTP status and `text`.
+    """
     if status is Status.OK:
         raise ValueError("an error needs a status other than OK")
-    if rpc:
+    speaks = request.speaks
+    if request.framed or speaks == GRPC_WEB:
         message = quote(text, safe=" !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~")
+        kind = request.value(CONTENT_TYPE) if speaks == GRPC_WEB else None
         return [
             header_field(":status", b"200"),
-            header_field("content-type", b"application/grpc"),
+            header_field("content-type", (kind or "application/grpc").encode()),
             header_field("grpc-status", str(int(status)).encode()),
             header_field("grpc-message", message.encode()),
-        ]
+        ], b""
+    if speaks == CONNECT or speaks == CONNECT_STREAM:
+        code = "canceled" if status is Status.CANCELLED else status.name.lower()
+        body = json.dumps({"code": code, "message": text}).encode()
+        if speaks == CONNECT_STREAM:
+            body = b'{"error":' + body + b"}"
+            kind = request.value(CONTENT_TYPE) or "application/connect+proto"
+            return [
+                header_field(":status", b"200"),
+                header_field("content-type", kind.encode()),
+            ], b"\x02" + len(body).to_bytes(4, "big") + body
+        sort = b"application/json"
+    else:
+        body = text.encode("utf-8", "replace")
+        sort = b"text/plain; charset=utf-8"
     return [
         header_field(":status", str(_CODES[status]).encode()),
-        header_field("content-type", b"text/plain; charset=utf-8"),
-        header_field("content-length", str(size).encode()),
-    ]
+        header_field("content-type", sort),
+        header_field("content-length", str(len(body)).encode()),
+    ], body
 
 
 def changed_fields(message: Http2Message, changes: Changes | None) -> list[HeaderField]:

@@ -35,7 +35,7 @@ from .._frames.settings import (
 from .._frames.windows import Inflow, Inflows
 from .._hpack.static_table import HeaderField
 from .._semantics.messages import INTERIM, PROMISE, REQUEST, TRAILERS, Http2Message
-from .changes import error_fields
+from .changes import error_answer
 from .noise import Noise
 from .requests import LAST_STREAM, Requests
 from .writer import Outflow, Writer
@@ -443,10 +443,8 @@ class Endpoint(EndpointHooks):
             self._reset(flow, code)
 
     def reply_error(self, request: Http2Message, status: Status, text: str) -> None:
-        """A response made here: an HTTP status with `text`, or for gRPC all trailers. RST_STREAM where a response has begun."""
-        rpc = request.framed
-        body = b"" if rpc else text.encode("utf-8", "replace")
-        fields = error_fields(rpc, status, text, len(body))
+        """A response made here, as the request's protocol has it. RST_STREAM where a response has begun."""
+        fields, body = error_answer(request, status, text)
         if request.method == "HEAD":
             body = b""
         self._begin()

@@ -11,6 +11,8 @@ from typing import final
 
 from mypy_extensions import i64, mypyc_attr
 
+from .envelopes import Envelopes
+
 __all__ = ["Body", "Calls"]
 
 
@@ -31,6 +33,8 @@ class Body:
         """How many of them, or of the one that has begun, are compressed."""
         self.certain = True
         """No octet that the numbers of messages depend on was lost."""
+        self.envelopes: Envelopes | None = None
+        """Of gRPC-Web and Connect: its messages, and what ends it."""
         self._prefix: i64 = 0
         """Octets seen of the prefix in progress."""
         self._length: i64 = 0
@@ -77,6 +81,8 @@ class Body:
     def lose(self, size: i64) -> None:
         """`size` octets were lost: nothing else is where they lie inside a message whose length is known."""
         self.octets += size
+        if self.envelopes is not None:
+            self.envelopes.broken = True
         if self._prefix == 5 and size < self._left:
             self._left -= size
             self.message_octets += size

@@ -30,7 +30,11 @@ from .meaning import (
 )
 
 __all__ = [
+    "CONNECT",
+    "CONNECT_STREAM",
+    "CONTENT_TYPE",
     "GRPC",
+    "GRPC_WEB",
     "HTTP",
     "INTERIM",
     "PROMISE",
@@ -47,7 +51,11 @@ HTTP: Final[u8] = 0
 GRPC: Final[u8] = 1
 TRIPLE: Final[u8] = 2
 TRIPLE_HTTP: Final[u8] = 3
-"""What a stream speaks: GRPC and TRIPLE send length-prefixed messages, HTTP and TRIPLE_HTTP bodies as they are."""
+GRPC_WEB: Final[u8] = 4
+CONNECT_STREAM: Final[u8] = 5
+CONNECT: Final[u8] = 6
+"""What a stream speaks: GRPC and TRIPLE send length-prefixed messages, GRPC_WEB and CONNECT_STREAM such with an end among them,
+HTTP, TRIPLE_HTTP and CONNECT (a unary call of it) bodies as they are."""
 
 REQUEST: Final[u8] = 0
 RESPONSE: Final[u8] = 1
@@ -101,6 +109,8 @@ def spoken(block: HeaderBlock) -> u8:
     """
     kind = block.get(CONTENT_TYPE)
     if kind is None or not kind.known:
+        if _is_connect_get(block):
+            return CONNECT
         if block.known or not _names_grpc(block):
             return HTTP
         return TRIPLE if block.seen & TRIPLE_NAME != 0 else GRPC
@@ -111,13 +121,28 @@ def spoken(block: HeaderBlock) -> u8:
     if value.startswith(b"application/grpc") and value[16:17] in (b"", b"+", b";"):
         return TRIPLE if block.seen & TRIPLE_NAME != 0 else GRPC
     if not value.startswith(b"application/"):
-        return HTTP
+        return CONNECT if _is_connect_get(block) else HTTP
+    if value.startswith(b"application/grpc-web") and value[20:21] in (b"", b"+", b";", b"-"):
+        return GRPC_WEB
+    if value.startswith(b"application/connect+"):
+        return CONNECT_STREAM
     if value.startswith(b"application/triple+"):
         return TRIPLE
     method = block.get(METHOD)
     if method is None or method.value != b"POST":
-        return HTTP
+        return CONNECT if _is_connect_get(block) else HTTP
+    if block.get(_CONNECT_VERSION) is not None:
+        return CONNECT
     return TRIPLE_HTTP if block.seen & TRIPLE_NAME != 0 or block.get(_GO_VERSION) is not None else HTTP
+
+
+def _is_connect_get(block: HeaderBlock) -> bool:
+    """Whether a request is a call of Connect by GET: ``connect=v1`` stands in its query."""
+    path = block.get(PATH)
+    if path is None or path.value.find(b"connect=v1") < 0:
+        return False
+    method = block.get(METHOD)
+    return method is not None and method.value == b"GET" and b"connect=v1" in path.value.partition(b"?")[2].split(b"&")
 
 
 def _names_grpc(block: HeaderBlock) -> bool:
@@ -225,12 +250,17 @@ class Http2Message(Message):
             word, outcome = EXCEPTIONS.get(exception, (f"exception {exception}", Status.UNKNOWN))
         else:
             return
+        self.set_outcome(outcome, word)
+
+    def set_outcome(self, outcome: Status, word: str | None) -> None:
+        """The outcome of its call is known now; `word` is the protocol's own for a failure."""
         found = self._findings
         if found is None:
             found = _Findings()
             self._findings = found
         found.outcome = outcome
         found.word = word
+        self._attributes = None
 
     @property
     def inflow(self) -> Inflow | None:
@@ -274,6 +304,11 @@ class Http2Message(Message):
         """Whether bodies of its stream are length-prefixed messages, and ``grpc-status`` tells the outcome."""
         return self.speaks == GRPC or self.speaks == TRIPLE
 
+    def type_is(self, prefix: bytes) -> bool:
+        """Whether ``content-type`` begins with `prefix`, which is in lower case."""
+        field = self.block.get(CONTENT_TYPE)
+        return field is not None and field.known and field.value.lower().startswith(prefix)
+
     @property
     def method(self) -> str | None:
         return self.value(METHOD)
@@ -282,6 +317,12 @@ class Http2Message(Message):
     def path(self) -> str | None:
         """The whole ``:path``, with its query."""
         return self.value(PATH)
+
+    @property
+    def _called(self) -> str | None:
+        """The path of an RPC; only Connect puts a query behind it."""
+        path = self.path
+        return path.partition("?")[0] if path is not None and self.speaks == CONNECT else path
 
     @property
     def authority(self) -> str | None:
@@ -305,7 +346,7 @@ class Http2Message(Message):
             return None if self.request is None else self.request.service
         if self.speaks == HTTP:
             return self.authority
-        return split_rpc_path(self.path)[0]
+        return split_rpc_path(self._called)[0]
 
     @property
     def operation(self) -> str | None:
@@ -314,7 +355,7 @@ class Http2Message(Message):
             return None if self.request is None else self.request.operation
         if self.speaks == HTTP:
             return self.method
-        return split_rpc_path(self.path)[1]
+        return split_rpc_path(self._called)[1]
 
     @property
     def resources(self) -> tuple[str | bytes, ...]:
@@ -335,16 +376,23 @@ class Http2Message(Message):
 
     @property
     def status(self) -> Status | None:
-        if self.framed:
+        if self.speaks != HTTP and self.speaks != TRIPLE_HTTP:
             found = self._findings
             if found is not None and found.outcome is not None:
                 return found.outcome
-            number = self.grpc_status
-            if number is not None:
-                return _STATUSES[number] if number < len(_STATUSES) else Status.UNKNOWN
+            if self.speaks < CONNECT_STREAM:
+                number = self.grpc_status
+                if number is not None:
+                    return _STATUSES[number] if number < len(_STATUSES) else Status.UNKNOWN
             if self.role != RESPONSE:
                 return None
             code = self.status_code
+            if self.speaks == CONNECT:
+                if code == 200:
+                    return Status.OK
+                if self.more and self.type_is(b"application/json"):
+                    return None  # the body will tell
+                return grpc_status_of_http(code)
             return None if self.more and (code is None or code == 200) else grpc_status_of_http(code)
         if self.role == RESPONSE:
             code = self.status_code
@@ -380,7 +428,7 @@ class Http2Message(Message):
                 return "PROTOCOL_ERROR"
             if findings.word is not None:
                 return findings.word
-        if self.framed:
+        if self.framed or self.speaks == GRPC_WEB:
             number = self.grpc_status
             if number is not None:
                 if number == 0:
@@ -437,22 +485,23 @@ class Http2Message(Message):
                 attributes["http2.interim_status" if self.role == INTERIM else "http.response.status_code"] = code
             if self.speaks != HTTP:
                 self._collect_rpc(attributes, self.request)
-                number = self.grpc_status if self.framed else None
+                number = self.grpc_status if self.framed or self.speaks == GRPC_WEB else None
                 if number is not None:
                     attributes[_STATUS_CODE_KEY] = GRPC_STATUS[number] if number < len(GRPC_STATUS) else str(number)
+                elif self.speaks >= GRPC_WEB and error is not None:
+                    attributes[_STATUS_CODE_KEY] = error
                 if self.speaks == TRIPLE:
                     exception = self._number_of(_EXCEPTION_CODE)
                     if exception is not None:
                         attributes["dubbo.exception_code"] = exception
                 calls = self.calls
                 if calls is not None and calls.certain:
-                    attributes["grpc.streaming"] = calls.streaming
-                    attributes["grpc.request.message_count"] = int(calls.request.messages)
-                    attributes["grpc.request.message_size"] = int(calls.request.message_octets)
-                    attributes["grpc.request.compressed_count"] = int(calls.request.compressed)
-                    attributes["grpc.response.message_count"] = int(calls.response.messages)
-                    attributes["grpc.response.message_size"] = int(calls.response.message_octets)
-                    attributes["grpc.response.compressed_count"] = int(calls.response.compressed)
+                    family = "connect" if self.speaks >= CONNECT_STREAM else "grpc"
+                    attributes[f"{family}.streaming"] = calls.streaming
+                    for side, body in (("request", calls.request), ("response", calls.response)):
+                        attributes[f"{family}.{side}.message_count"] = int(body.messages)
+                        attributes[f"{family}.{side}.message_size"] = int(body.message_octets)
+                        attributes[f"{family}.{side}.compressed_count"] = int(body.compressed)
 
     def _collect_request(self, attributes: dict[str, AttrValue]) -> None:
         method, path, scheme, authority = self.method, self.path, self.value(SCHEME), self.authority
@@ -480,14 +529,18 @@ class Http2Message(Message):
             timeout = grpc_timeout_ms(self.value(GRPC_TIMEOUT))
             if timeout is not None:
                 attributes["grpc.timeout_ms"] = timeout
+            if self.speaks >= CONNECT_STREAM:
+                timeout = self._number_of(_CONNECT_TIMEOUT)
+                if timeout is not None:
+                    attributes["connect.timeout_ms"] = timeout
 
     def _collect_rpc(self, attributes: dict[str, AttrValue], request: Message | None) -> None:
-        attributes["rpc.system.name"] = "grpc" if self.speaks == GRPC else "dubbo"
+        attributes["rpc.system.name"] = _SYSTEMS[int(self.speaks)]
         if isinstance(request, Http2Message):
-            path = request.path
+            path = request._called
             if path is not None:
                 attributes["rpc.method"] = path[1:] if path.startswith("/") else path
-            if self.speaks != GRPC and request is self:
+            if (self.speaks == TRIPLE or self.speaks == TRIPLE_HTTP) and request is self:
                 for title, key in _TRIPLE_KEYS.items():
                     text = self.value(title)
                     if text is not None:
@@ -507,6 +560,10 @@ class Http2Message(Message):
         return int(number) if number >= 0 else None
 
 
+_SYSTEMS: Final = ["", "grpc", "dubbo", "dubbo", "grpc", "connectrpc", "connectrpc"]
+"""By what a stream speaks; the values are OpenTelemetry's."""
+_CONNECT_VERSION: Final = header_name(b"connect-protocol-version")
+_CONNECT_TIMEOUT: Final = header_name(b"connect-timeout-ms")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
 _TRIPLE_KEYS: Final[dict[HeaderName, str]] = {
     well_known("tri-service-version"): "dubbo.service_version",
