@@ -150,8 +150,8 @@ class _Conversation:
         except ProtocolError as error:
             self._broken.add(item.sender)
             yield Decoded(self.connection, session.protocol, item.sender, item.time, None, error)
-        except BROKEN as error:
-            self._give_up("cannot go on", error)
+        except BROKEN as failure:  # another name: mypyc gives a generator's variable one type, be there two handlers
+            self._give_up("cannot go on", failure)
 
 
 @final
