@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from l7codecs import Message, Sender
+from l7codecs import Message, Sender, open_session
 
 from .implementations import (
     CLIENT,
@@ -297,3 +297,24 @@ def test_a_header_list_past_the_limit_is_said_to_be_one() -> None:
     assert "§10.5.1" in str(first.attributes["http2.malformed"])
     assert sum(len(name) + len(value) + 32 for name, value in first.headers) <= 65536
     assert second.error is None and second.stream_id == 3
+
+
+@pytest.mark.parametrize("said", [b"x" * 5, b"x" * 7, b"x" * 30])
+def test_what_is_wrong_with_a_length_does_not_depend_on_the_reads(said: bytes) -> None:
+    """A body that is too long is told before its end is there."""
+
+    def frame(kind: int, flags: int, payload: bytes) -> bytes:
+        return len(payload).to_bytes(3, "big") + bytes([kind, flags, 0, 0, 0, 1]) + payload
+
+    asked = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0" + frame(1, 5, b"\x82\x84\x86\x41\x01a")
+    answered = b"\0\0\0\4\0\0\0\0\0" + frame(1, 4, b"\x88\x0f\x0d\x016") + frame(0, 1, said)  # content-length: 6
+    told = set()
+    for size in (1, 3, 1000):
+        session = open_session("http2")
+        list(session.receive(Sender.CLIENT, asked))
+        events = []
+        for at in range(0, len(answered), size):
+            events += session.receive(Sender.SERVER, answered[at : at + size])
+        (response,) = [event for event in events if isinstance(event, Message) and event.kind.value == "response"]
+        told.add(response.attributes["http2.malformed"])
+    assert told == {f"content-length 6 with {'a body of 5 octets' if len(said) == 5 else 'a longer body'} (§8.1.1)"}

@@ -245,7 +245,9 @@ class BodyReader(ControlReader):
                 declared = 0  # content-length speaks of another response (RFC 9110 §8.6)
         if declared < 0 or declared == body.octets:
             return
-        message.note(f"content-length {declared} with a body of {body.octets} octets (§8.1.1)")
+        # How much longer depends on the reads: a longer body is told as soon as it is.
+        length = "a longer body" if body.octets > declared else f"a body of {body.octets} octets"
+        message.note(f"content-length {declared} with {length} (§8.1.1)")
         if self.connection.endpoint is not None:
             self.connection.endpoint.on_error(i64(stream.number), "PROTOCOL_ERROR", offset)
 
