@@ -370,6 +370,7 @@ def test_what_is_complete_is_shown_while_input_pauses(tmp_path: Path, form: str,
             flushed.append(stored.getvalue())
             stored.seek(0)
             stored.truncate()
+        packer.close()
         pieces = flushed
     command = [sys.executable, "-m", "l7codecs", "decode", "--protocol", "redis", "--format", form, "-"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
