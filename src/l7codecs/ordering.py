@@ -51,7 +51,7 @@ class AnswerOrder:
         self._refused_at: i64 = min(limits.queued * REFUSED_AT, 2**62)
         self._early: dict[Message, deque[_Piece]] = {}
         """By request: answers that came before it was their turn."""
-        self._pushed: deque[_Piece] = deque()
+        self._pushed: deque[_Piece] | None = None
         """Pushes that wait for the end of an answer."""
         self._open: dict[Message, _Piece] = {}
         """By head: what waits and has not come to its end."""
@@ -123,6 +123,8 @@ class AnswerOrder:
         if self._streaming is None:
             return self._begin(message, octets)
         piece = _Piece(message, octets)
+        if self._pushed is None:
+            self._pushed = deque()
         self._pushed.append(piece)
         self._hold(piece)
         return self.output()

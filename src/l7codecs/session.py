@@ -76,7 +76,7 @@ class Session:
         self._active = client
         self._holds = False
         """Whether what is written has to go by `flush`: octets wait, or the transport is paused."""
-        self._held: list[bytes] = []
+        self._held: list[bytes] | None = None
         self._held_size = 0
         self._paused = False
         self._closed = False
@@ -203,9 +203,9 @@ class Session:
         self._hold(octets)
         if self._paused:
             return b""
-        held = self._held
+        held = self._held or [b""]
         octets = held[0] if len(held) == 1 else b"".join(held)
-        self._held = []
+        self._held = None
         self._held_size = 0
         self._holds = False
         return octets
@@ -216,6 +216,8 @@ class Session:
             if self._held_size + len(octets) > self.limits.queued * REFUSED_AT:
                 seen = f"{self._held_size + len(octets)} octets that wait to be written"
                 raise LimitExceeded(0, seen, f"at most {REFUSED_AT} times limits.queued = {self.limits.queued}")
+            if self._held is None:
+                self._held = []
             self._held.append(octets)
             self._held_size += len(octets)
         self._holds = True

@@ -55,16 +55,17 @@ class RedisSession(Session):
         client = RequestDecoder(flow, Sender.CLIENT, limits, state)
         super().__init__(flow, client, ReplyDecoder(flow, Sender.SERVER, limits, state), limits, endpoint)
         self._state = state
-        self._order = _ReplyOrder(state, limits)
+        self._order: _ReplyOrder | None = None
+        """None until something is answered here: an observer never needs it."""
 
     @property
     def queued(self) -> int:
         """Octets that wait: answers and pushes for their turn, and what was `put`, or given while `paused`."""
-        return super().queued + self._order.queued
+        return super().queued + (0 if self._order is None else self._order.queued)
 
     def _pause(self, paused: bool) -> None:
         super()._pause(paused)
-        self._order.paused = paused
+        self._answers().paused = paused
 
     @property
     def full(self) -> bool:
@@ -72,10 +73,18 @@ class RedisSession(Session):
 
         Read no more commands then, and answers only to the first of `unanswered`. 8 times as many are a `LimitExceeded`.
         """
-        return self._state.pairing.full or self._order.full
+        return self._state.pairing.full or (self._order is not None and self._order.full)
+
+    def _answers(self) -> _ReplyOrder:
+        """The answers that are written here."""
+        order = self._order
+        if order is None:
+            order = _ReplyOrder(self._state, self.limits)
+            self._order = order
+        return order
 
     def pending_output(self) -> bytes:
-        return self.flush(self._order.output())
+        return self.flush(b"" if self._order is None else self._order.output())
 
     def send_message(self, message: Message, changes: Changes | None) -> bytes:
         if isinstance(message, RedisRequest):
@@ -89,13 +98,13 @@ class RedisSession(Session):
             raise Unsupported("replies of redis cannot be changed")
         if isinstance(message, RedisReply) and self.keeps_books(Sender.SERVER):
             if message.kind is Kind.RESPONSE:
-                return self._order.answer(message.request, message, message.raw)
-            return self._order.push(message, message.raw)
+                return self._answers().answer(message.request, message, message.raw)
+            return self._answers().push(message, message.raw)
         return message.raw
 
     def send_rest(self, event: Event) -> bytes:
         if isinstance(event, Data) and isinstance(event.message, RedisReply) and self.keeps_books(Sender.SERVER):
-            return self._order.rest(event)
+            return self._answers().rest(event)
         return event.raw
 
     def reply_error(self, request: Message, status: Status, text: str) -> bytes:
@@ -137,11 +146,11 @@ class RedisSession(Session):
         if not self.keeps_books(Sender.SERVER):
             raise Unsupported("an answer is written to the session that receives from the client")
         pairing = self._state.pairing
-        if not pairing.waits(request) or self._order.holds(request):
+        if not pairing.waits(request) or self._answers().holds(request):
             raise Unsupported(f"{request.operation} is answered already, or forgotten")
         if self._state.answers_seen > 0 and pairing.head() is request:
             raise Unsupported(f"{request.operation} is answered in part")
-        return self.flush(self._order.replace(request, reply, octets))
+        return self.flush(self._answers().replace(request, reply, octets))
 
 
 def _too_many(message: Message) -> LimitExceeded:
