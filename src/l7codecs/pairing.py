@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from enum import Enum
-from typing import final
+from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
@@ -17,7 +17,13 @@ from l7codecs.errors import LimitExceeded
 from l7codecs.limits import REFUSED_AT
 from l7codecs.message import Message
 
-__all__ = ["FifoPairing", "IdPairing", "Pairing", "PairingTable", "StreamPairing", "new_pairing"]
+__all__ = ["TURNS", "FifoPairing", "IdPairing", "Pairing", "PairingTable", "StreamPairing", "new_pairing"]
+
+
+TURNS: Final[i64] = 4
+"""How often in a row a client has to ask one request at a time to be taken for one that always does."""
+_AGAIN: Final[i64] = -8
+"""What `FifoPairing.turns` falls to where a client asks more than that: it takes so many more to be taken for one again."""
 
 
 class Pairing(Enum):
@@ -55,7 +61,11 @@ class PairingTable:
         return []
 
     def clear(self) -> None:
-        """Forget all: after lost octets nothing is certain."""
+        """Forget all."""
+
+    def lose(self) -> None:
+        """Octets of either direction were lost, so nothing is certain: forget all, unless the room keeps what still is."""
+        self.clear()
 
     @property
     def pending(self) -> int:
@@ -69,6 +79,9 @@ class FifoPairing(PairingTable):
 
     One that is `strict` forgets nothing. From `limit` requests on it is `full`, and beyond `REFUSED_AT` times as many `asked` raises
     `LimitExceeded`.
+
+    Whoever sees both directions may see an answer before its request. The count tells which that is all the same: `came_early` says that an
+    answer is ahead, and the next request that is `asked` is then answered already.
     """
 
     def __init__(self, limit: int, strict: bool = False) -> None:
@@ -80,16 +93,45 @@ class FifoPairing(PairingTable):
         self._items: list[Message | None] = []
         self._first: i64 = 0
         self._skip: i64 = 0
+        self._early: i64 = 0
         self.forgotten = 0
+        self.keeps = False
+        """Whether `lose` leaves everything to the room."""
+        self.turns: i64 = 0
+        """How often in a row a request was answered before the next was asked; negative for a while after it was otherwise."""
 
     def asked(self, request: Message) -> None:
         items = self._items
         items.append(request)
-        count: i64 = len(items)
+        waiting: i64 = len(items) - self._first
         if self._index is not None:
             self._index.add(request)
-        if count - self._first > self._limit:
-            self._too_many(request)
+        if waiting > 1:
+            self.turns = _AGAIN
+            if waiting > self._limit:
+                self._too_many(request)
+        elif self._early > 0:
+            self._early -= 1
+            self.pop()
+
+    def no_turn(self) -> None:
+        """The client asks more than one request at a time, as is seen elsewhere."""
+        self.turns = _AGAIN
+
+    def came_early(self) -> None:
+        """An answer has come while nothing waits: the next request is answered already. At most `limit` are counted."""
+        self.turns = _AGAIN
+        if self._early < self._limit:
+            self._early += 1
+
+    def forget_early(self) -> None:
+        """What came while nothing waited answers nothing."""
+        self._early = 0
+
+    @property
+    def ahead(self) -> int:
+        """How many answers have come before their requests."""
+        return self._early
 
     def answered(self, answer: Message) -> Message | None:
         if self._skip > 0:
@@ -140,6 +182,7 @@ class FifoPairing(PairingTable):
             elif request is not None:
                 self._index.discard(request)
         if first + 1 == count:
+            self.turns += 1
             if first == 0:
                 items.pop()
             else:
@@ -157,7 +200,12 @@ class FifoPairing(PairingTable):
         self._items.clear()
         self._first = 0
         self._skip = 0
+        self._early = 0
         self._index = None
+
+    def lose(self) -> None:
+        if not self.keeps:
+            self.clear()
 
     @property
     def pending(self) -> int:
