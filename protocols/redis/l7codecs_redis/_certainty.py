@@ -18,6 +18,7 @@ waits, takes it back.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 from mypy_extensions import i64
@@ -46,6 +47,7 @@ __all__ = [
     "UNSURE",
     "answered_unsure",
     "client_spoke",
+    "confirmed_early",
     "fits",
     "lose_client",
     "lose_server",
@@ -81,6 +83,9 @@ def lose_client(state: ConnectionState, size: i64, begun: i64, until: i64) -> No
         state.alignment = alignment
         state.alone = size > 0 and state.pairing.turns >= TURNS and state.pairing.pending == 0
     else:
+        if most >= 0 and state.lost_until >= 0:
+            # And whatever was passed over since the loss before.
+            most += (until - size - state.lost_until) // _SMALLEST + 1
         alignment.widen(most)
     state.lost_until = until
     state.said = NOBODY
@@ -160,13 +165,15 @@ def searched(state: ConnectionState, side: Standing, octets: bytes, at: int) -> 
     """`octets` of a direction were looked through for the beginning of a message: at index `at`, as `Decoder.boundary` returns it."""
     if not octets:
         return
-    if side.fresh and at != 0 and at != -1:
+    # A LF is kept, since what follows it may be looked for.
+    first = 1 if octets.startswith(b"\n") else 0
+    if side.fresh and len(octets) > first and at != first and at != -1:
         # Something else than a message came where one should have begun.
         side.doubted = state.two_sided
         unsettle(state)
-    if at != -1:
+    if len(octets) > first and at != -1:
         side.fresh = False
-    side.quiet = at == -1 - len(octets)
+    side.quiet = at < 0 and octets[-1 - at :] in (b"", b"\n")
 
 
 def proven(side: Standing) -> bool:
@@ -185,7 +192,7 @@ def remember(state: ConnectionState, request: RedisRequest, queued: bool, receiv
         pairing.forget_early()
     alignment = state.alignment
     if alignment is None:
-        if pairing.ahead > 0 or state.early_confirmations > 0:
+        if pairing.ahead > 0 or state.confirmed_early is not None:
             _answered_already(state, request)
             return
         if state.probation > 0 and state.alone and pairing.pending > 0:
@@ -269,14 +276,38 @@ def fits(state: ConnectionState, reply: RedisReply, request: RedisRequest) -> bo
     return True
 
 
+def confirmed_early(state: ConnectionState, command: str, last: bool) -> None:
+    """A confirmation has come before the `command` that it confirms; `last` says that nothing is subscribed any more."""
+    early = state.confirmed_early
+    if early is None:
+        early = deque()
+        state.confirmed_early = early
+    early.append(command + "." if last else command)
+    if len(early) > state.early_limit:
+        unsettle(state)
+        state.confirmed_early = None
+    state.settle()
+
+
 def _answered_already(state: ConnectionState, request: RedisRequest) -> None:
     """The answer to a command has come before it."""
     effect = request.spec.effect
-    if (effect == SUBSCRIBE or effect == UNSUBSCRIBE) and state.early_confirmations > 0:
+    early = state.confirmed_early
+    if (
+        (effect == SUBSCRIBE or effect == UNSUBSCRIBE)
+        and early is not None
+        and early[0].rstrip(".") == request.spec.name
+    ):
         named: i64 = request.argument_count - 1
-        done = state.early_confirmations if named == 0 else min(named, state.early_confirmations)
-        state.early_confirmations -= done
-        if done < named:
+        done: i64 = 0
+        ends = False
+        while early and not ends and early[0].rstrip(".") == request.spec.name:
+            done += 1
+            ends = done == named or (named == 0 and early[0].endswith("."))
+            early.popleft()
+        if not early:
+            state.confirmed_early = None
+        if not ends:
             state.pairing.asked(request)
             state.answers_seen = done
         return

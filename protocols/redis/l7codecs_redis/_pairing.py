@@ -9,9 +9,9 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from l7codecs import Kind
+from l7codecs import Kind, Message
 
-from ._certainty import answered_unsure, fits, remember, unsettle
+from ._certainty import answered_unsure, confirmed_early, fits, remember, unsettle
 from ._items import first_items
 from ._reply import BULK_ERROR, ERROR, PUSH_TYPE, RedisReply
 from ._request import NO_COMMAND, NO_PINS, RedisRequest, Situation
@@ -205,9 +205,8 @@ def answer(state: ConnectionState, reply: RedisReply, received: bool) -> RedisRe
                     reply.request = head.situation.original or head
                 return head
             if head is None and received and _is_early(state, word):
-                state.early_confirmations += 1
-                _count(state, reply, word)
-                state.settle()
+                last = _count(state, reply, word) or _subscriptions(state, word) == 0
+                confirmed_early(state, _CONFIRMATIONS[word], last)
                 return None
             if kind == PUSH_TYPE or state.subscribed:
                 _count(state, reply, word)
@@ -224,6 +223,10 @@ def answer(state: ConnectionState, reply: RedisReply, received: bool) -> RedisRe
         # UNSUBSCRIBE of all, joined midway: how many answers it would have was not known.
         state.pairing.pop()
         state.answers_seen = 0
+    if received and state.observer and _was_confirmed(head, reply):
+        # The server's own sunsubscribe and the confirmation of the command look the same, and came before it.
+        state.pairing.pop()
+        head = state.pairing.head()
     if head is None and received and state.observer and not state.pairing.skipping:
         # Nothing waits: it is seen before its command, or what was found after a loss was wrong.
         if state.probation > 0:
@@ -258,6 +261,16 @@ def _answer_unsure(state: ConnectionState, reply: RedisReply, received: bool) ->
         _push(reply, received)
         return
     answered_unsure(state, reply)
+
+
+def _was_confirmed(head: Message | None, reply: RedisReply) -> bool:
+    """Whether `head` has certainly had its confirmation: `reply`, which is the next, is neither that nor an error."""
+    if head is None:
+        return False
+    effect = _effect(head)
+    if (effect != SUBSCRIBE and effect != UNSUBSCRIBE) or reply.type == ERROR or reply.type == BULK_ERROR:
+        return False
+    return reply.octets[reply.item : reply.stop] != b"+QUEUED\r\n"
 
 
 def _is_early(state: ConnectionState, word: bytes) -> bool:

@@ -60,7 +60,7 @@ _CUT: Final[i64] = 0
 _OPENED: Final[i64] = 1
 _ITEM: Final[i64] = 2
 
-_TYPES: Final = b"+-:$*_#,(!=%~>|"
+_TYPES: Final = frozenset(bytes([octet]) for octet in b"+-:$*_#,(!=%~>|")
 _PUSHES: Final[i64] = 3
 """Pushes in a row that prove that they stand between replies."""
 _SCAN: Final[i64] = 64
@@ -124,10 +124,12 @@ class ReplyDecoder(Decoder):
     def boundary(self, octets: bytes) -> int:
         if self._replication is not None:
             return find_command_boundary(octets, self.passed == 0)
-        if self.state.server.fresh and octets and octets[0] in _TYPES:
-            at = 0  # the next octet begins a reply, whatever that is
+        fresh = self.state.server.fresh
+        first = 1 if octets.startswith(b"\n") else 0
+        if fresh and octets[first : first + 1] in _TYPES:
+            at = first  # what comes next begins a reply, whatever that is
         else:
-            at = find_reply_boundary(octets, self.passed == 0 or self._after_lf or self.state.server.fresh)
+            at = find_reply_boundary(octets, fresh or self.passed == 0 or self._after_lf)
         searched(self.state, self.state.server, octets, at)
         if octets and at != -1:
             self._after_lf = False
@@ -161,8 +163,8 @@ class ReplyDecoder(Decoder):
         self._wary = False
         try:
             event = self.next_event()
-        except ProtocolError:
-            event = self._search_again()
+        except ProtocolError as error:
+            event = self._search_again(error.offset)
         else:
             if isinstance(event, RedisReply):
                 self._unsure -= 1
@@ -171,15 +173,15 @@ class ReplyDecoder(Decoder):
             state.server.quiet = not self._inside and buffer.unfinished == 0
         return event
 
-    def _search_again(self) -> Event:
-        """What was taken for a reply is none: pass it over, and look for another one."""
+    def _search_again(self, wrong: i64) -> Event:
+        """What was taken for a reply is none, which shows at offset `wrong`: pass it over up to there, and look for another one."""
         buffer = self.buffer
         state = self.state
         if not state.server.doubted:
             lose_server(state, 0, 1, self.head is not None)
-        if buffer.message_size() == 0:
-            buffer.pass_over(1)
         offset = buffer.message_offset
+        # Where it shows does not depend on the cuts; how far parsing had come may.
+        buffer.pass_over(max(max(wrong, offset + 1) - buffer.offset, 0))
         passed = buffer.take()
         self.restart()
         self._unsure = UNSURE
@@ -190,7 +192,10 @@ class ReplyDecoder(Decoder):
         if at >= 0:
             buffer.pass_over(at - buffer.pos)
             return Opaque(self.sender, offset, passed + buffer.take())
-        self.lost = self._gap
+        gap = self._gap
+        if gap is not None:
+            gap.resumed_at = None
+        self.lost = gap
         self.passed += len(passed)
         self.special = True
         state.server.quiet = False

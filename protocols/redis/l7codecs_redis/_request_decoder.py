@@ -159,8 +159,8 @@ class RequestDecoder(Decoder):
         self._wary = False
         try:
             event = self.next_event()
-        except ProtocolError:
-            event = self._search_again()
+        except ProtocolError as error:
+            event = self._search_again(error.offset)
         else:
             if isinstance(event, RedisRequest):
                 self._unsure -= 1
@@ -169,15 +169,15 @@ class RequestDecoder(Decoder):
             state.client.quiet = not self.unfinished()
         return event
 
-    def _search_again(self) -> Event:
-        """What was taken for a command is none: pass it over, and look for another one."""
+    def _search_again(self, wrong: i64) -> Event:
+        """What was taken for a command is none, which shows at offset `wrong`: pass it over up to there, and look for another one."""
         buffer = self.buffer
         state = self.state
         if not state.client.doubted:
             lose_client(state, 0, 1, buffer.offset)
-        if buffer.message_size() == 0:
-            buffer.pass_over(1)
         offset = buffer.message_offset
+        # Where it shows does not depend on the cuts; how far parsing had come may.
+        buffer.pass_over(max(max(wrong, offset + 1) - buffer.offset, 0))
         passed = buffer.take()
         self.restart()
         self._unsure = UNSURE
@@ -188,7 +188,10 @@ class RequestDecoder(Decoder):
         if at >= 0:
             buffer.pass_over(at - buffer.pos)
             return Opaque(self.sender, offset, passed + buffer.take())
-        self.lost = self._gap
+        gap = self._gap
+        if gap is not None:
+            gap.resumed_at = None
+        self.lost = gap
         self.passed += len(passed)
         self.special = True
         state.client.quiet = False

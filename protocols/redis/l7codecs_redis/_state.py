@@ -18,6 +18,7 @@ under it) and is taken back or confirmed when the answer comes.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final, final
 
 from mypy_extensions import i64
@@ -154,8 +155,9 @@ class ConnectionState:
         """Where in the client's direction the octets that were lost last end, until a command is seen behind them."""
         self.inline = False
         """Whether the client has sent a line as a command."""
-        self.early_confirmations: i64 = 0
-        """Confirmations of subscriptions that have come before the command."""
+        self.early_limit: i64 = limits.pending
+        self.confirmed_early: deque[str] | None = None
+        """Confirmations of subscriptions that have come before their command: its name, with a full stop where it can have no more."""
         self.two_sided = False
         """Whether both sides are heard, so that each can tell where a message of the other ends."""
         self.client = Standing()
@@ -181,7 +183,7 @@ class ConnectionState:
         self.busy = (
             self.alignment is not None
             or self.probation > 0
-            or self.early_confirmations > 0
+            or self.confirmed_early is not None
             or self.client.doubted
             or self.server.doubted
             or self.in_multi
@@ -213,7 +215,7 @@ class ConnectionState:
         self.skip_next = False
         self.database = None
         self.answered_database = None
-        self.early_confirmations = 0
+        self.confirmed_early = None
         self.settle()
 
     def switch(self, arguments: list[bytes]) -> None:

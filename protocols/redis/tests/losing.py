@@ -107,8 +107,8 @@ class Traffic:
 
 
 FORMS = [
-    "GET", "GET", "GET", "SET", "SET", "INCR", "EXISTS", "DEL", "RPUSH", "LLEN", "MGET", "LRANGE", "XRANGE", "EVAL", "PING", "WRONG", "TYPE",
-    "MULTI",
+    "GET", "GET", "GET", "SET", "SET", "INCR", "EXISTS", "DEL", "RPUSH", "LLEN", "MGET", "LRANGE", "XRANGE", "EVAL", "PING", "WRONG",
+    "TYPE", "MULTI",
 ]  # fmt: skip
 
 
@@ -315,9 +315,23 @@ def with_losses(truth: Truth, losses: list[bool], chance: random.Random, part: b
     return watch(truth, steps, lost, after or dict(at), {C: 0, S: 0})
 
 
+def heard(truth: Truth) -> int:
+    """How many segments it takes until both sides were heard: before, nobody can tell the end of one by the other."""
+    senders = [sender for sender, _ in truth.segments]
+    return max(senders.index(C), senders.index(S)) + 1
+
+
+def with_few(truth: Truth, chance: random.Random) -> Seen:
+    """Three of a hundred segments are lost."""
+    first = heard(truth)
+    return with_losses(
+        truth, [index >= first and chance.random() < 0.03 for index in range(len(truth.segments))], chance
+    )
+
+
 def with_gap(truth: Truth, chance: random.Random) -> Seen:
     """With one hole, of a segment or a few in a row, of one direction or of both, at their ends or in them."""
-    first = chance.randrange(len(truth.segments))
+    first = chance.randrange(min(heard(truth), len(truth.segments) - 1), len(truth.segments))
     number = chance.choice((1, 1, 1, 2, 3, 8))
     side = chance.choice((C, S, None))
     losses = [
@@ -344,7 +358,7 @@ def interleaved(truth: Truth, chance: random.Random) -> Seen:
 DAMAGE: dict[str, Callable[[Truth, random.Random], Seen]] = {
     "join": joined,
     "gap": with_gap,
-    "loss": lambda truth, chance: with_losses(truth, [chance.random() < 0.03 for _ in truth.segments], chance),
+    "loss": with_few,
     "order": interleaved,
 }
 
