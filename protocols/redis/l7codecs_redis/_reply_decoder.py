@@ -27,7 +27,7 @@ from l7codecs.pairing import PairingTable
 
 from ._boundary import find_command_boundary, find_reply_boundary
 from ._certainty import UNSURE, lose_server, proven, searched, server_spoke
-from ._pairing import answer, is_pushed
+from ._pairing import answer, ask, is_pushed
 from ._replication import ReplicationDecoder
 from ._reply import ERROR, PUSH_TYPE, RedisReply
 from ._request import RedisRequest
@@ -99,6 +99,8 @@ class ReplyDecoder(Decoder):
         self._after_lf = False
         """Whether a LF was the last octet that was passed over."""
         self._pushes: i64 = 0
+        self._latest: RedisReply | None = None
+        """The reply before which commands that were held are told."""
 
     def unfinished(self) -> bool:
         if self._replication is not None:
@@ -139,6 +141,10 @@ class ReplyDecoder(Decoder):
         buffer = self.buffer
         doubted = self.state.server.doubted
         if self._type == 0 or doubted or not 0 < size <= self._payload - buffer.available:
+            if size > 0:
+                server_spoke(self.state)
+                if not self.state.client.doubted:
+                    self._tell_held()
             lose_server(self.state, size, buffer.unfinished, self.head is not None)
             super().gap(size)
             self._gap = self.lost
@@ -579,11 +585,13 @@ class ReplyDecoder(Decoder):
         """The head of a reply that is too large to buffer."""
         if self._type == 0 or self.state.server.doubted:
             self._too_large("attributes or a doubted reply", f"limits.message = {self._message_limit} octets")
-        message = self._message()
-        if isinstance(message, RedisReply):
+        event = self._message()
+        message = event if isinstance(event, RedisReply) else self._latest
+        if message is not None:
             message.more = True
             self.head = message
-        return message
+        self._latest = None
+        return event
 
     def _message(self) -> Event:
         buffer = self.buffer
@@ -610,10 +618,28 @@ class ReplyDecoder(Decoder):
                 return message
         if state.client.doubted or state.server.doubted:
             server_spoke(state)
-            if state.server.doubted and not self._proven(message):
-                if state.alone:
-                    state.said = SERVER
-                return Opaque(self.sender, message.offset, message.raw)
+            if state.held and not state.client.doubted:
+                self._tell_held()
+                self._latest = message
+                self.set_aside(self._judged(message))
+                assert self.backlog is not None
+                return self.backlog.popleft()
+        return self._judged(message)
+
+    def _tell_held(self) -> None:
+        """What the client has said is certain by now: it comes first."""
+        for held in self.state.take_held():
+            if isinstance(held, RedisRequest):
+                ask(self.state, held, True)
+                self.set_aside(held)
+
+    def _judged(self, message: RedisReply) -> Event:
+        """`message` with what it answers; as it is where it is doubted."""
+        state = self.state
+        if state.server.doubted and not self._proven(message):
+            if state.alone:
+                state.said = SERVER
+            return Opaque(self.sender, message.offset, message.raw)
         request = answer(state, message, True)
         if request is not None and request.spec.effect == SYNC and self._type == _PLUS:
             text = message.payload

@@ -53,6 +53,8 @@ class _Slot:
 
 _NAME_SIZE: Final[i64] = 64
 """Octets of a name, or of an argument that may be a sub-command's, that are looked at: no known one is longer."""
+_HELD: Final = 16
+"""Commands that are held at most until the server speaks."""
 _SLOT_COUNT: Final[i64] = 512
 _SLOTS: Final = [_Slot() for _ in range(512)]
 
@@ -111,6 +113,8 @@ class RequestDecoder(Decoder):
         self._unsure: i64 = 0
         """How many commands still have to be right until it is certain."""
         self._gap: Gap | None = None
+        self._holds = False
+        """Whether the latest command is held."""
         self._after_lf = False
         """Whether a LF was the last octet that was passed over."""
 
@@ -137,6 +141,8 @@ class RequestDecoder(Decoder):
         buffer = self.buffer
         doubted = self.state.client.doubted
         if self._left <= 0 or self._index == 0 or doubted or not 0 < size <= self._payload - buffer.available:
+            if self.state.held:
+                self.set_aside(self._passed())
             begun: i64 = buffer.unfinished
             super().gap(size)
             lose_client(self.state, size, begun, buffer.offset)
@@ -157,28 +163,47 @@ class RequestDecoder(Decoder):
         """As `next_event`, where what is found may be none: then it is passed over."""
         state = self.state
         self._wary = False
-        try:
-            event = self.next_event()
-        except ProtocolError as error:
-            event = self._search_again(error.offset)
-        else:
-            if isinstance(event, RedisRequest):
-                self._unsure -= 1
+        while True:
+            self._holds = False
+            try:
+                event = self.next_event()
+            except ProtocolError as error:
+                event = self._search_again(error.offset)
+                break
+            if not self._holds:
+                if isinstance(event, RedisRequest):
+                    self._unsure -= 1
+                break
+            if len(state.held) > _HELD or event is None or event.offset - state.held[0].offset > self._head_limit:
+                event = self._passed()
+                break
+        if event is None and self.ended and state.held:
+            event = self._passed()
         self._wary = self._unsure > 0 or state.client.doubted
         if self.lost is None:
             state.client.quiet = not self.unfinished()
         return event
 
+    def _passed(self) -> Opaque:
+        """The commands that were held, as what they may be."""
+        held = self.state.take_held()
+        return Opaque(self.sender, held[0].offset, b"".join([message.raw for message in held]))
+
     def _search_again(self, wrong: i64) -> Event:
         """What was taken for a command is none, which shows at offset `wrong`: pass it over up to there, and look for another one."""
         buffer = self.buffer
         state = self.state
+        offset = buffer.message_offset
+        before = b""
         if not state.client.doubted:
             lose_client(state, 0, 1, buffer.offset)
-        offset = buffer.message_offset
+        elif state.held:
+            held = self._passed()
+            offset = held.offset
+            before = held.raw
         # Where it shows does not depend on the cuts; how far parsing had come may.
-        buffer.pass_over(max(max(wrong, offset + 1) - buffer.offset, 0))
-        passed = buffer.take()
+        buffer.pass_over(max(max(wrong, buffer.message_offset + 1) - buffer.offset, 0))
+        passed = before + buffer.take()
         self.restart()
         self._unsure = UNSURE
         self._after_lf = passed.endswith(b"\n")
@@ -215,7 +240,7 @@ class RequestDecoder(Decoder):
                     return None
                 if count == STREAMED:
                     raise ProtocolError(buffer.message_offset + 1, "b'?'", "a number of arguments", SPEC)
-                if self._unsure > 0:
+                if self._unsure > 0 or self.state.client.doubted:
                     raise ProtocolError(buffer.message_offset, "no arguments", "evidence that a command begins", SPEC)
                 self._key_size = -1
                 return self._message(NO_COMMAND)
@@ -414,7 +439,15 @@ class RequestDecoder(Decoder):
             if state.client.doubted or state.server.doubted:
                 client_spoke(state)
                 if state.client.doubted and not proven(state.client):
-                    return Opaque(self.sender, message.offset, message.raw)
+                    state.held.append(message)
+                    self._holds = True
+                    return message
+                for held in state.take_held():
+                    self.set_aside(Opaque(self.sender, held.offset, held.raw))
+                if self.backlog is not None:
+                    ask(state, message, True)
+                    self.set_aside(message)
+                    return self.backlog.popleft()
             ask(state, message, True)
         return message
 
@@ -432,7 +465,7 @@ class RequestDecoder(Decoder):
 
     def _inline(self) -> Event | None:
         buffer = self.buffer
-        if self._unsure > 0:
+        if self._unsure > 0 or self.state.client.doubted:
             bad_octet(buffer, buffer.pos, "'*': a line is no evidence that it begins a command")
         self.state.inline = True
         size = buffer.line(self._head_limit)

@@ -23,7 +23,7 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from l7codecs import FifoPairing, Limits
+from l7codecs import FifoPairing, Limits, Message
 from l7codecs.alignment import Alignment
 
 from ._commands import CommandSpec, find_command
@@ -160,6 +160,8 @@ class ConnectionState:
         """Confirmations of subscriptions that have come before their command: its name, with a full stop where it can have no more."""
         self.two_sided = False
         """Whether both sides are heard, so that each can tell where a message of the other ends."""
+        self.held: list[Message] = []
+        """Commands of a client that is doubted: told if the server speaks before they turn out to be none."""
         self.client = Standing()
         self.server = Standing()
         self.watching = False
@@ -217,6 +219,13 @@ class ConnectionState:
         self.answered_database = None
         self.confirmed_early = None
         self.settle()
+
+    def take_held(self) -> list[Message]:
+        """The commands that were held, which are then not held any more."""
+        held = self.held
+        if held:
+            self.held = []
+        return held
 
     def switch(self, arguments: list[bytes]) -> None:
         """HELLO has set the protocol's version."""
