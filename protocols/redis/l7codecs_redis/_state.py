@@ -107,6 +107,7 @@ class Standing:
 
     ``doubted``: what looks like a message may be part of one. ``quiet``: nothing of a message has begun, as far as can be seen.
     ``fresh``: what comes next begins a message. ``count``: what looked like messages, since the other side spoke.
+    ``held``: those that are told if the other side speaks before they turn out to be none; only the client's are held.
     """
 
     def __init__(self) -> None:
@@ -114,6 +115,14 @@ class Standing:
         self.quiet = False
         self.fresh = False
         self.count: i64 = 0
+        self.held: list[Message] = []
+
+    def take_held(self) -> list[Message]:
+        """The messages that were held, which are then not held any more."""
+        held = self.held
+        if held:
+            self.held = []
+        return held
 
 
 @final
@@ -160,8 +169,6 @@ class ConnectionState:
         """Confirmations of subscriptions that have come before their command: its name, with a full stop where it can have no more."""
         self.two_sided = False
         """Whether both sides are heard, so that each can tell where a message of the other ends."""
-        self.held: list[Message] = []
-        """Commands of a client that is doubted: told if the server speaks before they turn out to be none."""
         self.client = Standing()
         self.server = Standing()
         self.watching = False
@@ -219,13 +226,6 @@ class ConnectionState:
         self.answered_database = None
         self.confirmed_early = None
         self.settle()
-
-    def take_held(self) -> list[Message]:
-        """The commands that were held, which are then not held any more."""
-        held = self.held
-        if held:
-            self.held = []
-        return held
 
     def switch(self, arguments: list[bytes]) -> None:
         """HELLO has set the protocol's version."""
