@@ -1,7 +1,6 @@
 """What both directions do after lost octets: look for the next message, doubt it, and take it back where it is none.
 
-``_certainty.py`` says when a doubt ends. While a direction is `ResumingDecoder.wary`, `ResumingDecoder.next_wary` stands between the session
-and what decodes.
+``_certainty.py`` says when a doubt ends. While a direction is wary, `ResumingDecoder.next_wary` stands before what decodes.
 """
 
 from __future__ import annotations
