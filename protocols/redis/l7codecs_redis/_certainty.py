@@ -59,6 +59,7 @@ __all__ = [
 
 _SMALLEST: Final[i64] = 14
 """Octets of the smallest command that anybody sends: ``*1 CR LF $4 CR LF PING CR LF``."""
+_STALLED: Final[i64] = 3
 _PROBATION: Final[i64] = 16
 _ONE_SIDED: Final[i64] = 256
 """What looks like messages of one side, in a row and without a word of the other, until it is taken for such."""
@@ -131,13 +132,14 @@ def _doubt(state: ConnectionState, side: Standing, clean: bool, alone: bool) -> 
     side.quiet = clean or alone
     side.fresh = False
     side.count = 0
+    side.stalled = 0
+    side.again = False
 
 
 def client_spoke(state: ConnectionState) -> None:
     """What looks like a command has come."""
     server = state.server
-    if server.doubted and server.quiet:
-        _believe(server)
+    if server.doubted and _stands(server):
         if state.alignment is not None:
             state.alignment.lessen()
         state.settle()
@@ -147,15 +149,26 @@ def client_spoke(state: ConnectionState) -> None:
 def server_spoke(state: ConnectionState) -> None:
     """What looks like an answer has come."""
     client = state.client
-    if client.doubted and client.quiet:
-        _believe(client)
+    if client.doubted and _stands(client):
         state.settle()
     client.count = 0
 
 
-def _believe(side: Standing) -> None:
-    side.doubted = False
-    side.fresh = True
+def _stands(side: Standing) -> bool:
+    """The other side speaks: a side that is doubted is believed if nothing of a message has begun there.
+
+    Where it always speaks in the middle of one, that is none: a length in a value may swallow all that follows.
+    """
+    if side.quiet:
+        side.doubted = False
+        side.fresh = True
+        side.stalled = 0
+        return True
+    side.stalled += 1
+    if side.stalled >= _STALLED:
+        side.stalled = 0
+        side.again = True
+    return False
 
 
 def searched(state: ConnectionState, side: Standing, octets: bytes, at: int) -> None:

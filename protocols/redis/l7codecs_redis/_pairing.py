@@ -257,7 +257,7 @@ def _answer_unsure(state: ConnectionState, reply: RedisReply, received: bool) ->
             _count(state, reply, word)
             state.settle()
             return
-    elif state.monitoring and reply.type == _SIMPLE and _is_monitor_line(reply):
+    elif reply.type == _SIMPLE and _is_monitor_line(reply):
         _push(reply, received)
         return
     answered_unsure(state, reply)

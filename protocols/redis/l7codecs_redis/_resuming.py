@@ -78,6 +78,10 @@ class ResumingDecoder(Decoder):
     def next_wary(self) -> Event | None:
         """As `next_event`, where what is found may be none: then it is passed over."""
         standing = self.standing
+        if standing.again and self.lost is None:
+            standing.again = False
+            if standing.doubted and self.unfinished():
+                return self._search_on(self.buffer.message_offset, self.buffer.take(), True)
         self.wary = False
         event: Event | None = None
         while True:
@@ -107,7 +111,7 @@ class ResumingDecoder(Decoder):
         held = self.standing.take_held()
         return Opaque(self.sender, held[0].offset, b"".join([message.raw for message in held]))
 
-    def _search_again(self, wrong: i64) -> Event:
+    def _search_again(self, wrong: i64) -> Opaque:
         """What was taken for a message is none, which shows at offset `wrong`: pass it over up to there, and look for another one."""
         buffer = self.buffer
         standing = self.standing
@@ -121,10 +125,15 @@ class ResumingDecoder(Decoder):
             before = held.raw
         # Where it shows does not depend on the cuts; how far parsing had come may.
         buffer.pass_over(max(max(wrong, buffer.message_offset + 1) - buffer.offset, 0))
-        passed = before + buffer.take()
+        return self._search_on(offset, before + buffer.take(), False)
+
+    def _search_on(self, offset: i64, passed: bytes, here: bool) -> Opaque:
+        """Look for a message behind what was `passed` from `offset` on; right behind it too if it ends a line, or `here` is asked for."""
+        buffer = self.buffer
+        standing = self.standing
         self.restart()
         self.unsure = _UNSURE
-        self._after_lf = passed.endswith(b"\n")
+        self._after_lf = here or passed.endswith(b"\n")
         # In the window first, so that each octet is looked at once, however many of them begin what is none.
         at = self.find(buffer.data, self._after_lf, buffer.pos)
         if at >= 0:

@@ -107,6 +107,7 @@ class Standing:
 
     ``doubted``: what looks like a message may be part of one. ``quiet``: nothing of a message has begun, as far as can be seen.
     ``fresh``: what comes next begins a message. ``count``: what looked like messages, since the other side spoke.
+    ``stalled``: how often the other side has spoken in the middle of what looks like a message; ``again``: often enough to look anew.
     ``held``: those that are told if the other side speaks before they turn out to be none; only the client's are held.
     """
 
@@ -115,6 +116,8 @@ class Standing:
         self.quiet = False
         self.fresh = False
         self.count: i64 = 0
+        self.stalled: i64 = 0
+        self.again = False
         self.held: list[Message] = []
 
     def take_held(self) -> list[Message]:

@@ -30,7 +30,7 @@ def array(items: list[bytes]) -> bytes:
 
 FAKES = [
     b"\r\n*1\r\n$3\r\nXyyyy", b"*1\r\n$4\r\nPING\r\n", b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", b"+OK\r\n", b":1\r\n", b"$5\r\nhello\r\n",
-    b"*2\r\n", b"-ERR no\r\n", b"_\r\n", b"\r\n", b"$-1\r\n", b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$9\r\nx\r\n",
+    b"*2\r\n", b"-ERR no\r\n", b"_\r\n", b"\r\n", b"$-1\r\n", b"*1000000\r\n", b"$60000\r\n", b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$9\r\nx\r\n",
 ]  # fmt: skip
 
 
