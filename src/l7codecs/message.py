@@ -240,6 +240,11 @@ class Message(Event):
         return None
 
     @property
+    def body_status(self) -> Status | None:
+        """The outcome, of an answer whose head could not tell it and whose body did; for rooms to override. See `Data.status`."""
+        return None
+
+    @property
     def headers(self) -> Headers:
         """What the peer says beside the protocol's own fields; never mixed with `attributes`."""
         return EMPTY_HEADERS
@@ -315,6 +320,16 @@ class Data(Event):
         if self._first == 0 and self._last == len(self._octets):
             return self._octets
         return self._octets[self._first : self._last]
+
+    @property
+    def status(self) -> Status | None:
+        """The outcome, on the last piece of an answer that told it in its body: a call of gRPC-Web or Connect does. None elsewhere."""
+        return None if self.more else self.message.body_status
+
+    @property
+    def error(self) -> str | None:
+        """The protocol's own word for a failure, where ``status`` is told here."""
+        return None if self.status is None else self.message.error
 
     @property
     def payload_size(self) -> int:
