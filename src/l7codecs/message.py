@@ -262,6 +262,36 @@ class Message(Event):
     def collect(self, attributes: dict[str, AttrValue]) -> None:
         """Add this message's own attributes; for rooms to override."""
 
+    def detach(self) -> bool:
+        """Let go of the read that the message lies in, and keep a copy of its own octets; returns whether that is done.
+
+        A request that waits for long would keep the whole read otherwise. A subclass overrides it: it calls `keep_own`, moves every index
+        into ``octets`` that it keeps down by what ``start`` was, and returns True. One that does not is left as it is.
+        """
+        if type(self) is not Message:
+            return False
+        self.keep_own()
+        return True
+
+    def keep_own(self) -> None:
+        """Let ``octets`` be the message alone."""
+        self.octets = self.octets[self.start : self.stop]
+        self.stop -= self.start
+        self.start = 0
+        self._attributes = None  # they can be read again
+
+    def shortened(self, size: int) -> Message | None:
+        """A copy that has only the first `size` octets of this message, with ``more``; None where a subclass does not make one.
+
+        What it says without reading further is the same. It stands for a request that waits while more wait than there is room for.
+        """
+        if type(self) is not Message:
+            return None
+        octets = self.octets[self.start : self.start + size]
+        short = Message(self.flow, self.sender, self.kind, self.offset, octets, 0, len(octets), True, self.request)
+        short.declared_size = self.stop - self.start if self.size is None else i64(self.size)
+        return short
+
     def __repr__(self) -> str:
         words = [self.protocol, self.sender.value, self.kind.value]
         if self.operation is not None:

@@ -71,6 +71,11 @@ class RedisReply(Message):
         self.item = item
         self.type = type
 
+    def detach(self) -> bool:
+        self.item -= self.start
+        self.keep_own()
+        return True
+
     @property
     def operation(self) -> str | None:
         """The command that is answered; of a push, its kind in upper case."""

@@ -19,7 +19,7 @@ from l7codecs.message import Kind, Message, Sender
 from l7codecs.protocol import Direction, Verdict
 from l7codecs.registry import list_protocols
 from l7codecs.session import Session
-from l7codecs.testing.replay import Outcome, replay
+from l7codecs.testing.replay import Outcome, describe, replay
 from l7codecs.testing.vectors import Vector
 
 __all__ = ["ProtocolConformance"]
@@ -231,6 +231,27 @@ class ProtocolConformance:
                     # By stream, a request waits as long as its stream is open.
                     assert session.pending <= (session.limits.streams if by_stream else pending)
             assert Sender.CLIENT not in outcome.errors
+
+    def test_what_waits_lets_go_of_its_read(self, vector: Vector) -> None:
+        """A message that is remembered can keep its own octets and no neighbour's, and says the same as before."""
+        joined = vector.joined()
+        for one, other in zip(self.outcome(joined).events, self.outcome(joined).events, strict=True):
+            if not isinstance(one, Message) or not isinstance(other, Message):
+                continue
+            name = type(other).__name__
+            done = other.detach()
+            if one.kind is Kind.REQUEST or one.kind is Kind.HEARTBEAT:
+                assert done, f"{name}.detach is missing: a request that waits keeps the whole read that it lies in"
+            if not done:
+                continue
+            assert other.octets == one.raw, f"{name}.detach has to call keep_own"
+            assert describe(other) == describe(one), f"{name}.detach changes what the message says"
+            assert other.payload == one.payload, f"{name}.detach changes the payload"
+            short = other.shortened(16)
+            if short is not None:
+                said = [(each.kind, each.offset, each.operation, each.request_id) for each in (short, one)]
+                assert said[0] == said[1], f"{name}.shortened changes what the message says"
+                assert len(short.octets) <= 16, f"{name}.shortened keeps more than it is asked to"
 
     def test_large_messages_stream(self) -> None:
         limits = Limits(message=4096, head=1024)

@@ -49,6 +49,10 @@ class FrameMessage(Message):
         self.outcome: Status | None = None
         """Of RST_STREAM with NO_ERROR: what it means for the call; None where the answer was complete, or is not known."""
 
+    def detach(self) -> bool:
+        self.keep_own()
+        return True
+
     @property
     def stream_id(self) -> int | None:
         return self.stream if self.stream > 0 else None

@@ -206,6 +206,10 @@ class Http2Message(Message):
         found = self._findings
         return None if found is None else found.malformed
 
+    def detach(self) -> bool:
+        self.keep_own()
+        return True
+
     @property
     def certain(self) -> bool:
         """Whether all its fields are known; not so where it stands for a head that was not seen."""
