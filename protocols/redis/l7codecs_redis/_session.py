@@ -191,7 +191,9 @@ def _change(message: RedisRequest, changes: Changes) -> RedisRequest:
             spec = spec.subcommand(words[1]) or spec
         changed.spec = spec
     was = message.situation
-    changed.situation = Situation(was.pins, was.batch_size, was.extra_items, was.selects, was.fallback, message)
+    changed.situation = Situation(
+        was.pins, was.batch_size, was.extra_items, was.selects, was.fallback, was.original or message
+    )
     return changed
 
 
