@@ -134,11 +134,17 @@ class Session:
     def _drain(self, decoder: Decoder) -> None:
         """Set aside all that `decoder`, the active one, can decode by now."""
         decoded: list[Event] = []
+        waiting = decoder.backlog  # not looked at again for each gap
+        decoder.backlog = None
         try:
             for event in self:
                 decoded.append(event)
         except ProtocolError:
             pass
+        finally:
+            if waiting is not None:
+                decoder.backlog = waiting
+                decoder.special = True
         for event in decoded:
             decoder.set_aside(event)
 

@@ -144,6 +144,9 @@ REFUSED: list[tuple[Fields, Changes, str]] = [
     *[(CONNECT, Changes({name: "x"}), name) for name in ("url.path", "url.query", "url.scheme")],
     (GET, Changes({"db.namespace": "1"}), "db.namespace"),
     (GET, Changes({"server.address": "there"}), "server.address"),
+    (GET, Changes({5: "there"}), "5"),
+    (GET, Changes(remove_headers=(5,)), "int"),
+    (GET, Changes({"url.path": 1.5}), "url.path"),
     *[(GET, headers({"host": value}), "host") for value in ("there", "a b", "", "a/b", "a@b", "here:80")],
     ([*GET[:3], ("host", "here")], Changes(remove_headers=("Host",)), "host"),
     *[

@@ -6,10 +6,10 @@ keep it (`AnswerOrder`): what answers a later request waits until the earlier on
 
 from __future__ import annotations
 
-from typing import Final, final
+from typing import Final, cast, final
 
 from l7codecs import AnswerOrder, Changes, Kind, LimitExceeded, Limits, Message, Sender, Session, Status, Unsupported
-from l7codecs.message import AttrValue, Data, Event, Flow
+from l7codecs.message import Data, Event, Flow
 
 from ._commands import find_command, unknown_command
 from ._pairing import answer, ask
@@ -164,15 +164,16 @@ def _change(message: RedisRequest, changes: Changes, limits: Limits) -> RedisReq
     """`message` with other keys or another command; everything else stays as it is, to the octet."""
     if changes.set_headers or changes.remove_headers:
         raise Unsupported("redis has no headers")
-    other = sorted([str(key) for key in changes.attributes if key not in CHANGEABLE])
+    given = cast("dict[object, object]", changes.attributes)  # compiled, values of other types are a TypeError
+    other = sorted([str(key) for key in given if key not in CHANGEABLE])
     if other:
         raise Unsupported(f"redis cannot change {', '.join(other)}")
     arguments = message.arguments
     replaced: dict[int, bytes] = {}
-    name = changes.attributes.get("db.operation.name")
+    name = given.get("db.operation.name")
     if name is not None:
         _rename(message, name, replaced)
-    keys = changes.attributes.get("redis.keys")
+    keys = given.get("redis.keys")
     if keys is not None:
         indices = message.spec.key_indices(arguments)
         if not isinstance(keys, tuple) or len(keys) != len(indices):
@@ -204,7 +205,7 @@ def _change(message: RedisRequest, changes: Changes, limits: Limits) -> RedisReq
     return changed
 
 
-def _rename(message: RedisRequest, name: AttrValue, replaced: dict[int, bytes]) -> None:
+def _rename(message: RedisRequest, name: object, replaced: dict[int, bytes]) -> None:
     """Replace the words of the command's name by those of `name`, as many."""
     if not isinstance(name, str) or message.operation is None:
         raise Unsupported("db.operation.name is the name of a command")

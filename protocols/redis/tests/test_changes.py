@@ -45,7 +45,7 @@ REFUSED: list[tuple[bytes, Changes, str]] = [
         (GET, Changes({NAME: value}), NAME)
         for value in ("", " ", "GET ", " GET", "G\r\nT", "G\0", "Ä", "\ud800", "G\x7fT")
     ],
-    *[(GET, Changes({NAME: value}), NAME) for value in (5, True, b"GET", ("GET",))],
+    *[(GET, Changes({NAME: value}), NAME) for value in (5, True, [b"GET"], b"GET", ("GET",), 1.5)],
     *[
         (GET, Changes({NAME: value}), value)
         for value in ("CLIENT ID", "SUBSCRIBE", "MULTI", "MONITOR", "QUIT", "PING", "SELECT")
@@ -57,6 +57,7 @@ REFUSED: list[tuple[bytes, Changes, str]] = [
     (GET, Changes({"db.namespace": "1"}), "db.namespace"),
     (GET, Changes({"db.response.status_code": "ERR"}), "db.response.status_code"),
     (GET, Changes({"x": "1", KEYS: (b"a",)}), "x"),
+    (GET, Changes({5: "1"}), "5"),
     (GET, Changes(set_headers={"a": "b"}), "headers"),
     (GET, Changes(remove_headers=("a",)), "headers"),
 ]

@@ -6,7 +6,7 @@ peer would (`find_fault`).
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 from mypy_extensions import i64
 
@@ -53,14 +53,14 @@ def changed_fields(message: Http2Message, changes: Changes | None, limit: i64) -
     fields = message.block.fields
     if changes is None:
         return fields
-    other = sorted([str(key) for key in changes.attributes if key not in CHANGEABLE])
+    other = [str(key) for key in cast("dict[object, object]", changes.attributes) if key not in CHANGEABLE]
     if other or (changes.attributes and message.role != REQUEST and message.role != PROMISE):
         raise Unsupported(
-            f"{message.protocol} cannot change {', '.join(other or sorted(changes.attributes))} of this message"
+            f"{message.protocol} cannot change {', '.join(sorted(other or changes.attributes))} of this message"
         )
     pseudo = _pseudo(message, changes)
     named = _named(message, changes)
-    removed = {check_name(name, message) for name in changes.remove_headers}
+    removed = {check_name(name, message) for name in cast("tuple[object, ...]", changes.remove_headers)}
     if message.malformed is not None:
         return fields  # they are not written
     given = [*changes.attributes, *named]
@@ -113,7 +113,9 @@ def _check(message: Http2Message, fields: list[HeaderField], given: str, limit: 
 def _named(message: Http2Message, changes: Changes) -> dict[str, bytes]:
     """The headers that are set, by their names in lower case."""
     found: dict[str, bytes] = {}
-    for given, value in changes.set_headers.items():
+    for given, value in cast(
+        "dict[object, object]", changes.set_headers
+    ).items():  # compiled, other types are a TypeError
         name = check_name(given, message)
         if name in found:
             raise ValueError(f"{name} is given twice, and its case means nothing")
@@ -156,7 +158,7 @@ def _pseudo(message: Http2Message, changes: Changes) -> dict[str, bytes]:
     path, mark, query = (b"" if field is None else field.value).partition(b"?")
     known = message.block.get(METHOD)
     method = b"" if known is None else known.value
-    for key, value in changes.attributes.items():
+    for key, value in cast("dict[str, object]", changes.attributes).items():
         octets = text_octets(key, value)
         if key == "http.request.method":
             check_method(octets)
