@@ -107,6 +107,8 @@ class Decoder:
         """`event` has come and parsing stands where it stood before. Raises `ProtocolError` where that goes on without an octet."""
         if isinstance(event, Message):
             told: i64 = event.stop - event.start
+        elif isinstance(event, Gap):
+            told = 1  # the caller's
         else:
             told = len(event.raw)
         if told > 0 or self._idle_at != self.stands:
@@ -138,7 +140,7 @@ class Decoder:
                 self.backlog = None
             return event
         if self.error is not None:
-            raise self.error
+            raise self.error.with_traceback(None)  # else each time makes it longer
         lost = self.lost
         if lost is not None:
             passed = self._resume(lost)

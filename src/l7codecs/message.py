@@ -151,7 +151,7 @@ class Message(Event):
     """One message, or the head of one too large to buffer.
 
     A room subclasses it. ``octets[start:stop]`` is the message; ``octets`` may hold neighbours as well, so that no octet is
-    copied. ``more`` says that `Data` events with the rest follow. ``request`` is the message that an answer answers.
+    copied. ``more`` says that `Data` events with the rest follow.
     """
 
     declared_size: i64 = -1
@@ -176,9 +176,30 @@ class Message(Event):
         self.octets = octets
         self.start = start
         self.stop = stop
-        self.request = request
+        self._request: Message | None = None
         self._attributes: dict[str, AttrValue] | None = None
-        self.more = more  # last, so that small numbers of a subclass share its place in memory
+        self._referred = False
+        self.more = more  # the last but `request`, so that small numbers of a subclass share its place in memory
+        if request is not None:
+            self.request = request
+
+    @property
+    def request(self) -> Message | None:
+        """The message that this one answers or belongs to; None where there is none, or where it is not known.
+
+        Messages are no chain: peers could make it long, and freeing it would take the C stack for each link. So a message that is
+        the request of another one gets none any more, and two requests in a row are the most. Setting it otherwise is a ValueError.
+        """
+        return self._request
+
+    @request.setter
+    def request(self, request: Message | None) -> None:
+        if request is not None:
+            further = request._request
+            if self._referred or request is self or (further is not None and further._request is not None):
+                raise ValueError("messages are no chain: the request of a request of a request is not kept")
+            request._referred = True
+        self._request = request
 
     @property
     def protocol(self) -> str:

@@ -161,7 +161,7 @@ class AnswerOrder:
 
     def _check(self) -> None:
         if self._error is not None:
-            raise self._error
+            raise self._error.with_traceback(None)  # else each time makes it longer
 
     def _count(self, size: i64, message: Message) -> None:
         """`size` octets more wait."""

@@ -24,7 +24,8 @@ __all__ = ["Changes", "Session"]
 class Changes:
     """What to change in a message on its way through: attributes by name, headers by name.
 
-    A protocol declares in its schema which attributes can change; any other raises `Unsupported`.
+    A protocol declares in its schema which attributes can change; any other raises `Unsupported`, and so does a value of another type.
+    A value that the protocol cannot say, or its peers would not take, is a ValueError. What is refused leaves the session as it was.
     """
 
     def __init_subclass__(cls) -> None:
@@ -40,6 +41,8 @@ class Changes:
     ) -> None:
         self.attributes = dict(attributes or {})
         self.set_headers = dict(set_headers or {})
+        if isinstance(remove_headers, str):
+            raise ValueError(f"remove_headers are names, not one name: ({remove_headers!r},)")
         self.remove_headers = tuple(remove_headers)
 
     def __bool__(self) -> bool:
@@ -131,11 +134,17 @@ class Session:
     def _drain(self, decoder: Decoder) -> None:
         """Set aside all that `decoder`, the active one, can decode by now."""
         decoded: list[Event] = []
+        waiting = decoder.backlog  # not looked at again for each gap
+        decoder.backlog = None
         try:
             for event in self:
                 decoded.append(event)
         except ProtocolError:
             pass
+        finally:
+            if waiting is not None:
+                decoder.backlog = waiting
+                decoder.special = True
         for event in decoded:
             decoder.set_aside(event)
 
@@ -175,7 +184,8 @@ class Session:
     def send(self, event: Event, changes: Changes | None = None) -> bytes:
         """The octets to write to this connection for `event`, which another session received.
 
-        Without `changes` they are the event's own octets. Raises `Unsupported` for a change that the protocol cannot make, and for a `Gap`.
+        Without `changes` they are the event's own octets. Raises `Unsupported` for a change that the protocol cannot make, and for a `Gap`,
+        and ValueError for a value that it cannot say.
         """
         if isinstance(event, Message):
             octets = self.send_message(event, changes if changes else None)

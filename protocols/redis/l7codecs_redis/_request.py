@@ -84,9 +84,10 @@ class RedisRequest(Message):
         self.octets = octets
         self.start = start
         self.stop = stop
-        self.more = more
-        self.request = None
+        self._request = None
         self._attributes = None
+        self._referred = False
+        self.more = more
         self.spec = spec
         self._key_at = key_at
         self._key_size = key_size

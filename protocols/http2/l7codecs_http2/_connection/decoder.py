@@ -250,7 +250,7 @@ class Http2Decoder(BodyReader):
             fits = number <= connection.client.last_stream and connection.late(number, self.peer)
         else:
             fits = parent.state == OPEN or parent.state == CLIENT_DONE
-        if not fits or number & 1 == 0:
+        if not fits:
             raise ProtocolError(
                 offset,
                 f"PUSH_PROMISE on stream {number}",

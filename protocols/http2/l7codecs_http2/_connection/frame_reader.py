@@ -303,6 +303,10 @@ class FrameReader(Decoder):
                 self.error_here(f"{self.name()} on stream 0", "a stream", "RFC 9113 §6 PROTOCOL_ERROR")
         elif kind == SETTINGS or kind == PING or kind == GOAWAY:
             self.error_here(f"{self.name()} on stream {self.stream}", "stream 0", "RFC 9113 §6 PROTOCOL_ERROR")
+        elif kind == PUSH_PROMISE and self.stream & 1 == 0:  # certain, also on a connection that was joined
+            self.error_here(
+                f"PUSH_PROMISE on stream {self.stream}", "one that the client opened", "RFC 9113 §6.6 PROTOCOL_ERROR"
+            )
         if kind != CONTINUATION:
             self._cut_block = False
         elif self.block_type < 0 and not self._cut_block:

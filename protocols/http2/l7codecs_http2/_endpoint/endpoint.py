@@ -36,7 +36,7 @@ from .._frames.settings import (
 from .._frames.windows import Inflow, Inflows
 from .._hpack.static_table import HeaderField
 from .._semantics.messages import INTERIM, PROMISE, REQUEST, TRAILERS, Http2Message
-from .changes import error_answer
+from .answers import error_answer
 from .noise import Noise
 from .requests import LAST_STREAM, Requests
 from .writer import Outflow, Writer
@@ -87,6 +87,8 @@ class Endpoint(EndpointHooks):
         self._paused = False
         self._open = self._me == CLIENT
         self._http1 = False
+        self.list_limit: i64 = -1
+        """Octets of a header list that the peer takes, as it has said; -1 while it has not."""
         self._gone = False
         self._ended = False
         self._abandoned: list[Message] = []
@@ -150,6 +152,9 @@ class Endpoint(EndpointHooks):
         size = settings.get(int(INITIAL_WINDOW_SIZE))
         if size is not None and not writer.set_stream_window(size):
             raise ProtocolError(offset, "a window of more than 2^31-1", "less", "RFC 9113 §6.9.2 FLOW_CONTROL_ERROR")
+        size = settings.get(int(MAX_HEADER_LIST_SIZE))
+        if size is not None:
+            self.list_limit = size
         if self._me == CLIENT:
             self._requests.told_settings(settings)
         if self._open:  # else they came in HTTP2-Settings, which 101 acknowledges
@@ -381,20 +386,26 @@ class Endpoint(EndpointHooks):
         return self._writer.output()
 
     def send_message(self, message: Http2Message, fields: list[HeaderField]) -> None:
-        """The frames of a header block with `fields`, and the end of the stream where the message has no body."""
+        """The frames of a header block with `fields`, and the end of the stream where the message has no body.
+
+        What it refuses, it refuses before anything changes.
+        """
         if message.sender is not self._sender:
             raise Unsupported(f"this session plays the {self._sender.value}, and sends what that side says")
         if message.role == PROMISE:
             raise Unsupported("a promised request is not sent on: push belongs to one connection")
-        self._begin()
         writer = self._writer
         role = message.role
         if message.malformed is not None:
+            self._begin()
             self._cut(message, message.malformed)
         elif role == REQUEST:
-            self._requests.ask(message, fields)
+            extended = self._requests.check(fields)
+            self._begin()
+            self._requests.ask(message, fields, extended)
         else:
             flow = self._flow(message)
+            self._begin()
             if flow is None or flow.done:
                 pass
             elif role == TRAILERS:
@@ -452,7 +463,7 @@ class Endpoint(EndpointHooks):
 
     def reply_error(self, request: Http2Message, status: Status, text: str) -> None:
         """A response made here, as the request's protocol has it. RST_STREAM where a response has begun."""
-        fields, body = error_answer(request, status, text)
+        fields, body = error_answer(request, status, text, self.list_limit)
         if request.method == "HEAD":
             body = b""
         self._begin()
@@ -488,7 +499,10 @@ class Endpoint(EndpointHooks):
             if flow is not None:
                 self._reset(flow, _CANCEL)
         elif isinstance(message.request, Http2Message):
-            self.reply_error(message.request, Status.INTERNAL, f"the server's answer is wrong: {why}")
+            try:
+                self.reply_error(message.request, Status.INTERNAL, f"the server's answer is wrong: {why}")
+            except ValueError:  # the client takes no such text
+                self.reply_error(message.request, Status.INTERNAL, "")
 
     def _reset(self, flow: Outflow, code: i64) -> None:
         """End a stream early."""

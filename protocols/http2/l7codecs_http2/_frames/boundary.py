@@ -39,7 +39,7 @@ def _plausible_sender(kind: int, stream: int, client: bool) -> bool:
     """Whether that side sends such a frame on such a stream."""
     if client:
         return kind != 5 and (stream & 1 == 1 or kind not in (0, 1, 9))
-    return kind != 16
+    return kind != 16 and (kind != 5 or stream & 1 == 1)
 
 
 def _plausible_payload(octets: bytes, at: int) -> bool:

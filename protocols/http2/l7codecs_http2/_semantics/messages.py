@@ -191,14 +191,17 @@ class Http2Message(Message):
         self.octets = octets
         self.start = start
         self.stop = stop
-        self.request = request
+        self._request = None
         self._attributes = None
+        self._referred = False
         self.more = more
         self.role = role
         self.speaks = speaks
         self.stream: i32 = i32(stream)
         self.block = block
         self._findings: _Findings | None = None
+        if request is not None:
+            self.request = request
 
     @property
     def malformed(self) -> str | None:
