@@ -112,6 +112,8 @@ class Side:
         """It has not forbidden PUSH_PROMISE."""
         self.lost = False
         """Octets of it were lost, so it may use any table."""
+        self.doubtful = False
+        """It is not certain that what is taken for its frames are such."""
 
 
 @final
@@ -167,7 +169,7 @@ class Connection:
             # They may have ended where it could not be seen.
             self.streams.forget_older()
             self.joined = True
-        stream = Stream(number, state, joined)
+        stream = Stream(number, state, joined or self.client.doubtful or self.server.doubtful)
         self.streams.add(stream)
         opener = self.opener(number)
         last = opener.last_stream
@@ -312,8 +314,11 @@ class Connection:
 
     # Joining midway.
 
-    def lose(self, sender: Sender) -> None:
-        """Octets of `sender` were lost: header blocks, settings, acknowledgements, ends of streams."""
+    def lose(self, sender: Sender, again: bool) -> None:
+        """Octets of `sender` were lost: header blocks, settings, acknowledgements, ends of streams.
+
+        `again`: more of them, while what came since was doubtful, and with it every stream.
+        """
         self.joined = True
         side = self.side(sender)
         side.hpack.lose()
@@ -321,7 +326,8 @@ class Connection:
         peer = self.peer(sender)
         if not peer.lost:
             peer.hpack.set_table_limit(_ANY_TABLE_SIZE)
-        self.streams.doubt()
+        if not again:
+            self.streams.doubt()
         for each in (self.client, self.server):
             each.unacknowledged.clear()
             each.cut_streams.clear()
