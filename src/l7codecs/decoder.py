@@ -102,8 +102,8 @@ class Decoder:
         self.lost = lost
         self.passed = 0
         self.wanted = 0
-        self.asks.clear()
-        self.answers.clear()
+        self.asks.lose()
+        self.answers.lose()
 
     def go_on_behind(self, size: int) -> None:
         """`size` octets are lost inside something whose end is known: decoding goes on behind them. Everything fed has been handed out."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from enum import Enum
-from typing import final
+from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
@@ -19,7 +19,13 @@ from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT
 from l7codecs.message import Message
 from l7codecs.retention import SHORT, Reads, gather
 
-__all__ = ["FifoPairing", "IdPairing", "Pairing", "PairingTable", "StreamPairing", "new_pairing"]
+__all__ = ["TURNS", "FifoPairing", "IdPairing", "Pairing", "PairingTable", "StreamPairing", "new_pairing"]
+
+
+TURNS: Final[i64] = 4
+"""How often in a row a client has to ask one request at a time to be taken for one that always does."""
+_AGAIN: Final[i64] = -8
+"""What `FifoPairing.turns` falls to where a client asks more than that: it takes so many more to be taken for one again."""
 
 
 class Pairing(Enum):
@@ -57,7 +63,11 @@ class PairingTable:
         return []
 
     def clear(self) -> None:
-        """Forget all: after lost octets nothing is certain."""
+        """Forget all."""
+
+    def lose(self) -> None:
+        """Octets of either direction were lost, so nothing is certain: forget all, unless the room keeps what still is."""
+        self.clear()
 
     @property
     def pending(self) -> int:
@@ -71,6 +81,9 @@ class FifoPairing(PairingTable):
 
     One that is `strict` forgets nothing. From `limit` requests on it is `full`, and beyond `REFUSED_AT` times as many `asked` raises
     `LimitExceeded`.
+
+    Whoever sees both directions may see an answer before its request. The count tells which that is all the same: `came_early` says that an
+    answer is ahead, and the next request that is `asked` is then answered already.
     """
 
     def __init__(self, limit: int, strict: bool = False, octets: int = DEFAULT_LIMITS.waiting) -> None:
@@ -89,21 +102,31 @@ class FifoPairing(PairingTable):
         self._items: list[Message | None] = []
         self._first: i64 = 0
         self._skip: i64 = 0
+        self._early: i64 = 0
         self.forgotten = 0
+        self.keeps = False
+        """Whether `lose` leaves everything to the room."""
+        self.turns: i64 = 0
+        """How often in a row a request was answered before the next was asked; negative for a while after it was otherwise."""
 
     def asked(self, request: Message) -> None:
         items = self._items
         if self._size > self._octets:
             self._too_large(request)
         items.append(request)
-        count: i64 = len(items)
+        waiting: i64 = len(items) - self._first
         if self._index is not None:
             self._index.add(request)
-        if count - self._first > self._limit:
-            self._too_many(request)
+        if waiting > 1:
+            self.turns = _AGAIN
+            if waiting > self._limit:
+                self._too_many(request)
         self._size += request.stop - request.start
         if request.octets is not self._read:
             self._lies_in(request.octets)
+        if self._early > 0 and waiting == 1:
+            self._early -= 1
+            self.pop()
 
     def _lies_in(self, read: bytes) -> None:
         """What is asked lies in another read. All of them are let go where they are more than there is room for."""
@@ -118,6 +141,25 @@ class FifoPairing(PairingTable):
         self._read = b""
         self._pinned = 0
         self._room = self._octets
+
+    def no_turn(self) -> None:
+        """The client asks more than one request at a time, as is seen elsewhere."""
+        self.turns = _AGAIN
+
+    def came_early(self) -> None:
+        """An answer has come while nothing waits: the next request is answered already. At most `limit` are counted."""
+        self.turns = _AGAIN
+        if self._early < self._limit:
+            self._early += 1
+
+    def forget_early(self) -> None:
+        """What came while nothing waited answers nothing."""
+        self._early = 0
+
+    @property
+    def ahead(self) -> int:
+        """How many answers have come before their requests."""
+        return self._early
 
     def answered(self, answer: Message) -> Message | None:
         if self._skip > 0:
@@ -171,6 +213,7 @@ class FifoPairing(PairingTable):
                 self._index.discard(request)
         if first + 1 == count:
             self._let_go()
+            self.turns += 1
             if first == 0:
                 items.pop()
             else:
@@ -188,9 +231,14 @@ class FifoPairing(PairingTable):
         self._items.clear()
         self._first = 0
         self._skip = 0
+        self._early = 0
         self._index = None
         self._size = 0
         self._let_go()
+
+    def lose(self) -> None:
+        if not self.keeps:
+            self.clear()
 
     @property
     def pending(self) -> int:
