@@ -31,7 +31,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 _HERE = Path(__file__).resolve().parent
 _EDITABLE_HOME = "_l7codecs_compiled"  # the directory in site-packages that holds the extensions
 _PROGRESS_INTERVAL = 5.0  # seconds
-_EDITABLE_FINDER = "_l7codecs_editable"  # the module in site-packages that finds them
+_EDITABLE_FINDER = "_l7codecs_finder"  # the module in site-packages that finds them
 
 
 class NotCompiledError(Exception):

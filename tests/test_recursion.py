@@ -13,7 +13,10 @@ Function = tuple[str, str]
 
 KNOWN = {
     "Http2Decoder.start FrameReader._next_event FrameReader.next_event": "once: then the direction is no longer opening",
-    "ReplyDecoder.next_event": "once: then what follows is read by another decoder",
+    "ReplyDecoder._next_wary ReplyDecoder.next_event": (
+        "once each: what is wary is not while it asks, and what follows a hand-over is read by another decoder"
+    ),
+    "RequestDecoder._next_wary RequestDecoder.next_event": "once: what is wary is not while it asks",
     "StreamTable._rehouse StreamTable.add": "once: the new table has room",
     "GrpcTypes._seal": "`_ANY_DEPTH`, which it counts",
     "AutoSession.send Http2Session.put Http2Session.send_message Http2Session.send_rest Session.put Session.send": (

@@ -26,6 +26,7 @@ from l7codecs.errors import LimitExceeded
 from l7codecs.limits import REFUSED_AT, Limits
 from l7codecs.message import Data, Kind, Message
 from l7codecs.pairing import FifoPairing
+from l7codecs.retention import let_go
 
 __all__ = ["AnswerOrder"]
 
@@ -175,6 +176,7 @@ class AnswerOrder:
             raise self._error
 
     def _hold(self, piece: _Piece) -> None:
+        let_go(piece.message)
         if not piece.whole:
             self._open[piece.message] = piece
         self._count(piece.size, piece.message)

@@ -16,12 +16,11 @@ _HASH: Final = 0x23
 _UNDERSCORE: Final = 0x5F
 
 
-def find_command_boundary(octets: bytes, fresh: bool) -> int:
-    """The index of the first ``*`` that begins a plausible command, as `Decoder.boundary` returns it.
+def find_command_boundary(octets: bytes, fresh: bool, at: int = 0) -> int:
+    """The index of the first ``*`` from `at` on that begins a plausible command, as `Decoder.boundary` returns it.
 
     Plausible is ``*`` 1 to 7 digits CR LF ``$`` 1 to 9 digits CR LF, after LF, or where `fresh`, directly behind the gap, at the start.
     """
-    at = 0
     while True:
         at = octets.find(b"*", at)
         if at < 0:
@@ -60,14 +59,13 @@ def _plausible_length(octets: bytes, at: int, digits: int) -> int:
     return at + 2 if octets[at + 1] == 0x0A else 0
 
 
-def find_reply_boundary(octets: bytes, fresh: bool) -> int:
-    """The index of the first plausible reply, as `Decoder.boundary` returns it.
+def find_reply_boundary(octets: bytes, fresh: bool, at: int = 0) -> int:
+    """The index of the first plausible reply from `at` on, as `Decoder.boundary` returns it.
 
     Plausible, after LF, or where `fresh` at the start: a length or count of at most 9 digits, an integer, a big number, a double,
     a null, a boolean; a status in upper case (``+OK``), or of words that begin with a capital (``+Background saving started``);
     a line of MONITOR (``+1339518083.107412 [0 127.0.0.1:60866] "keys" "*"``); an error that begins with a word in upper case.
     """
-    at = 0
     end = len(octets)
     while at < end:
         if (at == 0 and fresh) or (at > 0 and octets[at - 1] == 0x0A):

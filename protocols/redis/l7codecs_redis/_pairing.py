@@ -9,8 +9,9 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from l7codecs import Kind
+from l7codecs import Kind, Message
 
+from ._certainty import answered_unsure, confirmed_early, fits, remember, unsettle
 from ._items import first_items
 from ._reply import BULK_ERROR, ERROR, PUSH_TYPE, RedisReply
 from ._request import NO_COMMAND, NO_PINS, RedisRequest, Situation
@@ -35,7 +36,7 @@ from ._state import (
     ConnectionState,
 )
 
-__all__ = ["answer", "ask"]
+__all__ = ["answer", "ask", "is_pushed"]
 
 _REQUEST: Final = Kind.REQUEST
 _ONEWAY: Final = Kind.ONEWAY
@@ -57,8 +58,6 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
         if received:
             message.kind = _CONTROL
         return
-    if state.uncertain > 0:
-        state.asked_after_loss()
     effect = spec.effect
     kind = _REQUEST
     pins: str | None = None
@@ -80,7 +79,7 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
     elif state.silent() and not _answers_anyway(state, effect):
         kind = _ONEWAY
         if effect == HELLO and not queued:
-            _switch(state, message)
+            state.switch(message.arguments)
     elif effect == PING and not queued:
         kind = _HEARTBEAT
     if queued:
@@ -130,7 +129,7 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
         elif state.replies_off:
             pins = "reply mode"
     if kind is not _ONEWAY:
-        state.pairing.asked(message)
+        remember(state, message, queued and effect != MULTI and effect != WATCH, received)
     if received:
         message.kind = kind
         if pins is not None or batch_size >= 0 or selects >= 0:
@@ -160,12 +159,6 @@ def _select(state: ConnectionState, message: RedisRequest) -> i64:
         state.database = str(int(number))
     state.selects += 1
     return state.selects
-
-
-def _switch(state: ConnectionState, message: RedisRequest) -> None:
-    """HELLO has set the protocol's version."""
-    if message.argument_count > 1:
-        state.resp = 3 if _argument(message, 1) == b"3" else 2
 
 
 def _client_reply(state: ConnectionState, message: RedisRequest) -> Kind:
@@ -200,8 +193,8 @@ def answer(state: ConnectionState, reply: RedisReply, received: bool) -> RedisRe
     """Tell what a reply is (``kind`` and ``request`` of a received one) and apply it to the connection; returns the request it answers."""
     head = state.pairing.head()
     kind = reply.type
-    if state.uncertain > 0 and kind != PUSH_TYPE:
-        _count_down(state, reply)
+    if state.alignment is not None and head is None and kind != PUSH_TYPE and not state.pairing.skipping:
+        _answer_unsure(state, reply, received)
         return None
     if kind == PUSH_TYPE or (kind == _ARRAY and (state.subscribed or head is None or _effect(head) != NO_EFFECT)):
         word = reply.word
@@ -211,6 +204,10 @@ def answer(state: ConnectionState, reply: RedisReply, received: bool) -> RedisRe
                 if received:
                     reply.request = head.situation.original or head
                 return head
+            if head is None and received and _is_early(state, word):
+                last = _count(state, reply, word) or _subscriptions(state, word) == 0
+                confirmed_early(state, _CONFIRMATIONS[word], last)
+                return None
             if kind == PUSH_TYPE or state.subscribed:
                 _count(state, reply, word)
                 state.settle()
@@ -219,15 +216,26 @@ def answer(state: ConnectionState, reply: RedisReply, received: bool) -> RedisRe
         elif kind == PUSH_TYPE or (word in _DELIVERIES and (state.subscribed or head is None)):
             _push(reply, received)
             return None
-    elif state.monitoring and kind == _SIMPLE and _is_monitor_line(reply):
+    elif (state.monitoring or head is None) and kind == _SIMPLE and _is_monitor_line(reply):
         _push(reply, received)
         return None
     if state.answers_seen > 0:
         # UNSUBSCRIBE of all, joined midway: how many answers it would have was not known.
         state.pairing.pop()
         state.answers_seen = 0
+    if received and state.observer and _was_confirmed(head, reply):
+        # The server's own sunsubscribe and the confirmation of the command look the same, and came before it.
+        state.pairing.pop()
+        head = state.pairing.head()
+    if head is None and received and state.observer and not state.pairing.skipping:
+        # Nothing waits: it is seen before its command, or what was found after a loss was wrong.
+        if state.probation > 0:
+            unsettle(state)
+        else:
+            state.pairing.came_early()
+        return None
     request = state.pairing.answered(reply)
-    if not isinstance(request, RedisRequest):
+    if not isinstance(request, RedisRequest) or (state.probation > 0 and not fits(state, reply, request)):
         state.settle()
         return None
     if received:
@@ -236,6 +244,43 @@ def answer(state: ConnectionState, reply: RedisReply, received: bool) -> RedisRe
         _apply(state, request, reply)
     state.settle()
     return request
+
+
+def _answer_unsure(state: ConnectionState, reply: RedisReply, received: bool) -> None:
+    """A reply while it is not certain which command the next one answers."""
+    if reply.type == _ARRAY:
+        word = reply.word
+        if word in _DELIVERIES:
+            _push(reply, received)
+            return
+        if word in _CONFIRMATIONS:
+            _count(state, reply, word)
+            state.settle()
+            return
+    elif state.monitoring and reply.type == _SIMPLE and _is_monitor_line(reply):
+        _push(reply, received)
+        return
+    answered_unsure(state, reply)
+
+
+def _was_confirmed(head: Message | None, reply: RedisReply) -> bool:
+    """Whether `head` has certainly had its confirmation: `reply`, which is the next, is neither that nor an error."""
+    if head is None:
+        return False
+    effect = _effect(head)
+    if (effect != SUBSCRIBE and effect != UNSUBSCRIBE) or reply.type == ERROR or reply.type == BULK_ERROR:
+        return False
+    return reply.octets[reply.item : reply.stop] != b"+QUEUED\r\n"
+
+
+def _is_early(state: ConnectionState, word: bytes) -> bool:
+    """Whether a confirmation that nothing waits for is seen before its command: only shard channels end by themselves."""
+    return state.observer and state.alignment is None and word != b"sunsubscribe"
+
+
+def is_pushed(reply: RedisReply) -> bool:
+    """Whether a reply is by itself something that answers nothing."""
+    return reply.type == PUSH_TYPE or reply.word in _DELIVERIES or (reply.type == _SIMPLE and _is_monitor_line(reply))
 
 
 def _effect(message: object) -> i64:
@@ -299,20 +344,6 @@ _NOTHING_DONE: Final = frozenset({b"*-1\r\n", b"_\r\n"})
 """EXEC's answer where a watched key had changed."""
 
 
-def _count_down(state: ConnectionState, reply: RedisReply) -> None:
-    """An answer to somebody after lost octets. When as many have come as could ever be due, pairing starts anew."""
-    state.uncertain -= 1
-    state.answers_since += 1
-    if state.uncertain + state.pairing.pending <= 0:
-        state.pairing.clear()
-        state.uncertain = 0
-    elif state.uncertain <= 0:
-        # All that could be due to what was asked before; those asked since may have been answered among them.
-        state.uncertain = state.pairing.pending
-        state.pairing.clear()
-    state.settle()
-
-
 def _apply(state: ConnectionState, request: RedisRequest, reply: RedisReply) -> None:
     """The answer to a command with an effect has come: confirm the effect, or take it back."""
     failed = reply.type == ERROR or reply.type == BULK_ERROR
@@ -320,7 +351,7 @@ def _apply(state: ConnectionState, request: RedisRequest, reply: RedisReply) -> 
         return
     effect = request.spec.effect
     if effect == HELLO and not failed:
-        _switch(state, request)
+        state.switch(request.arguments)
     elif effect == SELECT:
         if not failed:
             number = _argument(request, 1)

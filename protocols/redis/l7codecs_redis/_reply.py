@@ -74,6 +74,11 @@ class RedisReply(Message):
         if request is not None:
             self.request = request
 
+    def detach(self) -> bool:
+        self.item -= self.start
+        self.keep_own()
+        return True
+
     @property
     def operation(self) -> str | None:
         """The command that is answered; of a push, its kind in upper case."""

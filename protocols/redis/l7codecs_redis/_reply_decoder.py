@@ -22,17 +22,18 @@ from typing import Final, final
 from mypy_extensions import i64
 
 from l7codecs import Decoder, Kind, LimitExceeded, Limits, ProtocolError, Sender
-from l7codecs.message import Event, Flow
+from l7codecs.message import Event, Flow, Gap, Opaque
 from l7codecs.pairing import PairingTable
 
 from ._boundary import find_command_boundary, find_reply_boundary
-from ._pairing import answer
+from ._certainty import UNSURE, lose_server, proven, searched, server_spoke
+from ._pairing import answer, is_pushed
 from ._replication import ReplicationDecoder
 from ._reply import ERROR, PUSH_TYPE, RedisReply
 from ._request import RedisRequest
 from ._resp import CR, DOLLAR, LF, NEED_MORE, SPEC, STAR, STREAMED, bad_octet, check_line_end, read_length
 from ._scalars import check_scalar, is_scalar
-from ._state import NO_EFFECT, SYNC, ConnectionState
+from ._state import NO_EFFECT, SERVER, SYNC, ConnectionState
 
 __all__ = ["ReplyDecoder"]
 
@@ -59,6 +60,9 @@ _CUT: Final[i64] = 0
 _OPENED: Final[i64] = 1
 _ITEM: Final[i64] = 2
 
+_TYPES: Final = frozenset(bytes([octet]) for octet in b"+-:$*_#,(!=%~>|")
+_PUSHES: Final[i64] = 3
+"""Pushes in a row that prove that they stand between replies."""
 _SCAN: Final[i64] = 64
 """Octets of a line that are looked at here before `Buffer.line` takes over."""
 
@@ -87,6 +91,14 @@ class ReplyDecoder(Decoder):
         self._type: i64 = 0
         self._item: i64 = 0
         self._replication: ReplicationDecoder | None = None
+        self._wary = False
+        """Whether what is found may be none, after lost octets."""
+        self._unsure: i64 = 0
+        """How many replies still have to be right until it is certain."""
+        self._gap: Gap | None = None
+        self._after_lf = False
+        """Whether a LF was the last octet that was passed over."""
+        self._pushes: i64 = 0
 
     def unfinished(self) -> bool:
         if self._replication is not None:
@@ -101,6 +113,7 @@ class ReplyDecoder(Decoder):
         self._chunked = False
         self._verbatim = False
         self._nested = -1
+        self._type = 0
         self.head = None
         if self._replication is not None:
             self._replication.restart()
@@ -111,13 +124,29 @@ class ReplyDecoder(Decoder):
     def boundary(self, octets: bytes) -> int:
         if self._replication is not None:
             return find_command_boundary(octets, self.passed == 0)
-        return find_reply_boundary(octets, self.passed == 0)
+        fresh = self.state.server.fresh
+        first = 1 if octets.startswith(b"\n") else 0
+        if fresh and octets[first : first + 1] in _TYPES:
+            at = first  # what comes next begins a reply, whatever that is
+        else:
+            at = find_reply_boundary(octets, fresh or self.passed == 0 or self._after_lf)
+        searched(self.state, self.state.server, octets, at)
+        if octets and at != -1:
+            self._after_lf = False
+        return at
 
     def gap(self, size: int) -> None:
         buffer = self.buffer
-        if self._type == 0 or not 0 < size <= self._payload - buffer.available:
-            self.state.lose()
+        doubted = self.state.server.doubted
+        if self._type == 0 or doubted or not 0 < size <= self._payload - buffer.available:
+            lose_server(self.state, size, buffer.unfinished, self.head is not None)
             super().gap(size)
+            self._gap = self.lost
+            if self._replication is None and self.state.observer:
+                self._wary = True
+                self._unsure = UNSURE
+            else:
+                self.state.server.doubted = False
             return
         # Inside a string whose end is known: the reply goes on behind the gap.
         self._payload = buffer.pass_over(self._payload) - size
@@ -127,8 +156,55 @@ class ReplyDecoder(Decoder):
             self.set_aside(passed)
         self.go_on_behind(size)
 
+    def _next_wary(self) -> Event | None:
+        """As `next_event`, where what is found may be none: then it is passed over."""
+        buffer = self.buffer
+        state = self.state
+        self._wary = False
+        try:
+            event = self.next_event()
+        except ProtocolError as error:
+            event = self._search_again(error.offset)
+        else:
+            if isinstance(event, RedisReply):
+                self._unsure -= 1
+        self._wary = self._replication is None and (self._unsure > 0 or state.server.doubted)
+        if self.lost is None:
+            state.server.quiet = not self._inside and buffer.unfinished == 0
+        return event
+
+    def _search_again(self, wrong: i64) -> Event:
+        """What was taken for a reply is none, which shows at offset `wrong`: pass it over up to there, and look for another one."""
+        buffer = self.buffer
+        state = self.state
+        if not state.server.doubted:
+            lose_server(state, 0, 1, self.head is not None)
+        offset = buffer.message_offset
+        # Where it shows does not depend on the cuts; how far parsing had come may.
+        buffer.pass_over(max(max(wrong, offset + 1) - buffer.offset, 0))
+        passed = buffer.take()
+        self.restart()
+        self._unsure = UNSURE
+        self._after_lf = passed.endswith(b"\n")
+        # In the window first, so that each octet is looked at once, however many of them begin what is none.
+        window = buffer.data
+        at = find_reply_boundary(window, self._after_lf, buffer.pos)
+        if at >= 0:
+            buffer.pass_over(at - buffer.pos)
+            return Opaque(self.sender, offset, passed + buffer.take())
+        gap = self._gap
+        if gap is not None:
+            gap.resumed_at = None
+        self.lost = gap
+        self.passed += len(passed)
+        self.special = True
+        state.server.quiet = False
+        return Opaque(self.sender, offset, passed)
+
     def next_event(self) -> Event | None:
         buffer = self.buffer
+        if self._wary:
+            return self._next_wary()
         if not self._inside:
             if self._replication is not None:
                 return self._replication.next_event()
@@ -482,6 +558,15 @@ class ReplyDecoder(Decoder):
     def _too_large(self, seen: str, limit: str) -> None:
         raise LimitExceeded(self._token, seen, f"at most {limit}", SPEC)
 
+    def _proven(self, message: RedisReply) -> bool:
+        """Whether what looks like a reply is taken for one, although it is doubted."""
+        pushed = is_pushed(message)
+        self._pushes = self._pushes + 1 if pushed else 0
+        if self._pushes >= _PUSHES:
+            self.state.server.doubted = False
+            return True
+        return proven(self.state.server)
+
     def _complete(self) -> Event:
         """The reply ends at ``buffer.pos``."""
         if self.head is not None:
@@ -490,16 +575,17 @@ class ReplyDecoder(Decoder):
         self._inside = False
         return self._message()
 
-    def _announce(self) -> RedisReply:
+    def _announce(self) -> Event:
         """The head of a reply that is too large to buffer."""
-        if self._type == 0:
-            self._too_large("attributes", f"limits.message = {self._message_limit} octets")
+        if self._type == 0 or self.state.server.doubted:
+            self._too_large("attributes or a doubted reply", f"limits.message = {self._message_limit} octets")
         message = self._message()
-        message.more = True
-        self.head = message
+        if isinstance(message, RedisReply):
+            message.more = True
+            self.head = message
         return message
 
-    def _message(self) -> RedisReply:
+    def _message(self) -> Event:
         buffer = self.buffer
         state = self.state
         if buffer.held is None:
@@ -522,6 +608,12 @@ class ReplyDecoder(Decoder):
                 message.request = head.situation.original or head
                 state.pairing.pop()
                 return message
+        if state.client.doubted or state.server.doubted:
+            server_spoke(state)
+            if state.server.doubted and not self._proven(message):
+                if state.alone:
+                    state.said = SERVER
+                return Opaque(self.sender, message.offset, message.raw)
         request = answer(state, message, True)
         if request is not None and request.spec.effect == SYNC and self._type == _PLUS:
             text = message.payload

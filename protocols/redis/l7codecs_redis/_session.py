@@ -6,6 +6,7 @@ keep it (`AnswerOrder`): what answers a later request waits until the earlier on
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, cast, final
 
 from l7codecs import AnswerOrder, Changes, Kind, LimitExceeded, Limits, Message, Sender, Session, Status, Unsupported
@@ -57,6 +58,15 @@ class RedisSession(Session):
         self._state = state
         self._order: _ReplyOrder | None = None
         """None until something is answered here: an observer never needs it."""
+
+    def gap(self, sender: Sender, size: int = 0) -> Iterator[Event]:
+        other = self.decoder(sender.other)
+        state = self._state
+        state.two_sided = other.fed or other.lost is not None
+        if state.two_sided and not other.fed:
+            # Joined midway: both sides are still to be heard.
+            (state.client if sender is Sender.SERVER else state.server).doubted = self.endpoint is None
+        return super().gap(sender, size)
 
     @property
     def queued(self) -> int:

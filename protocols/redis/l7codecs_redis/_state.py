@@ -18,33 +18,39 @@ under it) and is taken back or confirmed when the answer comes.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final, final
 
 from mypy_extensions import i64
 
 from l7codecs import FifoPairing, Limits
+from l7codecs.alignment import Alignment
 
 from ._commands import CommandSpec, find_command
 
 __all__ = [
+    "CLIENT",
     "CLIENT_REPLY",
     "DISCARD",
     "EXEC",
     "HELLO",
     "MONITOR",
     "MULTI",
+    "NOBODY",
     "NO_EFFECT",
     "PING",
     "QUIT",
     "REPLCONF",
     "RESET",
     "SELECT",
+    "SERVER",
     "SUBSCRIBE",
     "SYNC",
     "UNSUBSCRIBE",
     "UNWATCH",
     "WATCH",
     "ConnectionState",
+    "Standing",
 ]
 
 NO_EFFECT: Final[i64] = 0
@@ -90,8 +96,24 @@ _EFFECTS: Final[dict[str, i64]] = {
 }
 
 
-_TURNS: Final[i64] = 2
-"""Commands in a row that were each answered once before the next: then pairing starts anew."""
+NOBODY: Final[i64] = 0
+CLIENT: Final[i64] = 1
+SERVER: Final[i64] = 2
+
+
+@final
+class Standing:
+    """What is known after lost octets of where the messages of one direction begin.
+
+    ``doubted``: what looks like a message may be part of one. ``quiet``: nothing of a message has begun, as far as can be seen.
+    ``fresh``: what comes next begins a message. ``count``: what looked like messages, since the other side spoke.
+    """
+
+    def __init__(self) -> None:
+        self.doubted = False
+        self.quiet = False
+        self.fresh = False
+        self.count: i64 = 0
 
 
 @final
@@ -103,7 +125,8 @@ class ConnectionState:
     """
 
     def __init__(self, limits: Limits, endpoint: bool = False) -> None:
-        self.pairing = FifoPairing(limits.pending, endpoint)
+        self.pairing = FifoPairing(limits.pending, endpoint, limits.waiting)
+        self.pairing.keeps = not endpoint
         self.busy = False
         self.resp: i64 = 2
         self.database: str | None = "0"
@@ -119,11 +142,26 @@ class ConnectionState:
         """How many SELECT were asked: an answer tells whether its SELECT is the last."""
         self.multi_selects: i64 = 0
         """The same before MULTI."""
-        self.answers_since: i64 = 0
-        """Answers since the last command, while nothing is paired."""
-        self._turns: i64 = 0
-        self.uncertain: i64 = 0
-        """After lost octets: answers that may still come to what was asked before; until they cannot, nothing is paired."""
+        self.observer = not endpoint
+        self.alignment: Alignment | None = None
+        """After lost octets, until it is certain which request the next answer answers."""
+        self.alone = False
+        """Whether the client has always waited for each answer, and is taken to go on so after the loss."""
+        self.said: i64 = NOBODY
+        """Who said something last, since the loss."""
+        self.probation: i64 = 0
+        """Answers that have to fit their requests until what was found after a loss is beyond doubt."""
+        self.lost_until: i64 = -1
+        """Where in the client's direction the octets that were lost last end, until a command is seen behind them."""
+        self.inline = False
+        """Whether the client has sent a line as a command."""
+        self.early_limit: i64 = limits.pending
+        self.confirmed_early: deque[str] | None = None
+        """Confirmations of subscriptions that have come before their command: its name, with a full stop where it can have no more."""
+        self.two_sided = False
+        """Whether both sides are heard, so that each can tell where a message of the other ends."""
+        self.client = Standing()
+        self.server = Standing()
         self.watching = False
         self.replies_off = False
         self.skip_next = False
@@ -143,7 +181,11 @@ class ConnectionState:
     def settle(self) -> None:
         """Work out `busy` anew."""
         self.busy = (
-            self.uncertain > 0
+            self.alignment is not None
+            or self.probation > 0
+            or self.confirmed_early is not None
+            or self.client.doubted
+            or self.server.doubted
             or self.in_multi
             or self.watching
             or self.replies_off
@@ -165,35 +207,21 @@ class ConnectionState:
         self.replies_off = False
         self.skip_next = False
 
-    def asked_after_loss(self) -> None:
-        """A command is asked while nothing is paired: one that waits for each answer before it asks again has none outstanding."""
-        self._turns = self._turns + 1 if self.answers_since == 1 else 0
-        self.answers_since = 0
-        if self._turns >= _TURNS:
-            self.uncertain = 0
-            self.pairing.clear()
-            self.settle()
-
-    def lose(self) -> None:
-        """Octets were lost: what is not certain any more is forgotten.
-
-        With one request waiting the lost octets belonged to its answer. With more, nobody knows how many answers are
-        still to come: until as many have
-        come as ever could, or until command and answer take turns, they are paired with nothing.
-        """
-        waiting: i64 = self.pairing.pending
-        if waiting > 1 or self.uncertain > 0:
-            self.uncertain += waiting
-        self.pairing.clear()
-        self.answers_since = 0
-        self._turns = 0
+    def forget(self) -> None:
+        """Octets were lost: of the modes of the connection, what is not certain any more is forgotten."""
         self.answers_seen = 0
         self.in_multi = False
         self.queued = 0
         self.skip_next = False
         self.database = None
         self.answered_database = None
+        self.confirmed_early = None
         self.settle()
+
+    def switch(self, arguments: list[bytes]) -> None:
+        """HELLO has set the protocol's version."""
+        if len(arguments) > 1:
+            self.resp = 3 if arguments[1] == b"3" else 2
 
     def silent(self) -> bool:
         """Whether the command that is asked now gets no answer; uses up a SKIP."""

@@ -10,8 +10,9 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from l7codecs import LimitExceeded, Limits, Sender
+from l7codecs import LimitExceeded, Limits, Message, Sender
 from l7codecs.message import Flow
+from l7codecs.retention import Reads
 
 from .._frames.settings import DEFAULT_FRAME_SIZE, DEFAULT_TABLE_SIZE, ENABLE_PUSH, HEADER_TABLE_SIZE, MAX_FRAME_SIZE
 from .._hpack.decoder import HpackDecoder
@@ -111,6 +112,8 @@ class Side:
         """It has not forbidden PUSH_PROMISE."""
         self.lost = False
         """Octets of it were lost, so it may use any table."""
+        self.doubtful = False
+        """It is not certain that what is taken for its frames are such."""
 
 
 @final
@@ -135,6 +138,7 @@ class Connection:
         self.limit: i64 = limits.streams
         self.endpoint: EndpointHooks | None = None
         """What the received frames are told to where the caller plays a side."""
+        self._reads = Reads(limits.waiting)
         self.upgraded = False
         """The client has sent a request of HTTP/1.1 that asks for h2c."""
 
@@ -165,7 +169,7 @@ class Connection:
             # They may have ended where it could not be seen.
             self.streams.forget_older()
             self.joined = True
-        stream = Stream(number, state, joined)
+        stream = Stream(number, state, joined or self.client.doubtful or self.server.doubtful)
         self.streams.add(stream)
         opener = self.opener(number)
         last = opener.last_stream
@@ -176,6 +180,24 @@ class Connection:
                     opener.skipped.pop(0)
             opener.last_stream = number
         return stream
+
+    def keep(self, message: Http2Message) -> None:
+        """`message` is remembered with its stream: past ``limits.waiting`` those that are let go of the reads that they lie in."""
+        if message.octets is not self._reads.latest and self._reads.add(message.octets):
+            self._reads.gather(self._heads())
+
+    def _heads(self) -> list[Message]:
+        """Every message that is remembered with a stream."""
+        found: list[Message] = []
+        streams = self.streams.all()
+        for side in (self.client, self.server):
+            streams += side.cut_streams.values()
+        for stream in streams:
+            if stream.request is not None:
+                found.append(stream.request)
+            if stream.response is not None:
+                found.append(stream.response)
+        return found
 
     def skipped(self, number: i64) -> bool:
         """Whether the opener of streams of such a number passed over it."""
@@ -220,6 +242,8 @@ class Connection:
         if stream.state == CLOSED:
             if self.streams.remove(i64(stream.number)) is None:
                 self.forget_cut(i64(stream.number))
+            elif self.streams.count == 0:
+                self._reads.clear()
             if self.endpoint is not None:
                 self.endpoint.on_closed(i64(stream.number))
 
@@ -290,8 +314,11 @@ class Connection:
 
     # Joining midway.
 
-    def lose(self, sender: Sender) -> None:
-        """Octets of `sender` were lost: header blocks, settings, acknowledgements, ends of streams."""
+    def lose(self, sender: Sender, again: bool) -> None:
+        """Octets of `sender` were lost: header blocks, settings, acknowledgements, ends of streams.
+
+        `again`: more of them, while what came since was doubtful, and with it every stream.
+        """
         self.joined = True
         side = self.side(sender)
         side.hpack.lose()
@@ -299,7 +326,8 @@ class Connection:
         peer = self.peer(sender)
         if not peer.lost:
             peer.hpack.set_table_limit(_ANY_TABLE_SIZE)
-        self.streams.doubt()
+        if not again:
+            self.streams.doubt()
         for each in (self.client, self.server):
             each.unacknowledged.clear()
             each.cut_streams.clear()

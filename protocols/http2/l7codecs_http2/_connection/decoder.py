@@ -161,8 +161,10 @@ class Http2Decoder(BodyReader):
                 endpoint.on_error(number, "PROTOCOL_ERROR", offset)
         if role == REQUEST:
             stream.request = message
+            connection.keep(message)
         elif role == RESPONSE:
             stream.response = message
+            connection.keep(message)
         if role == REQUEST or role == RESPONSE:
             length = block.get(_CONTENT_LENGTH)
             if length is not None:
@@ -230,6 +232,7 @@ class Http2Decoder(BodyReader):
         if fault is not None:
             message.note(fault)
         connection.open(promised, RESERVED, False, offset).request = message
+        connection.keep(message)
         return message
 
     def _parent(self, offset: i64) -> Stream | None:

@@ -212,6 +212,7 @@ class Opening:
         connection.client.frame_size = max(connection.client.frame_size, settings.get(int(MAX_FRAME_SIZE), 0))
         stream = connection.open(1, CLIENT_DONE if size == 0 else OPEN, False, offset)
         stream.request = message
+        connection.keep(message)
         if endpoint is None:
             connection.client.unacknowledged.append(settings)
         else:

@@ -12,7 +12,8 @@ from typing import Final, final
 from librt.strings import BytesWriter
 from mypy_extensions import i64
 
-from l7codecs import Limits, Message, ProtocolError, Sender, Status, Unsupported
+from l7codecs import LimitExceeded, Limits, Message, ProtocolError, Sender, Status, Unsupported
+from l7codecs.limits import REFUSED_AT
 from l7codecs.message import Data
 
 from .._connection.connection import Connection, EndpointHooks
@@ -73,6 +74,7 @@ class Endpoint(EndpointHooks):
         self._head_limit: i64 = min(limits.head, MAX_WINDOW)
         # What the peer may send.
         self._granted: i64 = min(limits.message, MAX_WINDOW)
+        self._queue_limit: i64 = min(limits.queued, 2**58) * REFUSED_AT
         self._inflows = Inflows(max(DEFAULT_WINDOW, min(self._granted, MAX_WINDOW // _WINDOWS) * _WINDOWS))
         self._first_window: i64 = max(self._granted, DEFAULT_WINDOW)
         """A new stream's window: until our SETTINGS are acknowledged, the peer may go by the default."""
@@ -428,6 +430,12 @@ class Endpoint(EndpointHooks):
             if head.malformed is not None:
                 self._cut(head, head.malformed)
             else:
+                if self._writer.queued + data.payload_size > self._queue_limit:
+                    raise LimitExceeded(
+                        int(data.offset),
+                        f"{self._writer.queued + data.payload_size} octets of DATA that wait",
+                        f"at most {REFUSED_AT} times limits.queued",
+                    )
                 self._writer.put_data(flow, data.payload, head.inflow, not data.more)
 
     def send_frame(self, message: FrameMessage) -> None:
@@ -514,6 +522,7 @@ class Endpoint(EndpointHooks):
         stream = self._connection.streams.get(flow.number)
         if stream is not None and response is not None:
             stream.response = response
+            self._connection.keep(response)
         client = self._connection.client
         if client.resets > 0:
             client.resets -= 1

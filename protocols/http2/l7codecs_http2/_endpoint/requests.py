@@ -12,6 +12,7 @@ from typing import Final, final
 from mypy_extensions import i64
 
 from l7codecs import Limits, Message, Unsupported
+from l7codecs.retention import let_go
 
 from .._connection.connection import Connection
 from .._connection.streams import IDLE, Stream
@@ -84,6 +85,8 @@ class Requests:
         self._writer.put_block(flow, fields, not message.more)
         self._waiting.append(flow)
         self.open()
+        if self._waiting:
+            let_go(message)  # it may wait for long
         self._writer.run()
 
     def open(self) -> None:
@@ -110,6 +113,7 @@ class Requests:
             stream = Stream(number, IDLE, False)
             if isinstance(head, Http2Message):
                 stream.request = head
+                connection.keep(head)
             connection.streams.add(stream)
             connection.client.last_stream = number
             flow.number = number

@@ -52,6 +52,10 @@ class FrameMessage(Message):
         if request is not None:
             self.request = request
 
+    def detach(self) -> bool:
+        self.keep_own()
+        return True
+
     @property
     def stream_id(self) -> int | None:
         return self.stream if self.stream > 0 else None
