@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
@@ -20,7 +21,19 @@ from l7codecs_http2._hpack.decoder import HpackDecoder
 from l7codecs_http2._hpack.encoder import HpackEncoder
 from l7codecs_http2._hpack.static_table import HeaderField, header_field
 
-from l7codecs import Changes, Data, Event, Kind, Limits, Message, Sender, Status, Unsupported, open_session
+from l7codecs import (
+    Changes,
+    Data,
+    Event,
+    Kind,
+    Limits,
+    Message,
+    Sender,
+    Status,
+    Unsupported,
+    get_protocol,
+    open_session,
+)
 
 from .between import GET, POST, Endpoint, h2_client
 
@@ -182,6 +195,38 @@ def test_what_cannot_be_said_is_refused(fields: Fields, changes: Changes, name: 
     assert not isinstance(refused.value, UnicodeError)
     assert before and up.pending_output() == b"" and up.queued == 0 and up.unanswered() == []
     assert isinstance(up, Http2Session) and up.pending == 0
+
+
+_VALUES = {
+    "http.request.method": "PUT",
+    "url.path": "/a.B/c",
+    "url.query": "x=1",
+    "url.scheme": "https",
+    "rpc.method": "a.B/c",
+}
+
+
+@pytest.mark.parametrize(
+    ("protocol", "fields"),
+    [
+        ("http2", GET),
+        ("grpc", GRPC),
+        ("grpc_web", WEB),
+        ("connect", UNARY),
+        ("triple", TRIPLE),
+        ("triple", TRIPLE_POST),
+    ],
+)
+def test_the_schema_tells_what_can_change(protocol: str, fields: Fields) -> None:
+    schema = get_protocol(protocol).schema
+    assert asked(fields).protocol == protocol
+    for name, attribute in schema.items():
+        changes = Changes({name: _VALUES.get(name, "x")})
+        if attribute.changeable:
+            assert written(fields, changes) != [(key.encode(), value.encode()) for key, value in fields]
+        else:
+            with pytest.raises(Unsupported, match=re.escape(name)):
+                open_session("http2", endpoint=C).send(asked(fields), changes)
 
 
 @pytest.mark.parametrize("changes", [Changes({"http.response.status_code": 99}), Changes({"url.path": "/"})])
@@ -572,6 +617,44 @@ def test_what_is_accepted_is_read_back(fields: Fields, changes: Changes) -> None
         if n.encode() not in named.keys() | removed and not n.startswith(":")
     ]
     assert [each for each in found if each[0] not in named and not each[0].startswith(b":")] == kept
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from([GET, HEAD, GRPC, UNARY]),
+    st.sampled_from(["200", "204", "304", "404", "103"]),
+    st.sampled_from([b"", b"body", None]),
+    st.lists(st.dictionaries(_KEY, _VALUE, max_size=2), min_size=3, max_size=3),
+)
+def test_what_is_accepted_of_answers_is_read_back(
+    fields: Fields, status: str, body: bytes | None, values: list[dict[str, str | bytes]]
+) -> None:
+    if fields is HEAD or status in ("204", "304"):
+        body = b""
+    room = Room()
+    room.start([fields])
+    if status == "103":
+        events = room.answer([(":status", "103")], None)
+        events += room.answer([(":status", "200")], body, [("x-end", "1")] if body is None else None)
+    else:
+        events = room.answer([(":status", status)], body, [("x-end", "1")] if body is None else None)
+    for event in events:
+        changes = headers(dict(values.pop())) if isinstance(event, Message) and values else None
+        try:
+            room.down.session.put(event, changes)
+        except UnicodeError:
+            raise
+        except (ValueError, Unsupported):
+            assert room.down.session.pending_output() == b""
+            room.down.session.put(event)
+            changes = None
+        room.settle()  # raises where h2 refuses it
+        if changes is not None and isinstance(event, Message):
+            heard = [each for each in room.down.heard if hasattr(each, "headers")][-1]
+            for name, value in changes.set_headers.items():
+                expected = value if isinstance(value, bytes) else value.encode("utf-8")
+                assert [each for key, each in heard.headers if key == name.lower().encode()] == [expected]
+    assert room.down.got(h2.events.StreamEnded) and not room.down.got(h2.events.StreamReset)
 
 
 _STATUS = st.sampled_from([status for status in Status if status is not Status.OK])

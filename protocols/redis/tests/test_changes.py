@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l7codecs import Changes, Event, Kind, Limits, Message, Sender, Session, Status, Unsupported, open_session
+from l7codecs import (
+    Changes,
+    Event,
+    Kind,
+    Limits,
+    Message,
+    Sender,
+    Session,
+    Status,
+    Unsupported,
+    get_protocol,
+    open_session,
+)
 from l7codecs_redis import RedisRequest
 
 C, S = Sender.CLIENT, Sender.SERVER
@@ -73,6 +86,17 @@ def test_what_cannot_be_said_is_refused(octets: bytes, changes: Changes, name: s
     assert (
         session.pending_output() == b"" and session.queued == 0 and session.unanswered() == [] and session.pending == 0
     )
+
+
+def test_the_schema_tells_what_can_change() -> None:
+    values = {NAME: "TTL", KEYS: (b"other",)}
+    for name, attribute in get_protocol("redis").schema.items():
+        session, changes = open_session("redis", endpoint=C), Changes({name: values.get(name, "x")})
+        if attribute.changeable:
+            assert session.send(asked(GET), changes) != GET
+        else:
+            with pytest.raises(Unsupported, match=re.escape(name)):
+                session.send(asked(GET), changes)
 
 
 def test_a_key_beyond_the_limit_is_refused() -> None:
