@@ -74,7 +74,7 @@ def lose_client(state: ConnectionState, size: i64, begun: i64, until: i64) -> No
         return
     if size > 0:
         client_spoke(state)
-    _doubt(state, state.client, size > 0 and begun == 0, state.pairing.turns >= TURNS)
+    _doubt(state, state.client, begun == 0, state.pairing.turns >= TURNS)
     most: i64 = -1 if size == 0 or state.inline else (size + begun) // _SMALLEST
     alignment = state.alignment
     if alignment is None:
@@ -102,7 +102,7 @@ def lose_server(state: ConnectionState, size: i64, begun: i64, inside: bool) -> 
         server_spoke(state)
     pairing = state.pairing
     waiting: i64 = pairing.pending
-    _doubt(state, state.server, size > 0 and begun == 0, pairing.turns >= 0 and waiting <= 1)
+    _doubt(state, state.server, begun == 0, pairing.turns >= 0 and waiting <= 1)
     alignment = state.alignment
     if alignment is None:
         alignment = Alignment()
