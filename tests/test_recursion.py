@@ -19,8 +19,8 @@ KNOWN = {
     "RequestDecoder._next_wary RequestDecoder.next_event": "once: what is wary is not while it asks",
     "StreamTable._rehouse StreamTable.add": "once: the new table has room",
     "GrpcTypes._seal": "`_ANY_DEPTH`, which it counts",
-    "AutoSession.send Http2Session.put Http2Session.send_message Http2Session.send_rest Session.put Session.send": (
-        "once: from a session that detects to the one detected, and `Session.put` is an observer's, the rest an endpoint's"
+    "Http2Session.put Http2Session.send_message Http2Session.send_rest Session._octets Session.put": (
+        "once: `Session.put` is an observer's, the rest an endpoint's"
     ),
 }
 """Functions that may reach each other, and how often at most."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from l7codecs import (
     Changes,
     Event,
     Kind,
+    LimitExceeded,
     Limits,
     Message,
     Sender,
@@ -234,3 +236,37 @@ def test_a_refused_call_leaves_no_trace() -> None:
     good = traffic(lambda session, event: None)
     assert b"other" in good and b"-NOPERM no +OK\r\n" in good and b"-ERR only" in good
     assert traffic(be_bad) == good
+
+
+def test_what_is_too_much_to_wait_leaves_no_trace() -> None:
+    """A command that is refused is not remembered: the answers behind it would all be shifted."""
+    requests = [asked(command(b"GET", b"%d" % number)) for number in range(4)]
+    size = len(requests[0].raw)
+    up = open_session("redis", endpoint=C, limits=Limits(queued=(2 * size + 7) // 8))
+    up.paused = True
+    for request in requests[:2]:
+        up.put(request)
+    for call in (up.send, up.put):
+        with pytest.raises(LimitExceeded, match=r"limits\.queued"):
+            call(requests[2])
+    assert up.pending == 2 and up.queued == 2 * size
+    up.paused = False
+    assert up.pending_output() == requests[0].raw + requests[1].raw
+    assert up.send(requests[3]) == requests[3].raw
+    answers = list(up.receive(S, b"+0\r\n+1\r\n+3\r\n"))
+    assert [answer.request for answer in answers if isinstance(answer, Message)] == [
+        requests[0],
+        requests[1],
+        requests[3],
+    ]
+
+
+def test_many_puts_are_joined_once() -> None:
+    """Each was joined with all before it: 50 seconds here."""
+    session = open_session("redis", endpoint=C, limits=Limits(pending=200_000))
+    request = asked(GET)
+    started = time.process_time()
+    for _ in range(150_000):
+        session.put(request)
+    assert time.process_time() - started < 10
+    assert len(session.pending_output()) == 150_000 * len(GET)
