@@ -24,7 +24,8 @@ class Limits:
         ``request=None``. An endpoint of a protocol that pairs by order never forgets: it is ``full``, and raises at 8 times as many.
     queued: octets of answers and pushes that wait for their turn in an endpoint, or while it is paused. From there on it is
         ``full``, and raises at 8 times as many.
-    streams: concurrent streams of a multiplexed connection.
+    streams: concurrent streams of a multiplexed connection. Past it an observer, which may not have seen how they ended, forgets requests,
+        whose answers come with ``request=None``.
     detection: octets of one direction that detection may wait for; past it the best candidate is taken.
     """
 
