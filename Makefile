@@ -9,6 +9,9 @@ PYTEST  := $(PY) -m pytest
 CAPTURE := examples/captures/redis.pcap
 SOURCES := pyproject.toml $(shell find build_hook src protocols/*/l7codecs_* -name '*.py')
 
+# What the C compiler made, for the builds of every environment, be they of this folder or of a copy.
+export L7CODECS_OBJECTS := $(CURDIR)/build/objects
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-pure interop example bench fuzz lint format docs build clean
 
@@ -77,7 +80,7 @@ $(VENV)/created:
 	@touch $@
 
 $(VENV)/installed: $(VENV)/created $(SOURCES)
-	@echo "installing l7codecs into $(VENV); compiling it takes one to three minutes"
+	@echo "installing l7codecs into $(VENV); compiling it for the first time takes a minute or two"
 	@progress=$$(mktemp); tail -f $$progress & shown=$$!; status=0; \
 	L7CODECS_PROGRESS=$$progress $(PY) -m pip install -q -e '.[all]' || status=$$?; \
 	sleep 1; kill $$shown; rm -f $$progress; exit $$status

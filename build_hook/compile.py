@@ -1,4 +1,4 @@
-"""Compile one mypyc group: `compile.py GROUP OUT FILE...`, started by the build hook in a process of its own.
+"""Compile one mypyc group: `compile.py GROUP OUT OBJECTS FILE...`, started by the build hook in a process of its own.
 
 FILE is relative to the current directory, which holds the packages ("l7codecs/buffer.py"). The extension modules are
 written below OUT under the names that a wheel gives them.
@@ -15,9 +15,11 @@ from pathlib import Path
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # -P leaves it out
 
-import setuptools  # before mypyc, which asks whether it is there
+import setuptools  # noqa: F401  # before mypyc, which asks whether it is there
 from documented import with_docs, with_docs_assigned
 from mypyc.build import mypycify
+from objects import build
+from units import make_units
 
 _DEALLOC = re.compile(r"^([ \t]*)\w+_dealloc\(\w+ \*self\)\n\1\{\n.*?^\1\}\n", re.MULTILINE | re.DOTALL)
 _TRASHCAN = re.compile(r"^[ \t]*CPy_TRASHCAN_(?:BEGIN|END)\(.*\n", re.MULTILINE)
@@ -55,8 +57,8 @@ def without_deletion(source: str) -> str:
     return _SETTER.sub(lambda found: found[0] + _REFUSE, source)
 
 
-def main(group: str, out: str, *files: str) -> None:
-    """Compile `files` into `out`; exit with a message on standard error where that fails."""
+def main(group: str, out: str, objects: str, *files: str) -> None:
+    """Compile `files` into `out`, with the object files kept in `objects`; exit with a message on standard error where that fails."""
     compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "").split()
     if os.name == "posix" and not (compiler and shutil.which(compiler[0])):
         raise SystemExit(f"no C compiler: {compiler[0] if compiler else 'cc'} is not there")
@@ -67,28 +69,33 @@ def main(group: str, out: str, *files: str) -> None:
     for file, text in sources.items():
         Path(file).write_text(with_docs_assigned(text), "utf-8")
     print(f"* mypyc translates {len(files)} modules to C", flush=True)
-    extensions = mypycify([*options, *files], opt_level="3", debug_level="0", group_name=group, target_dir="_c")
+    # One file for each module where a Unix compiler takes them side by side; elsewhere mypyc's own way, one for all.
+    apart = os.name == "posix"
+    extensions = mypycify(
+        [*options, *files],
+        opt_level="3",
+        debug_level="0",
+        multi_file=apart,
+        include_runtime_files=True,
+        group_name=group,
+        target_dir="_c",
+    )
     modules = {file.removesuffix(".py").replace("/", "."): text for file, text in sources.items()}
-    size = 0
-    for source in Path("_c").rglob("*.c"):
+    for source in Path("_c").glob("__native_*.c"):
         source.write_text(with_docs(without_deletion(without_trashcan(source.read_text("utf-8"))), modules), "utf-8")
-        size += source.stat().st_size
-    print(f"* the C compiler works on {size / 1e6:.0f} MB of C", flush=True)
+    if apart:
+        library = extensions[0]  # the others only load it
+        library.sources = [f"_c/{name}" for name in make_units(Path("_c"), group)]
+        library.include_dirs.remove("_c")
     for extension in extensions:
         if os.name == "posix":
-            # mypyc makes warnings errors; a C compiler newer than mypyc may know more of them.
-            extension.extra_compile_args.append("-Wno-error")
+            # mypyc makes warnings errors; a C compiler newer than mypyc may know more of them. A unit that lacks a declaration is wrong.
+            extension.extra_compile_args += ["-Wno-error", "-Werror=implicit-function-declaration"]
             # Nothing outside calls these functions by name: calls among them are direct, and may be inlined.
             extension.extra_compile_args.append("-fvisibility=hidden")
         if sys.platform == "linux":
             extension.extra_link_args.append("-Wl,--strip-all")
-    distribution = setuptools.Distribution({"name": group, "ext_modules": extensions})
-    command = distribution.get_command_obj("build_ext")
-    command.build_lib = out
-    command.build_temp = "_o"
-    command.parallel = os.cpu_count()
-    command.ensure_finalized()
-    command.run()
+    build(group, extensions, out, Path(objects))
 
 
 if __name__ == "__main__":

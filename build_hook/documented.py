@@ -122,11 +122,10 @@ def with_docs_assigned(source: str) -> str:
 
 def with_docs(c: str, modules: dict[str, str]) -> str:
     """`c`, the C of a group, with the docstrings of `modules`: their names and sources."""
-    documented = {name: Documented(source) for name, source in modules.items()}
     functions: dict[str, Documented] = {}  # by the short name
     owners: dict[str, tuple[Documented, str]] = {}  # by the C name of a class
     for found in _MODULE.finditer(c):
-        module = documented[found["module"].replace("___", ".")]
+        module = Documented(modules[found["module"].replace("___", ".")])
         functions[found["short"]] = module
         owners.update({f"{found['short']}___{name}": (module, name) for name in module.classes})
 

@@ -1,6 +1,6 @@
 """Find the compiled modules of an editable installation of l7codecs, in `_l7codecs_compiled` beside this file.
 
-The build hook installs this file as `_l7codecs_editable.py`, and a `.pth` file that imports it when Python starts.
+The build hook installs this file as `_l7codecs_finder.py`, and a `.pth` file that imports it when Python starts.
 
 All compiled modules come from there, or none. None where `L7CODECS_PURE=1`, and none where a source has changed since
 it was compiled: an edit is never hidden, it only costs the speed until the next build (standard error says so).

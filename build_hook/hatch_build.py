@@ -7,6 +7,9 @@ mypyc group: one shared library, and one small extension module for each module 
 - An editable installation gets them in its environment, never in the source tree, so that environments that are
   compiled, pure, or of another Python share one checkout. `editable.py` finds them there.
 
+A module is a unit of C (`units.py`). Units are compiled side by side, and kept in `build/objects` or where `L7CODECS_OBJECTS` says,
+so that a build compiles what has changed since the last one (`objects.py`).
+
 Without a C compiler, or where the compilation fails, the build warns on standard error and goes on in pure Python.
 `L7CODECS_PURE=1` asks for that; `L7CODECS_REQUIRE_COMPILED=1` makes it an error.
 """
@@ -31,7 +34,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 _HERE = Path(__file__).resolve().parent
 _EDITABLE_HOME = "_l7codecs_compiled"  # the directory in site-packages that holds the extensions
 _PROGRESS_INTERVAL = 5.0  # seconds
-_EDITABLE_FINDER = "_l7codecs_editable"  # the module in site-packages that finds them
+_EDITABLE_FINDER = "_l7codecs_finder"  # the module in site-packages that finds them
 
 
 class NotCompiledError(Exception):
@@ -101,7 +104,9 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]  # its paramete
         for package in self.build_config.packages:
             source = Path(self.root, package)
             shutil.copytree(source, stage / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-        command = [sys.executable, "-P", str(_HERE / "compile.py"), self.config["group"], str(out), *sorted(sources)]
+        objects = os.path.abspath(os.environ.get("L7CODECS_OBJECTS") or Path(self.root, "build", "objects"))
+        arguments = [self.config["group"], str(out), objects, *sorted(sources)]
+        command = [sys.executable, "-P", str(_HERE / "compile.py"), *arguments]
         environment = {key: value for key, value in os.environ.items() if key != "MYPYPATH"}
         # In a file, since a pipe would have to be read meanwhile.
         log = work / "log"

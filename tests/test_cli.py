@@ -18,12 +18,14 @@ from capture_packets import ACK, PSH, START, ethernet, ipv4, pcap, tcp
 from l7codecs import Sender
 from l7codecs.capture import CaptureWriter
 from l7codecs.cli.terminal import printable
+from l7codecs.testing import load_vectors
 
 C, S = Sender.CLIENT, Sender.SERVER
 KEYS = [
     "time", "flow", "protocol", "sender", "kind", "offset", "size", "more", "request_id", "stream_id", "request_offset", "service",
     "operation", "resources", "status", "error", "headers", "attributes",
 ]  # fmt: skip
+HTTP2_VECTORS = Path(__file__).parents[1] / "protocols/http2/vectors"
 DEMO = Path(__file__).resolve().parent.parent / "examples" / "captures" / "redis.pcap"
 
 
@@ -402,3 +404,15 @@ def read_frames(octets: bytes) -> list[bytes]:
         frames.append(octets[at + 16 : at + 16 + size])
         at += 16 + size
     return frames
+
+
+def test_a_failed_call_that_ends_in_its_body_is_told(tmp_path: Path) -> None:
+    """gRPC-Web as Envoy answers: no message is behind the head of the answer, and its failure is a record all the same."""
+    (vector,) = (each for each in load_vectors(HTTP2_VECTORS) if each.name == "web-envoy-text-late-error")
+    found = records(run("decode", "--format", "jsonl", capture(tmp_path / "web.pcap", *vector.pieces)).stdout)
+    answers = [each for each in found if each["protocol"] == "grpc_web" and each["sender"] == "server"]
+    told = [(each["kind"], each["status"], each["error"]) for each in answers]
+    assert told[0] == ("response", None, None)
+    assert told[1][0] == "trailers"
+    assert told[1][1] == told[1][2] != "OK"
+    assert len(told) == 2

@@ -2,7 +2,6 @@
 
 import ast
 import os
-import re
 import tomllib
 from pathlib import Path
 
@@ -75,11 +74,9 @@ def test_public_names_exist_and_are_sorted() -> None:
         assert hasattr(l7codecs, name)
 
 
-def test_the_public_names_for_tests_exist_and_are_in_the_reference() -> None:
-    reference = (ROOT / "docs" / "reference" / "api.md").read_text("utf-8").partition("## `l7codecs.testing`")[2]
+def test_the_public_names_for_tests_exist() -> None:
     for name in l7codecs.testing.__all__:
         assert hasattr(l7codecs.testing, name)
-        assert re.search(rf"`{name}\b", reference), name
 
 
 def test_every_module_says_what_it_is() -> None:

@@ -233,3 +233,45 @@ def test_addresses_become_attributes() -> None:
 def test_any_buffer_can_be_received(kind: type) -> None:
     (request,) = LINES.open().receive(C, kind(line(1, b"a")))
     assert request.raw == line(1, b"a")
+
+
+class Evidence(LineDecoder):
+    """A boundary that has to see twenty octets behind a zero, and counts what it is shown."""
+
+    shown = 0
+    asked = 0
+
+    def boundary(self, octets: bytes) -> int:
+        Evidence.shown += len(octets)
+        Evidence.asked += 1
+        at = octets.find(b"\0")
+        if at < 0:
+            return -1 - len(octets)
+        if at + 20 > len(octets):
+            self.wanted = 20
+            return -1 - at
+        return at
+
+
+EVIDENCE = Protocol("evidence", "Evidence", (), Pairing.ID, Evidence, id_bits=8)
+
+
+@pytest.mark.parametrize("most", [1, 7, 100, 1 << 20])
+def test_a_boundary_is_shown_what_it_wants_and_little_more(most: int) -> None:
+    said = b"x" * 3000 + line(1, b"a" * 40) + line(2, b"b")
+    Evidence.shown = Evidence.asked = 0
+    session = EVIDENCE.open()
+    events = list(session.gap(C, 5))
+    for at in range(0, len(said), most):
+        events += session.receive(C, said[at : at + most])
+    assert [event.operation for event in events if isinstance(event, Message)] == ["a" * 40, "b"]
+    gap = events[0]
+    assert isinstance(gap, Gap) and gap.resumed_at == 3005
+    assert Evidence.shown <= 3000 + 2 * 256 + 20
+    assert Evidence.asked <= 2 * 3000 // min(most, 256) + 5, "once for a read, and once for its end"
+
+
+def test_the_end_does_not_wait_for_what_is_wanted() -> None:
+    session = EVIDENCE.open()
+    events = [*session.gap(C, 5), *session.receive(C, b"xx" + line(1, b"a")), *session.eof(C)]
+    assert [event.raw for event in events] == [b"", b"xx", line(1, b"a")]

@@ -22,6 +22,9 @@ from l7codecs.pairing import PairingTable
 
 __all__ = ["Decoder", "FramedDecoder"]
 
+_WINDOW: Final[i64] = 256
+"""Octets behind a gap that are looked at first; more of them while nothing is found, so that each is looked at a few times at most."""
+_MAX_WINDOW: Final[i64] = 1 << 16
 _IDLE: Final[i64] = 1024
 """Events in a row that may take no octet: ends of messages are such, but a stream has no more of them than it has messages."""
 
@@ -53,6 +56,8 @@ class Decoder:
         self.lost: Gap | None = None
         self.passed: i64 = 0
         """Octets passed over since the last gap in search of a boundary."""
+        self.wanted: i64 = 0
+        """Octets from the place that `boundary` told last that have to be there before it is asked again; `boundary` sets it."""
         self.stands: i64 = -1
         """Where parsing stood at the latest event; how many took no octet at which place."""
         self._idle: i64 = 0
@@ -69,6 +74,9 @@ class Decoder:
 
         Returns the index of the first octet of the first plausible message, or ``-1 - n`` when nothing starts before index n and
         what does from there on needs more octets to tell. ``passed`` octets lie between the gap and `octets`.
+
+        The answer must follow from the octets from the gap on, however many of them are at hand: with more of them it is the same, or
+        comes where it waited. What has to wait for more than a few octets sets ``wanted`` to how many it needs from index n on.
         """
         return -1 - len(octets)
 
@@ -93,6 +101,7 @@ class Decoder:
         self.set_aside(lost)
         self.lost = lost
         self.passed = 0
+        self.wanted = 0
         self.asks.lose()
         self.answers.lose()
 
@@ -107,6 +116,8 @@ class Decoder:
         """`event` has come and parsing stands where it stood before. Raises `ProtocolError` where that goes on without an octet."""
         if isinstance(event, Message):
             told: i64 = event.stop - event.start
+        elif isinstance(event, Gap):
+            told = 1  # the caller's
         else:
             told = len(event.raw)
         if told > 0 or self._idle_at != self.stands:
@@ -138,7 +149,7 @@ class Decoder:
                 self.backlog = None
             return event
         if self.error is not None:
-            raise self.error
+            raise self.error.with_traceback(None)  # else each time makes it longer
         lost = self.lost
         if lost is not None:
             passed = self._resume(lost)
@@ -154,31 +165,52 @@ class Decoder:
         return found
 
     def _resume(self, lost: Gap) -> Event | None:
-        """Look for the next boundary; the octets before it, or None when there are none."""
+        """Look for the next boundary; the octets before it, or None when there are none.
+
+        The octets at hand are looked at window by window: where many places turn out to be none, the rest is not copied for each.
+        """
         buffer = self.buffer
-        buffer.need(buffer.available)
-        octets = buffer.data[buffer.pos : buffer.end]
-        at = self.boundary(octets)
-        if at > len(octets) or -1 - at > len(octets):
+        offset = buffer.offset
+        window = _WINDOW
+        while True:
+            have: i64 = buffer.available
+            if have < self.wanted and not self.ended:
+                break
+            size = min(have, max(window, self.wanted))
+            buffer.need(size)
+            self.wanted = 0
+            at: i64 = self._ask(size)
+            if at >= 0:
+                self._skip(at)
+                self.wanted = 0
+                lost.resumed_at = buffer.offset
+                self.lost = None
+                break
+            at = -1 - at
+            self._skip(at)
+            if size == have:
+                if self.ended:
+                    self._skip(size - at)
+                break
+            window = min(window * 2, _MAX_WINDOW) if at > 0 else size * 2
+        return Opaque(self.sender, offset, buffer.take()) if buffer.message_size() > 0 else None
+
+    def _ask(self, size: i64) -> int:
+        """What `boundary` says of the next `size` octets, which are in the window."""
+        buffer = self.buffer
+        at = self.boundary(buffer.data[buffer.pos : buffer.pos + size])
+        if at > int(size) or -1 - at > int(size):
             raise ProtocolError(
                 buffer.offset,
-                f"a boundary at index {at if at >= 0 else -1 - at} of {len(octets)} octets from the decoder of {self.flow.protocol}",
+                f"a boundary at index {at if at >= 0 else -1 - at} of {size} octets from the decoder of {self.flow.protocol}",
                 "one inside of them",
                 "the plugin is at fault",
             )
-        if at >= 0:
-            lost.resumed_at = buffer.offset + at
-            self.lost = None
-        elif self.ended:
-            at = len(octets)
-        else:
-            at = -1 - at
-        if at == 0:
-            return None
-        offset = buffer.offset
-        self.passed += at
-        buffer.pass_over(at)
-        return Opaque(self.sender, offset, buffer.take())
+        return at
+
+    def _skip(self, size: i64) -> None:
+        self.buffer.pass_over(size)
+        self.passed += size
 
     def failed(self) -> None:
         """The direction has ended with an error; the other goes on, and may refer to what is not known now. For rooms to override."""

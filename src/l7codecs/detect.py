@@ -281,14 +281,26 @@ class AutoSession(Session):
         for decoder in self._undecided:
             decoder.passing = True
 
-    def _learn(self, event: Event) -> None:
-        """`event` is sent here: a message of a direction that is not received tells what is spoken."""
+    def _learn(self, event: Event, changes: Changes | None) -> None:
+        """`event` is sent here: a message of a direction that is not received tells what is spoken, unless `changes` are refused."""
         if self._decided or not isinstance(event, Message) or self._undecided[event.sender is Sender.SERVER].fed:
             return
+        if changes:
+            self._try(event, changes)
         if self._opened(event.protocol):
             self.candidates = [
                 Candidate(event.protocol, Verdict.YES, 100, "a message of it is sent on this connection")
             ]
+
+    def _try(self, event: Message, changes: Changes) -> None:
+        """Raise what a session of the protocol of `event` says of `changes`, before there is one that has begun to write."""
+        for protocol in self._protocols:
+            if protocol.name == event.protocol:
+                try:
+                    trial = protocol.open(limits=self.limits, endpoint=self.endpoint)
+                except BROKEN:
+                    return  # told where it is opened
+                trial.send(event, changes)
 
     def _opened(self, name: str) -> bool:
         """Go on with a session of the protocol `name`; False where there is none, which is then no longer a candidate."""
@@ -339,12 +351,12 @@ class AutoSession(Session):
 
     def send(self, event: Event, changes: Changes | None = None) -> bytes:
         if self._found is None:
-            self._learn(event)
+            self._learn(event, changes)
         return super().send(event, changes) if self._found is None else self._behind(self._found.send(event, changes))
 
     def put(self, event: Event, changes: Changes | None = None) -> None:
         if self._found is None:
-            self._learn(event)
+            self._learn(event, changes)
         if self._found is None:
             super().put(event, changes)
         else:

@@ -151,7 +151,7 @@ class Message(Event):
     """One message, or the head of one too large to buffer.
 
     A room subclasses it. ``octets[start:stop]`` is the message; ``octets`` may hold neighbours as well, so that no octet is
-    copied. ``more`` says that `Data` events with the rest follow. ``request`` is the message that an answer answers.
+    copied. ``more`` says that `Data` events with the rest follow.
     """
 
     declared_size: i64 = -1
@@ -176,9 +176,30 @@ class Message(Event):
         self.octets = octets
         self.start = start
         self.stop = stop
-        self.request = request
+        self._request: Message | None = None
         self._attributes: dict[str, AttrValue] | None = None
-        self.more = more  # last, so that small numbers of a subclass share its place in memory
+        self._referred = False
+        self.more = more  # the last but `request`, so that small numbers of a subclass share its place in memory
+        if request is not None:
+            self.request = request
+
+    @property
+    def request(self) -> Message | None:
+        """The message that this one answers or belongs to; None where there is none, or where it is not known.
+
+        Messages are no chain: peers could make it long, and freeing it would take the C stack for each link. So a message that is
+        the request of another one gets none any more, and two requests in a row are the most. Setting it otherwise is a ValueError.
+        """
+        return self._request
+
+    @request.setter
+    def request(self, request: Message | None) -> None:
+        if request is not None:
+            further = request._request
+            if self._referred or request is self or (further is not None and further._request is not None):
+                raise ValueError("messages are no chain: the request of a request of a request is not kept")
+            request._referred = True
+        self._request = request
 
     @property
     def protocol(self) -> str:
@@ -240,6 +261,11 @@ class Message(Event):
         return None
 
     @property
+    def body_status(self) -> Status | None:
+        """The outcome, of an answer whose head could not tell it and whose body did; for rooms to override. See `Data.status`."""
+        return None
+
+    @property
     def headers(self) -> Headers:
         """What the peer says beside the protocol's own fields; never mixed with `attributes`."""
         return EMPTY_HEADERS
@@ -256,6 +282,36 @@ class Message(Event):
 
     def collect(self, attributes: dict[str, AttrValue]) -> None:
         """Add this message's own attributes; for rooms to override."""
+
+    def detach(self) -> bool:
+        """Let go of the read that the message lies in, and keep a copy of its own octets; returns whether that is done.
+
+        A request that waits for long would keep the whole read otherwise. A subclass overrides it: it calls `keep_own`, moves every index
+        into ``octets`` that it keeps down by what ``start`` was, and returns True. One that does not is left as it is.
+        """
+        if type(self) is not Message:
+            return False
+        self.keep_own()
+        return True
+
+    def keep_own(self) -> None:
+        """Let ``octets`` be the message alone."""
+        self.octets = self.octets[self.start : self.stop]
+        self.stop -= self.start
+        self.start = 0
+        self._attributes = None  # they can be read again
+
+    def shortened(self, size: int) -> Message | None:
+        """A copy that has only the first `size` octets of this message, with ``more``; None where a subclass does not make one.
+
+        What it says without reading further is the same. It stands for a request that waits while more wait than there is room for.
+        """
+        if type(self) is not Message:
+            return None
+        octets = self.octets[self.start : self.start + size]
+        short = Message(self.flow, self.sender, self.kind, self.offset, octets, 0, len(octets), True, self.request)
+        short.declared_size = self.stop - self.start if self.size is None else i64(self.size)
+        return short
 
     def __repr__(self) -> str:
         words = [self.protocol, self.sender.value, self.kind.value]
@@ -315,6 +371,16 @@ class Data(Event):
         if self._first == 0 and self._last == len(self._octets):
             return self._octets
         return self._octets[self._first : self._last]
+
+    @property
+    def status(self) -> Status | None:
+        """The outcome, on the last piece of an answer that told it in its body: a call of gRPC-Web or Connect does. None elsewhere."""
+        return None if self.more else self.message.body_status
+
+    @property
+    def error(self) -> str | None:
+        """The protocol's own word for a failure, where ``status`` is told here."""
+        return None if self.status is None else self.message.error
 
     @property
     def payload_size(self) -> int:

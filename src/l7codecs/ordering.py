@@ -26,6 +26,7 @@ from l7codecs.errors import LimitExceeded
 from l7codecs.limits import REFUSED_AT, Limits
 from l7codecs.message import Data, Kind, Message
 from l7codecs.pairing import FifoPairing
+from l7codecs.retention import let_go
 
 __all__ = ["AnswerOrder"]
 
@@ -160,7 +161,7 @@ class AnswerOrder:
 
     def _check(self) -> None:
         if self._error is not None:
-            raise self._error
+            raise self._error.with_traceback(None)  # else each time makes it longer
 
     def _count(self, size: i64, message: Message) -> None:
         """`size` octets more wait."""
@@ -175,6 +176,7 @@ class AnswerOrder:
             raise self._error
 
     def _hold(self, piece: _Piece) -> None:
+        let_go(piece.message)
         if not piece.whole:
             self._open[piece.message] = piece
         self._count(piece.size, piece.message)

@@ -1,7 +1,8 @@
 """Which request an answer answers: by order, by number, or by stream.
 
 Each keeps at most `limit` requests. Past it the oldest is forgotten and its answer pairs with nothing; the answers to the others still
-pair as they should. `forgotten` counts them. Every call costs O(1) amortised.
+pair as they should. `forgotten` counts them. Past `octets` of them each further one is remembered by its first octets alone
+(`Message.shortened`), and none keeps the read that it lies in (see `l7codecs.retention`). Every call costs O(1) amortised.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from mypy_extensions import i64, mypyc_attr
 
 from l7codecs._layout import check_layout
 from l7codecs.errors import LimitExceeded
-from l7codecs.limits import REFUSED_AT
+from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT
 from l7codecs.message import Message
+from l7codecs.retention import SHORT, Reads, gather
 
 __all__ = ["TURNS", "FifoPairing", "IdPairing", "Pairing", "PairingTable", "StreamPairing", "new_pairing"]
 
@@ -84,8 +86,15 @@ class FifoPairing(PairingTable):
     answer is ahead, and the next request that is `asked` is then answered already.
     """
 
-    def __init__(self, limit: int, strict: bool = False) -> None:
+    def __init__(self, limit: int, strict: bool = False, octets: int = DEFAULT_LIMITS.waiting) -> None:
         self.strict = strict
+        self._octets: i64 = min(octets, 2**58)
+        self._size: i64 = 0
+        """Octets of what is remembered."""
+        self._read = b""
+        """Where what was asked last lies; the octets of all such reads, and how many of them make it time to let them go."""
+        self._pinned: i64 = 0
+        self._room: i64 = self._octets
         self._mark: i64 = limit
         self._limit: i64 = min(limit * REFUSED_AT, 2**62) if strict else limit
         self._index: set[Message] | None = None
@@ -102,6 +111,8 @@ class FifoPairing(PairingTable):
 
     def asked(self, request: Message) -> None:
         items = self._items
+        if self._size > self._octets:
+            self._too_large(request)
         items.append(request)
         waiting: i64 = len(items) - self._first
         if self._index is not None:
@@ -110,9 +121,26 @@ class FifoPairing(PairingTable):
             self.turns = _AGAIN
             if waiting > self._limit:
                 self._too_many(request)
-        elif self._early > 0:
+        self._size += request.stop - request.start
+        if request.octets is not self._read:
+            self._lies_in(request.octets)
+        if self._early > 0 and waiting == 1:
             self._early -= 1
             self.pop()
+
+    def _lies_in(self, read: bytes) -> None:
+        """What is asked lies in another read. All of them are let go where they are more than there is room for."""
+        self._read = read
+        self._pinned += len(read)
+        if self._pinned > self._room:
+            self._pinned = gather(self.waiting())
+            self._room = max(self._octets, 2 * self._pinned)
+
+    def _let_go(self) -> None:
+        """Nothing is remembered."""
+        self._read = b""
+        self._pinned = 0
+        self._room = self._octets
 
     def no_turn(self) -> None:
         """The client asks more than one request at a time, as is seen elsewhere."""
@@ -156,12 +184,12 @@ class FifoPairing(PairingTable):
     @property
     def full(self) -> bool:
         """Whether no more should be asked for now."""
-        return len(self._items) - self._first >= self._mark
+        return len(self._items) - self._first >= self._mark or self._size >= self._octets
 
     @property
     def exhausted(self) -> bool:
         """Whether `asked` would raise."""
-        return self.strict and len(self._items) - self._first >= self._limit
+        return self.strict and (len(self._items) - self._first >= self._limit or self._size > self._octets * REFUSED_AT)
 
     @property
     def skipping(self) -> bool:
@@ -176,12 +204,15 @@ class FifoPairing(PairingTable):
         if first >= count:
             return None
         request = items[first]
+        if request is not None:
+            self._size -= request.stop - request.start
         if self._index is not None:
             if first + 1 == count:
                 self._index = None
             elif request is not None:
                 self._index.discard(request)
         if first + 1 == count:
+            self._let_go()
             self.turns += 1
             if first == 0:
                 items.pop()
@@ -202,6 +233,8 @@ class FifoPairing(PairingTable):
         self._skip = 0
         self._early = 0
         self._index = None
+        self._size = 0
+        self._let_go()
 
     def lose(self) -> None:
         if not self.keeps:
@@ -222,12 +255,40 @@ class FifoPairing(PairingTable):
                 f"at most {REFUSED_AT} times limits.pending = {self._mark}",
             )
         oldest = self._items[self._first]
-        if self._index is not None and oldest is not None:
-            self._index.discard(oldest)
+        if oldest is not None:
+            self._size -= oldest.stop - oldest.start
+            if self._index is not None:
+                self._index.discard(oldest)
         self._items[self._first] = None
         self._advance()
         self._skip += 1
         self.forgotten += 1
+
+    def _too_large(self, request: Message) -> None:
+        """There is no room for what was asked last: its first octets stay. Who forgets nothing refuses `request`."""
+        if self.strict:
+            if self._size <= self._octets * REFUSED_AT:
+                return
+            raise LimitExceeded(
+                request.offset,
+                f"requests of {self._size} octets that wait for an answer",
+                f"at most {REFUSED_AT} times limits.waiting = {self._octets}",
+            )
+        last: i64 = len(self._items) - 1
+        latest = self._items[last] if last >= self._first else None
+        if latest is None or latest.stop - latest.start <= SHORT:
+            return
+        if self._index is not None:
+            self._index.discard(latest)
+        short = latest.shortened(int(SHORT))
+        self._size -= latest.stop - latest.start
+        self._items[last] = short
+        if short is None:
+            self.forgotten += 1
+            return
+        self._size += short.stop - short.start
+        if self._index is not None:
+            self._index.add(short)
 
     def _advance(self) -> None:
         """Leave the head behind; the list is cut once half of it lies behind, which costs O(1) for each request."""
@@ -239,11 +300,58 @@ class FifoPairing(PairingTable):
 
 
 @final
+class _Kept:
+    """The octets of the requests in a table, in which they are found by a key."""
+
+    def __init__(self, octets: int) -> None:
+        self._limit: i64 = octets
+        self._size: i64 = 0
+        self._count: i64 = 0
+        self._reads = Reads(octets)
+        self.crowded = False
+        """It is time to `gather`."""
+
+    def keep(self, request: Message) -> Message | None:
+        """What to remember of `request`; None where it has to be forgotten."""
+        size = request.stop - request.start
+        if self._size + size > self._limit and size > SHORT:
+            short = request.shortened(int(SHORT))
+            if short is None:
+                return None
+            request = short
+            size = short.stop - short.start
+        self._size += size
+        self._count += 1
+        if request.octets is not self._reads.latest:
+            self.crowded = self._reads.add(request.octets)
+        return request
+
+    def drop(self, request: Message) -> None:
+        """`request` is remembered no longer."""
+        self._size -= request.stop - request.start
+        self._count -= 1
+        if self._count == 0:
+            self._reads.clear()
+
+    def gather(self, requests: list[Message]) -> None:
+        """`requests` are all of them: let them go of their reads."""
+        self._reads.gather(requests)
+        self.crowded = False
+
+    def clear(self) -> None:
+        self._size = 0
+        self._count = 0
+        self._reads.clear()
+        self.crowded = False
+
+
+@final
 class IdPairing(PairingTable):
     """An answer repeats the number of its request. Requests that share a number are answered in their order."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, octets: int = DEFAULT_LIMITS.waiting) -> None:
         self._limit = limit
+        self._kept = _Kept(octets)
         # The first of a dict is behind all that were deleted before it, which costs O(limit) each time; not so here.
         self._by_id: OrderedDict[int, Message | deque[Message]] = OrderedDict()
         self._count = 0
@@ -253,6 +361,11 @@ class IdPairing(PairingTable):
         number = request.request_id
         if number is None:
             return
+        kept = self._kept.keep(request)
+        if kept is None:
+            self.forgotten += 1
+            return
+        request = kept
         known = self._by_id.get(number)
         if known is None:
             self._by_id[number] = request
@@ -264,6 +377,8 @@ class IdPairing(PairingTable):
         if self._count > self._limit:
             self._take(next(iter(self._by_id)))
             self.forgotten += 1
+        if self._kept.crowded:
+            self._kept.gather(self.waiting())
 
     def answered(self, answer: Message) -> Message | None:
         number = answer.request_id
@@ -280,8 +395,10 @@ class IdPairing(PairingTable):
             request = known.popleft()
             if not known:
                 del self._by_id[number]
+            self._kept.drop(request)
             return request
         del self._by_id[number]
+        self._kept.drop(known)
         return known
 
     def waiting(self) -> list[Message]:
@@ -296,6 +413,7 @@ class IdPairing(PairingTable):
     def clear(self) -> None:
         self._by_id.clear()
         self._count = 0
+        self._kept.clear()
 
     @property
     def pending(self) -> int:
@@ -306,8 +424,9 @@ class IdPairing(PairingTable):
 class StreamPairing(PairingTable):
     """A request and all its answers share a stream, until `close`."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, octets: int = DEFAULT_LIMITS.waiting) -> None:
         self._limit = limit
+        self._kept = _Kept(octets)
         self._by_stream: OrderedDict[int, Message] = OrderedDict()
         self.forgotten = 0
 
@@ -315,10 +434,19 @@ class StreamPairing(PairingTable):
         stream = request.stream_id
         if stream is None:
             return
-        self._by_stream[stream] = request
-        if len(self._by_stream) > self._limit:
-            self._by_stream.popitem(last=False)
+        kept = self._kept.keep(request)
+        if kept is None:
             self.forgotten += 1
+            return
+        before = self._by_stream.get(stream)
+        if before is not None:
+            self._kept.drop(before)
+        self._by_stream[stream] = kept
+        if len(self._by_stream) > self._limit:
+            self._kept.drop(self._by_stream.popitem(last=False)[1])
+            self.forgotten += 1
+        if self._kept.crowded:
+            self._kept.gather(self.waiting())
 
     def answered(self, answer: Message) -> Message | None:
         stream = answer.stream_id
@@ -328,25 +456,28 @@ class StreamPairing(PairingTable):
 
     def close(self, stream: int) -> None:
         """The stream has ended in both directions."""
-        self._by_stream.pop(stream, None)
+        request = self._by_stream.pop(stream, None)
+        if request is not None:
+            self._kept.drop(request)
 
     def waiting(self) -> list[Message]:
         return list(self._by_stream.values())
 
     def clear(self) -> None:
         self._by_stream.clear()
+        self._kept.clear()
 
     @property
     def pending(self) -> int:
         return len(self._by_stream)
 
 
-def new_pairing(kind: Pairing, limit: int) -> PairingTable:
-    """An empty table of the declared kind."""
+def new_pairing(kind: Pairing, limit: int, octets: int = DEFAULT_LIMITS.waiting) -> PairingTable:
+    """An empty table of the declared kind, for at most `limit` requests and about so many octets."""
     if kind is Pairing.FIFO:
-        return FifoPairing(limit)
+        return FifoPairing(limit, octets=octets)
     if kind is Pairing.ID:
-        return IdPairing(limit)
+        return IdPairing(limit, octets)
     if kind is Pairing.STREAM:
-        return StreamPairing(limit)
+        return StreamPairing(limit, octets)
     return PairingTable()

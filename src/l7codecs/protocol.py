@@ -140,7 +140,7 @@ class Protocol:
         if self.session is not None:
             return self.session(flow, limits, endpoint)
         assert self.decoder is not None
-        asked = new_pairing(self.pairing, limits.pending)
-        asked_by_server = new_pairing(self.pairing, limits.pending)
+        asked = new_pairing(self.pairing, limits.pending, limits.waiting)
+        asked_by_server = new_pairing(self.pairing, limits.pending, limits.waiting)
         sent = self.decoder(flow, Sender.CLIENT, limits, asked, asked_by_server)
         return Session(flow, sent, self.decoder(flow, Sender.SERVER, limits, asked_by_server, asked), limits, endpoint)

@@ -24,7 +24,8 @@ __all__ = ["Changes", "Session"]
 class Changes:
     """What to change in a message on its way through: attributes by name, headers by name.
 
-    A protocol declares in its schema which attributes can change; any other raises `Unsupported`.
+    A protocol declares in its schema which attributes can change; any other raises `Unsupported`, and so does a value of another type.
+    A value that the protocol cannot say, or its peers would not take, is a ValueError. What is refused leaves the session as it was.
     """
 
     def __init_subclass__(cls) -> None:
@@ -40,6 +41,8 @@ class Changes:
     ) -> None:
         self.attributes = dict(attributes or {})
         self.set_headers = dict(set_headers or {})
+        if isinstance(remove_headers, str):
+            raise ValueError(f"remove_headers are names, not one name: ({remove_headers!r},)")
         self.remove_headers = tuple(remove_headers)
 
     def __bool__(self) -> bool:
@@ -131,11 +134,17 @@ class Session:
     def _drain(self, decoder: Decoder) -> None:
         """Set aside all that `decoder`, the active one, can decode by now."""
         decoded: list[Event] = []
+        waiting = decoder.backlog  # not looked at again for each gap
+        decoder.backlog = None
         try:
             for event in self:
                 decoded.append(event)
         except ProtocolError:
             pass
+        finally:
+            if waiting is not None:
+                decoder.backlog = waiting
+                decoder.special = True
         for event in decoded:
             decoder.set_aside(event)
 
@@ -175,21 +184,35 @@ class Session:
     def send(self, event: Event, changes: Changes | None = None) -> bytes:
         """The octets to write to this connection for `event`, which another session received.
 
-        Without `changes` they are the event's own octets. Raises `Unsupported` for a change that the protocol cannot make, and for a `Gap`.
+        Without `changes` they are the event's own octets. Raises `Unsupported` for a change that the protocol cannot make, and for a `Gap`,
+        and ValueError for a value that it cannot say. Raises `LimitExceeded`, before anything changes, where `REFUSED_AT` times
+        ``limits.queued`` octets would wait.
         """
-        if isinstance(event, Message):
-            octets = self.send_message(event, changes if changes else None)
-        elif isinstance(event, Gap):
-            raise Unsupported("lost octets cannot be sent")
-        elif changes:
-            raise Unsupported(f"only messages can be changed, not {type(event).__name__}")
-        else:
-            octets = self.send_rest(event)
+        octets = self._octets(event, changes)
         return self.flush(octets) if self._holds else octets
+
+    def _octets(self, event: Event, changes: Changes | None) -> bytes:
+        """As `send`, without what waits to be written before it."""
+        if self._holds:
+            self._check_room(event)
+        if isinstance(event, Message):
+            return self.send_message(event, changes if changes else None)
+        if isinstance(event, Gap):
+            raise Unsupported("lost octets cannot be sent")
+        if changes:
+            raise Unsupported(f"only messages can be changed, not {type(event).__name__}")
+        return self.send_rest(event)
+
+    def _check_room(self, event: Event) -> None:
+        """Raise `LimitExceeded` where `event` is too much to wait. Its changes may make it larger, which is not counted."""
+        size: i64 = event.stop - event.start if isinstance(event, Message) else len(event.raw)
+        if self._held_size + size > self.limits.queued * REFUSED_AT:
+            seen = f"{self._held_size + size} octets that wait to be written"
+            raise LimitExceeded(0, seen, f"at most {REFUSED_AT} times limits.queued = {self.limits.queued}")
 
     def put(self, event: Event, changes: Changes | None = None) -> None:
         """As `send`, but what can be written now comes with the next octets that any call returns: many events make one write."""
-        octets = self.send(event, changes)
+        octets = self._octets(event, changes)
         if octets:
             self._hold(octets)
 
@@ -211,11 +234,8 @@ class Session:
         return octets
 
     def _hold(self, octets: bytes) -> None:
-        """Keep `octets` until they can be written. Raises `LimitExceeded` past `REFUSED_AT` times ``limits.queued``."""
+        """Keep `octets` until they can be written."""
         if octets:
-            if self._held_size + len(octets) > self.limits.queued * REFUSED_AT:
-                seen = f"{self._held_size + len(octets)} octets that wait to be written"
-                raise LimitExceeded(0, seen, f"at most {REFUSED_AT} times limits.queued = {self.limits.queued}")
             if self._held is None:
                 self._held = []
             self._held.append(octets)

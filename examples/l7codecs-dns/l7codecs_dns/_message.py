@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from l7codecs import AttrValue, Flow, Kind, Message, Sender, Status
 
 from ._wire import HEADER_SIZE, OPCODES, RCODES, TYPES, Question, u16
@@ -33,6 +35,13 @@ class DnsMessage(Message):
     ) -> None:  # fmt: skip
         super().__init__(flow, sender, kind, offset, octets, start, stop, more)
         self.question = question
+
+    def detach(self) -> bool:
+        """A query that waits for long keeps its own octets; the question knows where it ends among them."""
+        if self.question is not None:
+            self.question = replace(self.question, stop=self.question.stop - self.start)
+        self.keep_own()
+        return True
 
     @property
     def payload(self) -> bytes:

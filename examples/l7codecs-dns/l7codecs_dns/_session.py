@@ -80,8 +80,8 @@ class DnsSession(Session):
     """One connection."""
 
     def __init__(self, flow: Flow, limits: Limits, endpoint: Sender | None = None) -> None:
-        queries = new_pairing(Pairing.ID, limits.pending)  # of the client
-        other = new_pairing(Pairing.ID, limits.pending)  # of the server, which has none in plain DNS
+        queries = new_pairing(Pairing.ID, limits.pending, limits.waiting)  # of the client
+        other = new_pairing(Pairing.ID, limits.pending, limits.waiting)  # of the server, which has none in plain DNS
         self._answers = DnsDecoder(flow, Sender.SERVER, limits, other, queries)
         super().__init__(flow, DnsDecoder(flow, Sender.CLIENT, limits, queries, other), self._answers, limits, endpoint)
 

@@ -46,8 +46,9 @@ _FRAMES = (
     Attribute("http2.malformed", str, _BOTH, "which rule of RFC 9113 §8 the message breaks"),
     Attribute("error.type", str, _BOTH, "the HTTP status from 500 on, the gRPC status if not OK, the error code"),
 )
+_METHOD = (Attribute("http.request.method", str, _BOTH, ":method", changeable=True),)
+_CALL_METHOD = (Attribute("http.request.method", str, _BOTH, ":method, which the protocol prescribes"),)
 _HTTP = (
-    Attribute("http.request.method", str, _BOTH, ":method", changeable=True),
     Attribute("url.path", str, _BOTH, ":path up to its '?'", sensitive=True, changeable=True),
     Attribute("url.query", str, _BOTH, ":path behind its '?'", sensitive=True, changeable=True),
     Attribute("url.scheme", str, _BOTH, ":scheme", changeable=True),
@@ -126,7 +127,7 @@ HTTP2 = Protocol(
     pairing=Pairing.STREAM,
     id_bits=31,
     specification="RFC 9113, RFC 7541",
-    attributes=_FRAMES + _HTTP,
+    attributes=_FRAMES + _METHOD + _HTTP,
 )
 GRPC = Protocol(
     name="grpc",
@@ -136,7 +137,7 @@ GRPC = Protocol(
     pairing=Pairing.STREAM,
     id_bits=31,
     specification="gRPC over HTTP/2, RFC 9113",
-    attributes=_FRAMES + _HTTP + _RPC,
+    attributes=_FRAMES + _CALL_METHOD + _HTTP + _RPC,
 )
 GRPC_WEB = Protocol(
     name="grpc_web",
@@ -146,7 +147,7 @@ GRPC_WEB = Protocol(
     pairing=Pairing.STREAM,
     id_bits=31,
     specification="gRPC-Web (grpc/grpc, doc/PROTOCOL-WEB.md), RFC 9113",
-    attributes=_FRAMES + _HTTP + _RPC,
+    attributes=_FRAMES + _CALL_METHOD + _HTTP + _RPC,
 )
 CONNECT = Protocol(
     name="connect",
@@ -156,7 +157,7 @@ CONNECT = Protocol(
     pairing=Pairing.STREAM,
     id_bits=31,
     specification="Connect Protocol Reference, RFC 9113",
-    attributes=_FRAMES + _HTTP + _CONNECT,
+    attributes=_FRAMES + _CALL_METHOD + _HTTP + _CONNECT,
 )
 TRIPLE = Protocol(
     name="triple",
@@ -166,5 +167,5 @@ TRIPLE = Protocol(
     pairing=Pairing.STREAM,
     id_bits=31,
     specification="Triple protocol specification, dubbo.apache.org; RFC 9113",
-    attributes=_FRAMES + _HTTP + _RPC + _DUBBO,
+    attributes=_FRAMES + _CALL_METHOD + _HTTP + _RPC + _DUBBO,
 )

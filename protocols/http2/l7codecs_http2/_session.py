@@ -38,7 +38,7 @@ class Http2Session(Session):
     @property
     def pending(self) -> int:
         """Streams whose request has been seen and not answered to its end."""
-        return self._connection.streams.count
+        return self._connection.waiting
 
     @property
     def queued(self) -> int:
@@ -138,7 +138,7 @@ class Http2Session(Session):
                 raise Unsupported("only messages can be changed, not Data")
             writer.send_data(event)
         elif isinstance(event, Http2Message):
-            writer.send_message(event, changed_fields(event, changes if changes else None))
+            writer.send_message(event, changed_fields(event, changes if changes else None, writer.list_limit))
         elif changes:
             raise Unsupported("this message cannot be changed")
         elif isinstance(event, FrameMessage):

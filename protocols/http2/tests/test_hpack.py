@@ -507,3 +507,20 @@ def test_a_join_never_tells_anything_wrong(steps: list[tuple[int, bool]], join: 
                 assert (ours.name, ours.value) == (theirs.name, theirs.value)
             elif ours.value_known:
                 assert ours.value == theirs.value
+
+
+def test_no_more_than_a_mebibyte_is_remembered() -> None:
+    """Peers may agree on any size; what falls out of memory is not known, which is no error."""
+    decoder = HpackDecoder()
+    decoder.set_table_limit(1 << 30)
+    encoder = hpack.Encoder()
+    encoder.header_table_size = 1 << 30
+    for number in range(400):
+        fields = [(f"x-{number}", "v" * 10_000)]
+        (field,) = decode(decoder, encoder.encode(fields)).fields
+        assert field.value == b"v" * 10_000
+    assert decoder.table_size <= 1 << 20
+    (old,) = decode(decoder, encoder.encode([("x-0", "v" * 10_000)])).fields
+    assert not old.known
+    (new,) = decode(decoder, encoder.encode([("x-399", "v" * 10_000)])).fields
+    assert new.known and new.value == b"v" * 10_000

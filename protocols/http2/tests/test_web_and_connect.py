@@ -3,11 +3,13 @@
 import base64
 import gzip
 import json
+from pathlib import Path
 
 import pytest
 from hpack import Encoder
 
 from l7codecs import Data, Event, Limits, Message, Sender, Status, detect, get_protocol, open_session
+from l7codecs.testing import Vector, load_vectors
 
 C, S = Sender.CLIENT, Sender.SERVER
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -63,6 +65,9 @@ class Heard:
             event for event in self.events if isinstance(event, Message) and event.kind.value in ("request", "response")
         )
         assert b"".join(e.raw for e in self.events if e.sender is C) == conversation[0][1]
+        told = [(each.status, each.error) for each in self.events if isinstance(each, Data) and each.status]
+        late = self.response.more and self.response.protocol != "http2"
+        assert told == ([(self.response.status, self.response.error)] if late and self.response.body_status else [])
 
     @property
     def outcome(self) -> tuple[str, str | None]:
@@ -195,6 +200,29 @@ def test_connect_by_get() -> None:
     assert heard.outcome == ("OK", None)
     for other in ("/p.S/M?xconnect=v1", "/p.S/connect=v1", "/p.S/M?connect=v12"):
         assert Heard(call(None, path=other, method="GET"), b"", answer("text/plain"), b"hi").request.protocol == "http2"
+
+
+WEB_VECTORS = [
+    each for each in load_vectors(Path(__file__).parents[1] / "vectors") if each.name.startswith(("web-", "connect-"))
+]
+
+
+@pytest.mark.parametrize("size", [1, 100, 1 << 20])
+@pytest.mark.parametrize("vector", WEB_VECTORS, ids=lambda vector: vector.name)
+def test_the_outcome_comes_with_an_event(vector: Vector, size: int) -> None:
+    """Who looks at events as they come sees how each call of the recorded peers ended, once."""
+    session = open_session("http2")
+    told: dict[int | None, list[str]] = {}
+    for sender, octets in vector.pieces:
+        for at in range(0, len(octets), size):
+            for event in session.receive(sender, octets[at : at + size]):
+                if event.sender is S and isinstance(event, (Message, Data)) and event.status is not None:
+                    assert event.error is None if event.status is Status.OK else event.error is not None
+                    told.setdefault(event.stream_id, []).append(event.status.name)
+    assert told
+    for outcomes in told.values():
+        assert len(outcomes) == 1
+        assert (outcomes == ["OK"]) is ("error" not in vector.name and "none" not in vector.name)
 
 
 STREAM = "application/connect+proto"

@@ -132,7 +132,7 @@ _ERR_TEXTS: Final[tuple[tuple[bytes, Status], ...]] = (
 )
 """``ERR`` says little; the server's own text after it says more. The first that fits counts.
 
-Provoked from redis-server 6.2.14, 7.0.15 and 8.10.2, or quoted from older ones.
+Most were provoked from redis-server 6.2.14, 7.0.15 and 8.10.2. Those of servers before 6.0 and of sentinels are not checked against one.
 """
 
 _ERR_ENDINGS: Final[tuple[tuple[bytes, Status], ...]] = (

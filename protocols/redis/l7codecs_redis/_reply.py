@@ -65,11 +65,19 @@ class RedisReply(Message):
         self.octets = octets
         self.start = start
         self.stop = stop
-        self.more = False
-        self.request = request
+        self._request = None
         self._attributes = None
+        self._referred = False
+        self.more = False
         self.item = item
         self.type = type
+        if request is not None:
+            self.request = request
+
+    def detach(self) -> bool:
+        self.item -= self.start
+        self.keep_own()
+        return True
 
     @property
     def operation(self) -> str | None:

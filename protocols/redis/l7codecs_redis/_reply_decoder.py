@@ -30,7 +30,7 @@ from ._certainty import lose_server, proven, server_spoke
 from ._pairing import answer, ask, is_pushed
 from ._replication import ReplicationDecoder
 from ._reply import ERROR, PUSH_TYPE, RedisReply
-from ._request import RedisRequest
+from ._request import UNSEEN, RedisRequest
 from ._resp import CR, DOLLAR, LF, NEED_MORE, SPEC, STAR, STREAMED, bad_octet, check_line_end, read_length
 from ._resuming import ResumingDecoder
 from ._scalars import check_scalar, is_scalar
@@ -449,7 +449,9 @@ class ReplyDecoder(ResumingDecoder):
     def _in_exec(self) -> bool:
         """Whether the reply in progress may be the array that answers EXEC."""
         head = self.state.pairing.head()
-        return self._depth == 1 and (head is None or (isinstance(head, RedisRequest) and head.spec.name == "EXEC"))
+        if self._depth != 1:
+            return False
+        return not isinstance(head, RedisRequest) or head.spec is UNSEEN or head.spec.name == "EXEC"
 
     def _open_nested(self, count: i64) -> i64:
         """A push inside EXEC's answer, whose items follow: it is one of its items only where it confirms a queued (UN)SUBSCRIBE.

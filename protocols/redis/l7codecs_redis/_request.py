@@ -84,9 +84,10 @@ class RedisRequest(Message):
         self.octets = octets
         self.start = start
         self.stop = stop
-        self.more = more
-        self.request = None
+        self._request = None
         self._attributes = None
+        self._referred = False
+        self.more = more
         self.spec = spec
         self._key_at = key_at
         self._key_size = key_size
@@ -121,6 +122,27 @@ class RedisRequest(Message):
     def take_arguments(self, arguments: list[bytes]) -> None:
         """Keep the arguments of an inline command, which a decoder has split."""
         self._arguments = arguments
+
+    def detach(self) -> bool:
+        if not self.inline:
+            self._arguments = None  # copies of what can be read again
+        self.keep_own()
+        return True
+
+    def shortened(self, size: int) -> Message:
+        octets = self.octets[self.start : self.start + size]
+        whole = self._key_at + self._key_size <= len(octets)
+        short = RedisRequest(
+            self.flow, self.sender, self.kind, self.offset, octets, 0, len(octets), True, self.spec,
+            self._key_at if whole else 0, self._key_size if whole else -1, self.database,
+        )  # fmt: skip
+        short.situation = self.situation
+        if self.inline:
+            short._arguments = _first_arguments(self.arguments, size)
+        declared = self.size
+        if declared is not None:
+            short.declared_size = i64(declared)
+        return short
 
     @property
     def argument_count(self) -> int:
@@ -168,6 +190,17 @@ class RedisRequest(Message):
         channels = channels_of(spec, arguments)
         if channels:
             attributes["redis.channels"] = tuple(channels)
+
+
+def _first_arguments(arguments: list[bytes], size: i64) -> list[bytes]:
+    """Those that have at most `size` octets together."""
+    found: list[bytes] = []
+    for argument in arguments:
+        size -= len(argument)
+        if size < 0:
+            break
+        found.append(argument)
+    return found
 
 
 def _has_block(arguments: list[bytes]) -> bool:

@@ -7,10 +7,10 @@ keep it (`AnswerOrder`): what answers a later request waits until the earlier on
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, final
+from typing import Final, cast, final
 
 from l7codecs import AnswerOrder, Changes, Kind, LimitExceeded, Limits, Message, Sender, Session, Status, Unsupported
-from l7codecs.message import AttrValue, Data, Event, Flow
+from l7codecs.message import Data, Event, Flow
 
 from ._commands import find_command, unknown_command
 from ._pairing import answer, ask
@@ -98,7 +98,7 @@ class RedisSession(Session):
 
     def send_message(self, message: Message, changes: Changes | None) -> bytes:
         if isinstance(message, RedisRequest):
-            changed = message if changes is None else _change(message, changes)
+            changed = message if changes is None else _change(message, changes, self.limits)
             if message.sender is Sender.CLIENT and self.keeps_books(Sender.CLIENT):
                 if self._state.pairing.exhausted:
                     raise _too_many(message)
@@ -126,7 +126,10 @@ class RedisSession(Session):
             raise ValueError("an error needs a status other than OK")
         line = " ".join(text.split())
         word = _ERROR_WORDS.get(status, "ERR")
-        return self._answer(request, f"-{word} {line}\r\n".encode("utf-8", "replace"))
+        octets = f"-{word} {line}\r\n".encode("utf-8", "replace")
+        if len(octets) > self.limits.head:
+            raise ValueError(f"text makes a line of {len(octets)} octets, more than limits.head = {self.limits.head}")
+        return self._answer(request, octets)
 
     def reply_heartbeat(self, heartbeat: Message) -> bytes:
         if not isinstance(heartbeat, RedisRequest) or heartbeat.kind is not Kind.HEARTBEAT:
@@ -167,26 +170,31 @@ def _too_many(message: Message) -> LimitExceeded:
     return LimitExceeded(message.offset, "a command more than may wait for an answer", "an endpoint that is not `full`")
 
 
-def _change(message: RedisRequest, changes: Changes) -> RedisRequest:
+def _change(message: RedisRequest, changes: Changes, limits: Limits) -> RedisRequest:
     """`message` with other keys or another command; everything else stays as it is, to the octet."""
     if changes.set_headers or changes.remove_headers:
         raise Unsupported("redis has no headers")
-    other = sorted(set(changes.attributes) - CHANGEABLE)
+    given = cast("dict[object, object]", changes.attributes)  # compiled, values of other types are a TypeError
+    other = sorted([str(key) for key in given if key not in CHANGEABLE])
     if other:
         raise Unsupported(f"redis cannot change {', '.join(other)}")
     arguments = message.arguments
     replaced: dict[int, bytes] = {}
-    name = changes.attributes.get("db.operation.name")
+    name = given.get("db.operation.name")
     if name is not None:
         _rename(message, name, replaced)
-    keys = changes.attributes.get("redis.keys")
+    keys = given.get("redis.keys")
     if keys is not None:
         indices = message.spec.key_indices(arguments)
         if not isinstance(keys, tuple) or len(keys) != len(indices):
             raise Unsupported(f"{message.operation} has {len(indices)} keys in reach, as many have to be given")
         for index, key in zip(indices, keys, strict=True):
             if not isinstance(key, bytes):
-                raise Unsupported(f"keys are bytes, not {type(key).__name__}")
+                raise Unsupported(f"redis.keys are bytes, not {type(key).__name__}")
+            if len(key) > limits.payload:
+                raise ValueError(
+                    f"redis.keys has one of {len(key)} octets, more than limits.payload = {limits.payload}"
+                )
             replaced[index] = key
     octets = _patch(message, arguments, replaced)
     count = len(replaced)
@@ -201,19 +209,28 @@ def _change(message: RedisRequest, changes: Changes) -> RedisRequest:
             spec = spec.subcommand(words[1]) or spec
         changed.spec = spec
     was = message.situation
-    changed.situation = Situation(was.pins, was.batch_size, was.extra_items, was.selects, was.fallback, message)
+    changed.situation = Situation(
+        was.pins, was.batch_size, was.extra_items, was.selects, was.fallback, was.original or message
+    )
     return changed
 
 
-def _rename(message: RedisRequest, name: AttrValue, replaced: dict[int, bytes]) -> None:
+def _rename(message: RedisRequest, name: object, replaced: dict[int, bytes]) -> None:
     """Replace the words of the command's name by those of `name`, as many."""
-    if not isinstance(name, str) or not name or message.operation is None:
+    if not isinstance(name, str) or message.operation is None:
         raise Unsupported("db.operation.name is the name of a command")
     words = name.split(" ")
+    if any(not word or not word.isascii() or not word.isprintable() for word in words):
+        raise ValueError(f"db.operation.name is words of printable ASCII with a space between them, not {name[:60]!r}")
     if len(words) != message.spec.name.count(" ") + 1:
         raise Unsupported(f"{message.operation} cannot become {name}: the name has another number of words")
     for index, word in enumerate(words):
-        replaced[index] = word.encode("utf-8")
+        replaced[index] = word.encode("ascii")
+    spec = find_command(replaced[0]) or unknown_command(replaced[0])
+    if len(words) > 1:
+        spec = spec.subcommand(replaced[1]) or spec
+    if spec.effect != message.spec.effect:
+        raise Unsupported(f"{message.operation} cannot become {name}: they are answered in different ways")
 
 
 def _patch(message: RedisRequest, arguments: list[bytes], replaced: dict[int, bytes]) -> bytes:

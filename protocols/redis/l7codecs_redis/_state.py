@@ -137,7 +137,7 @@ class ConnectionState:
     """
 
     def __init__(self, limits: Limits, endpoint: bool = False) -> None:
-        self.pairing = FifoPairing(limits.pending, endpoint)
+        self.pairing = FifoPairing(limits.pending, endpoint, limits.waiting)
         self.pairing.keeps = not endpoint
         self.busy = False
         self.resp: i64 = 2

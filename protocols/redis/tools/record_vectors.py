@@ -1,5 +1,8 @@
 """Record the vectors of this room from a real server: ``python protocols/redis/tools/record_vectors.py``.
 
+With ``--replication SERVER``, the path of a redis-server of version 8 or newer, writes ``vectors/replication-rdb-channel.txt`` instead: what a
+primary says to a replica whose other connection carries the file, through a recording relay.
+
 Starts redis-server (7 or newer, from PATH) on a free port of the loopback, holds each conversation below with it, octet for octet, and writes
 ``vectors/<name>.txt``. A piece is sent, and what the server says until it has been silent for a tenth of a second is its answer.
 """
@@ -9,12 +12,13 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 from l7codecs import Sender
-from l7codecs.testing import Vector
+from l7codecs.testing import Relay, Vector
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors"
 SILENCE = 0.1  # seconds
@@ -105,8 +109,42 @@ def talk(port: int, pieces: list[bytes]) -> list[tuple[Sender, bytes]]:
     return said
 
 
+def record_replication(program: str) -> None:
+    """Write the vector of a replica of `program` that replicates through two connections."""
+    version = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout.split()[2][2:]
+    timing = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]
+    with tempfile.TemporaryDirectory() as folder:
+        common = [program, "--save", "", "--dir", folder, "--port"]
+        primary = subprocess.Popen([*common, "0", "--unixsocket", f"{folder}/s", *timing], stdout=subprocess.DEVNULL)
+        while not Path(f"{folder}/s").exists():
+            time.sleep(0.01)
+        with Relay(f"{folder}/s") as relay, socket.create_server(("127.0.0.1", 0)) as free:
+            port = str(free.getsockname()[1])
+            free.close()
+            of = ["--replicaof", "127.0.0.1", str(relay.port)]
+            replica = subprocess.Popen([*common, port, *of], stdout=subprocess.DEVNULL)
+            main = relay.number(0)
+            relay.number(1)
+            time.sleep(2)
+            with socket.socket(socket.AF_UNIX) as other:
+                other.connect(f"{folder}/s")
+                other.sendall(command("SET", "k", "v"))
+                other.recv(100)
+            time.sleep(2)
+            replica.kill()
+            main.wait_closed()
+        for process in replica, primary:
+            process.kill()
+            process.wait()
+    source = f"redis-server {version}: python protocols/redis/tools/record_vectors.py --replication SERVER"
+    main.to_vector("replication-rdb-channel").save(VECTORS, source)
+
+
 def main() -> None:
     """Write every vector."""
+    if sys.argv[1:2] == ["--replication"]:
+        record_replication(sys.argv[2])
+        return
     version = subprocess.run(["redis-server", "--version"], check=True, capture_output=True, text=True).stdout.split()[
         2
     ][2:]

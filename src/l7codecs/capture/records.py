@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from l7codecs.capture.sessions import Decoded
-from l7codecs.message import Gap, Kind, Message, Sender, Status
+from l7codecs.message import Data, Gap, Kind, Message, Sender, Status
 
 __all__ = ["Record", "RecordValue", "record_of", "text_of"]
 
@@ -32,7 +32,10 @@ def text_of(value: object) -> str:
 
 
 def record_of(decoded: Decoded) -> Record | None:
-    """The record of one event or error; None for what is no message: `Data`, `Opaque`, and joining a connection midway."""
+    """The record of one event or error; None for what is no message: `Data`, `Opaque`, and joining a connection midway.
+
+    The last `Data` of an answer that tells its outcome in its body makes one as well: of trailers, which other calls end with.
+    """
     error = decoded.error
     if error is not None:
         return {
@@ -56,6 +59,8 @@ def record_of(decoded: Decoded) -> Record | None:
         }
     if isinstance(event, Message):
         return _message(decoded, event)
+    if isinstance(event, Data):
+        return None if event.status is None else _outcome(decoded, event, event.status)
     if isinstance(event, Gap) and event.size > 0:
         return _gap(decoded, event)
     return None
@@ -84,6 +89,17 @@ def _message(decoded: Decoded, message: Message) -> Record:
         "headers": list(message.headers),
         "attributes": message.attributes,
     }
+
+
+def _outcome(decoded: Decoded, data: Data, status: Status) -> Record:
+    found = _message(decoded, data.message)
+    found["kind"] = _KINDS[Kind.TRAILERS]
+    found["offset"] = data.offset
+    found["size"] = len(data.raw)
+    found["more"] = False
+    found["status"] = _STATUSES[status]
+    found["headers"] = []
+    return found
 
 
 def _gap(decoded: Decoded, gap: Gap) -> Record:

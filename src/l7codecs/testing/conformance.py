@@ -19,7 +19,8 @@ from l7codecs.message import Kind, Message, Sender
 from l7codecs.protocol import Direction, Verdict
 from l7codecs.registry import list_protocols
 from l7codecs.session import Session
-from l7codecs.testing.replay import Outcome, replay
+from l7codecs.testing.loss import Loss, difference_after_loss, replay_lossy
+from l7codecs.testing.replay import Outcome, describe, replay
 from l7codecs.testing.vectors import Vector
 
 __all__ = ["ProtocolConformance"]
@@ -232,6 +233,27 @@ class ProtocolConformance:
                     assert session.pending <= (session.limits.streams if by_stream else pending)
             assert Sender.CLIENT not in outcome.errors
 
+    def test_what_waits_lets_go_of_its_read(self, vector: Vector) -> None:
+        """A message that is remembered can keep its own octets and no neighbour's, and says the same as before."""
+        joined = vector.joined()
+        for one, other in zip(self.outcome(joined).events, self.outcome(joined).events, strict=True):
+            if not isinstance(one, Message) or not isinstance(other, Message):
+                continue
+            name = type(other).__name__
+            done = other.detach()
+            if one.kind is Kind.REQUEST or one.kind is Kind.HEARTBEAT:
+                assert done, f"{name}.detach is missing: a request that waits keeps the whole read that it lies in"
+            if not done:
+                continue
+            assert other.octets == one.raw, f"{name}.detach has to call keep_own"
+            assert describe(other) == describe(one), f"{name}.detach changes what the message says"
+            assert other.payload == one.payload, f"{name}.detach changes the payload"
+            short = other.shortened(16)
+            if short is not None:
+                said = [(each.kind, each.offset, each.operation, each.request_id) for each in (short, one)]
+                assert said[0] == said[1], f"{name}.shortened changes what the message says"
+                assert len(short.octets) <= 16, f"{name}.shortened keeps more than it is asked to"
+
     def test_large_messages_stream(self) -> None:
         limits = Limits(message=4096, head=1024)
         for vector in self.large(64 * 1024):
@@ -297,6 +319,73 @@ class ProtocolConformance:
             assert fed[sender][: len(raw)] == raw
             if sender not in outcome.errors:
                 assert raw == fed[sender]
+
+    def test_behind_a_gap_any_split(self, vector: Vector) -> None:
+        """How the octets behind a gap are cut changes nothing: not what is found there, nor an error."""
+        for sender in Sender:
+            size = len(vector.octets(sender))
+            for at in range(0, size, max(1, size // 10)):
+                for loss in (Loss(at, min(at + 1, size)), Loss(at, min(at + 7, size), False)):
+                    self._check_lossy(vector, {sender: [loss]}, [[1], [20]])
+
+    @given(st.data())
+    @_EXAMPLES
+    def test_behind_gaps_any_split(self, data: st.DataObject) -> None:
+        vector = data.draw(st.sampled_from(self.vectors))
+        if data.draw(st.booleans()):
+            vector = _mutated(vector, data)
+        losses = {sender: _losses(len(vector.octets(sender)), data) for sender in Sender}
+        self._check_lossy(vector, losses, [[1], data.draw(_READS)])
+
+    @given(st.data())
+    @_EXAMPLES
+    def test_behind_a_gap_what_is_no_message_in_any_split(self, data: st.DataObject) -> None:
+        """Pieces of conversations, which no longer fit together, with other octets between them: false starts."""
+        numbers = data.draw(st.randoms(use_true_random=False))
+        pieces: list[tuple[Sender, bytes]] = []
+        for sender in data.draw(st.sampled_from(((Sender.CLIENT,), (Sender.SERVER,), tuple(Sender)))) * 6:
+            octets = numbers.choice(self.vectors).octets(sender)
+            at = numbers.randrange(len(octets) + 1)
+            noise = bytes(numbers.randrange(numbers.choice((4, 256))) for _ in range(numbers.randrange(12)))
+            pieces.append((sender, octets[at : at + numbers.randrange(200)] + noise))
+        joined = Vector("pieces", tuple((sender, octets) for sender, octets in pieces if octets))
+        self._check_lossy(joined, {sender: [Loss(0, 1, False)] for sender in Sender}, [[1], data.draw(_READS)])
+
+    def _check_lossy(self, vector: Vector, losses: dict[Sender, list[Loss]], cuts: Sequence[Sequence[int]]) -> None:
+        whole = replay_lossy(self.open(), vector, losses, [1 << 30])
+        for reads in cuts:
+            cut = replay_lossy(self.open(), vector, losses, reads)
+            difference = difference_after_loss(cut, whole)
+            assert not difference, f"{losses}, in reads of {reads}: {difference}"
+
+    def test_a_gap_costs_linear_time(self) -> None:
+        """What is looked for behind a gap is found, or not, in a time that follows the octets: in one read and in many."""
+        for vector in self.vectors[:: max(1, len(self.vectors) // 6)]:
+            for sender in Sender:
+                again = vector.octets(sender)[len(vector.octets(sender)) // 2 :]
+                if not again:
+                    continue
+                small, big = (again * (size // len(again) + 1) for size in (1 << 16, 1 << 18))
+                for most in (1 << 30, 16):
+                    costs = [self._cost_after_gap(sender, octets, most) for octets in (small, big)]
+                    where = f"{vector.name}, {sender.value}, reads of {most}"
+                    assert costs[1] <= 8 * max(costs[0], 0.002), f"{where}: {costs}"
+
+    def _cost_after_gap(self, sender: Sender, octets: bytes, most: int) -> float:
+        best = 1e9
+        for _ in range(2):
+            session = self.open()
+            start = time.process_time()
+            try:
+                for _event in session.gap(sender, 1):
+                    pass
+                for at in range(0, len(octets), most):
+                    for _event in session.receive(sender, octets[at : at + most]):
+                        pass
+            except ProtocolError:
+                pass
+            best = min(best, time.process_time() - start)
+        return best
 
     # Metadata.
 
@@ -398,6 +487,15 @@ def _mutated(vector: Vector, data: st.DataObject) -> Vector:
             octets = octets[:end] + octets[at:end] + octets[end:]
         pieces[index] = (sender, octets)
     return Vector(f"{vector.name}, mutated", tuple(pieces))
+
+
+def _losses(size: int, data: st.DataObject) -> list[Loss]:
+    """Up to two stretches of `size` octets."""
+    places = sorted(data.draw(st.lists(st.integers(0, size), max_size=4, unique=True)))
+    return [Loss(start, stop, data.draw(st.booleans())) for start, stop in zip(places[::2], places[1::2], strict=False)]
+
+
+_READS = st.lists(st.sampled_from((1, 2, 3, 7, 20, 100, 400, 5000)), min_size=1, max_size=30)
 
 
 def _repeated(vector: Vector, size: int) -> Vector:

@@ -17,7 +17,7 @@ from l7codecs import Decoder, LimitExceeded, Limits, ProtocolError, Sender
 from l7codecs.message import Event, Flow, Gap, Opaque
 from l7codecs.pairing import PairingTable
 
-from .._frames.boundary import find_frame
+from .._frames.boundary import find_frame, find_preface
 from .._frames.frames import (
     CONTINUATION,
     DATA,
@@ -43,6 +43,9 @@ from .upgrade import begins_upgrade
 __all__ = ["FrameReader"]
 
 _UNSURE: Final[i64] = 8
+_UNSURE_SIZE: Final[i64] = 1 << 16
+"""Frames that have to make sense before a place that was found after lost octets is certain, and octets: those of a few frames of the usual
+size, since inside of one body there can be many frames of another connection."""
 _MAX_CONTINUATIONS: Final = 256
 """CONTINUATION frames of one block: 64 KiB of block in frames of 256 octets."""
 
@@ -76,8 +79,13 @@ class FrameReader(Decoder):
         self._first = True
         self._cut_block = False
         """Octets were lost, and what comes may be the rest of a header block whose beginning was among them."""
-        self._unsure: i64 = 0
-        """How many more events have to make sense before a place that was found after lost octets is certain."""
+        self._doubtful = False
+        """The place that was found after lost octets is not certain: where the octets stop making sense another is looked for."""
+        self._doubtful_before = False
+        """The same, before the latest gap."""
+        self._frames: i64 = 0
+        """Frames since that place."""
+        self._found_at: i64 = -1
         self._gap: Gap | None = None
         self._known: i64 = -1
         """Octets to come of the frame in which octets were lost; -1 where its end is not known."""
@@ -140,7 +148,13 @@ class FrameReader(Decoder):
         self.opening = False
         self._first = False
         self._cut_block = True
-        self._unsure = _UNSURE
+        self._doubt()
+
+    def _doubt(self) -> None:
+        self._doubtful = True
+        self.side.doubtful = True
+        self._frames = 0
+        self._found_at = -1
 
     def gap(self, size: int) -> None:
         if self.streaming and 0 < size <= self.left and self.buffer.unfinished == 0:
@@ -149,10 +163,11 @@ class FrameReader(Decoder):
             self.go_on_behind(size)
             return
         inside = self.left - self.buffer.available if self.left >= 0 else -1
+        self._doubtful_before = self._doubtful
         super().gap(size)
         self._known = inside - size if 0 < size <= inside else -1
         self._gap = self.lost
-        self.connection.lose(self.sender)
+        self.connection.lose(self.sender, False)
 
     def boundary(self, octets: bytes) -> int:
         if self._known >= 0:
@@ -162,14 +177,9 @@ class FrameReader(Decoder):
                 return int(-1 - have)
             at = self._known
             self._known = -1
-            self._unsure = 0
+            self._doubtful = self._doubtful_before
+            self.side.doubtful = self._doubtful
             return int(at)
-        if octets.startswith(PREFACE[: len(octets)]) and self.sender is Sender.CLIENT:
-            if len(octets) < len(PREFACE):
-                return -1
-            self.opening = True
-            self._unsure = 0
-            return 0
         client = self.sender is Sender.CLIENT
         if self.passed == 0 and not (client and self.connection.upgraded):
             begins = begins_upgrade(octets, client, min(self.limits.head, _UPGRADE_SIZE))
@@ -177,19 +187,36 @@ class FrameReader(Decoder):
                 return -1
             if begins:
                 self.opening = True
-                self._unsure = 0
                 return 0
-        return find_frame(octets, client)
+        if not client:
+            found, self.wanted = find_frame(octets, False)
+            return found
+        preface = find_preface(octets)
+        found, self.wanted = find_frame(octets, True, preface)
+        if found >= 0 or -1 - found < preface or preface == len(octets):
+            return found
+        if octets.startswith(PREFACE, preface):
+            self.wanted = 0
+            self.opening = True
+            return preface
+        self.wanted = len(PREFACE)
+        return -1 - preface
 
     def next_event(self) -> Event | None:
-        if self._unsure == 0:
+        if not self._doubtful:
             return self._next_event()
+        if self._found_at < 0:
+            self._found_at = self.buffer.offset
         try:
             event = self._next_event()
         except ProtocolError:
             return self._search_again()
-        if event is not None:
-            self._unsure -= 1
+        # Frames count, not events: how many events DATA is depends on the reads.
+        if event is not None and self.left < 0 and not self.opening:
+            self._frames += 1
+            if self._frames >= _UNSURE and self.buffer.offset - self._found_at >= _UNSURE_SIZE:
+                self._doubtful = False
+                self.side.doubtful = False
         return event
 
     def _search_again(self) -> Event:
@@ -198,9 +225,10 @@ class FrameReader(Decoder):
         offset = buffer.message_offset
         if buffer.message_size() == 0:
             buffer.pass_over(1)
+        self.passed += buffer.message_size()
         passed = Opaque(self.sender, offset, buffer.take())
         self.restart()
-        self.connection.lose(self.sender)
+        self.connection.lose(self.sender, True)
         gap = self._gap
         if gap is not None:
             gap.resumed_at = None
@@ -258,7 +286,8 @@ class FrameReader(Decoder):
             self.connection.widen(self.sender)
             if kind != SETTINGS and not self.connection.joined:
                 self.error_here(f"{self.name()} first", "SETTINGS", "RFC 9113 §3.4 PROTOCOL_ERROR")
-        if length > self.peer.frame_size and self.peer.heard and not self.connection.joined:
+        if length > self.peer.frame_size and self.connection.endpoint is not None and not self.connection.joined:
+            # An observer may not have seen yet what the peer allows.
             self.error_here(
                 f"a frame of {length} octets", f"at most {self.peer.frame_size}", "RFC 9113 §4.2 FRAME_SIZE_ERROR"
             )
@@ -303,6 +332,10 @@ class FrameReader(Decoder):
                 self.error_here(f"{self.name()} on stream 0", "a stream", "RFC 9113 §6 PROTOCOL_ERROR")
         elif kind == SETTINGS or kind == PING or kind == GOAWAY:
             self.error_here(f"{self.name()} on stream {self.stream}", "stream 0", "RFC 9113 §6 PROTOCOL_ERROR")
+        elif kind == PUSH_PROMISE and self.stream & 1 == 0:  # certain, also on a connection that was joined
+            self.error_here(
+                f"PUSH_PROMISE on stream {self.stream}", "one that the client opened", "RFC 9113 §6.6 PROTOCOL_ERROR"
+            )
         if kind != CONTINUATION:
             self._cut_block = False
         elif self.block_type < 0 and not self._cut_block:

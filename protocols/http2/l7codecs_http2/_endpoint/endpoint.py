@@ -12,7 +12,8 @@ from typing import Final, final
 from librt.strings import BytesWriter
 from mypy_extensions import i64
 
-from l7codecs import Limits, Message, ProtocolError, Sender, Status, Unsupported
+from l7codecs import LimitExceeded, Limits, Message, ProtocolError, Sender, Status, Unsupported
+from l7codecs.limits import REFUSED_AT
 from l7codecs.message import Data
 
 from .._connection.connection import Connection, EndpointHooks
@@ -35,7 +36,7 @@ from .._frames.settings import (
 from .._frames.windows import Inflow, Inflows
 from .._hpack.static_table import HeaderField
 from .._semantics.messages import INTERIM, PROMISE, REQUEST, TRAILERS, Http2Message
-from .changes import error_answer
+from .answers import error_answer
 from .noise import Noise
 from .requests import LAST_STREAM, Requests
 from .writer import Outflow, Writer
@@ -73,6 +74,7 @@ class Endpoint(EndpointHooks):
         self._head_limit: i64 = min(limits.head, MAX_WINDOW)
         # What the peer may send.
         self._granted: i64 = min(limits.message, MAX_WINDOW)
+        self._queue_limit: i64 = min(limits.queued, 2**58) * REFUSED_AT
         self._inflows = Inflows(max(DEFAULT_WINDOW, min(self._granted, MAX_WINDOW // _WINDOWS) * _WINDOWS))
         self._first_window: i64 = max(self._granted, DEFAULT_WINDOW)
         """A new stream's window: until our SETTINGS are acknowledged, the peer may go by the default."""
@@ -85,6 +87,8 @@ class Endpoint(EndpointHooks):
         self._paused = False
         self._open = self._me == CLIENT
         self._http1 = False
+        self.list_limit: i64 = -1
+        """Octets of a header list that the peer takes, as it has said; -1 while it has not."""
         self._gone = False
         self._ended = False
         self._abandoned: list[Message] = []
@@ -148,6 +152,9 @@ class Endpoint(EndpointHooks):
         size = settings.get(int(INITIAL_WINDOW_SIZE))
         if size is not None and not writer.set_stream_window(size):
             raise ProtocolError(offset, "a window of more than 2^31-1", "less", "RFC 9113 §6.9.2 FLOW_CONTROL_ERROR")
+        size = settings.get(int(MAX_HEADER_LIST_SIZE))
+        if size is not None:
+            self.list_limit = size
         if self._me == CLIENT:
             self._requests.told_settings(settings)
         if self._open:  # else they came in HTTP2-Settings, which 101 acknowledges
@@ -379,20 +386,26 @@ class Endpoint(EndpointHooks):
         return self._writer.output()
 
     def send_message(self, message: Http2Message, fields: list[HeaderField]) -> None:
-        """The frames of a header block with `fields`, and the end of the stream where the message has no body."""
+        """The frames of a header block with `fields`, and the end of the stream where the message has no body.
+
+        What it refuses, it refuses before anything changes.
+        """
         if message.sender is not self._sender:
             raise Unsupported(f"this session plays the {self._sender.value}, and sends what that side says")
         if message.role == PROMISE:
             raise Unsupported("a promised request is not sent on: push belongs to one connection")
-        self._begin()
         writer = self._writer
         role = message.role
         if message.malformed is not None:
+            self._begin()
             self._cut(message, message.malformed)
         elif role == REQUEST:
-            self._requests.ask(message, fields)
+            extended = self._requests.check(fields)
+            self._begin()
+            self._requests.ask(message, fields, extended)
         else:
             flow = self._flow(message)
+            self._begin()
             if flow is None or flow.done:
                 pass
             elif role == TRAILERS:
@@ -417,6 +430,12 @@ class Endpoint(EndpointHooks):
             if head.malformed is not None:
                 self._cut(head, head.malformed)
             else:
+                if self._writer.queued + data.payload_size > self._queue_limit:
+                    raise LimitExceeded(
+                        int(data.offset),
+                        f"{self._writer.queued + data.payload_size} octets of DATA that wait",
+                        f"at most {REFUSED_AT} times limits.queued",
+                    )
                 self._writer.put_data(flow, data.payload, head.inflow, not data.more)
 
     def send_frame(self, message: FrameMessage) -> None:
@@ -444,7 +463,7 @@ class Endpoint(EndpointHooks):
 
     def reply_error(self, request: Http2Message, status: Status, text: str) -> None:
         """A response made here, as the request's protocol has it. RST_STREAM where a response has begun."""
-        fields, body = error_answer(request, status, text)
+        fields, body = error_answer(request, status, text, self.list_limit)
         if request.method == "HEAD":
             body = b""
         self._begin()
@@ -480,7 +499,10 @@ class Endpoint(EndpointHooks):
             if flow is not None:
                 self._reset(flow, _CANCEL)
         elif isinstance(message.request, Http2Message):
-            self.reply_error(message.request, Status.INTERNAL, f"the server's answer is wrong: {why}")
+            try:
+                self.reply_error(message.request, Status.INTERNAL, f"the server's answer is wrong: {why}")
+            except ValueError:  # the client takes no such text
+                self.reply_error(message.request, Status.INTERNAL, "")
 
     def _reset(self, flow: Outflow, code: i64) -> None:
         """End a stream early."""
@@ -500,6 +522,7 @@ class Endpoint(EndpointHooks):
         stream = self._connection.streams.get(flow.number)
         if stream is not None and response is not None:
             stream.response = response
+            self._connection.keep(response)
         client = self._connection.client
         if client.resets > 0:
             client.resets -= 1

@@ -12,6 +12,7 @@ from typing import Final, final
 from mypy_extensions import i64
 
 from l7codecs import Limits, Message, Unsupported
+from l7codecs.retention import let_go
 
 from .._connection.connection import Connection
 from .._connection.streams import IDLE, Stream
@@ -60,24 +61,32 @@ class Requests:
             self.extended = True
         self._told = True
 
-    def ask(self, message: Http2Message, fields: list[HeaderField]) -> None:
-        """A request opens the next stream, when there is room for it. Raises `Unsupported` where it never can."""
+    def check(self, fields: list[HeaderField]) -> bool:
+        """Whether a request with `fields` has ``:protocol``. Raises `Unsupported` where it never can be sent."""
         if self.closing:
             raise Unsupported("this connection takes no more requests: send it on another")
-        flow = Outflow(0, 0)
+        extended = False
         for field in fields:
             if field.title is _PROTOCOL:
-                flow.extended = True
+                extended = True
                 if self._told and not self.extended:
                     raise Unsupported("the peer does not allow CONNECT with :protocol (RFC 8441)")
         if len(self._waiting) >= self._limit:
             self._waiting = deque([each for each in self._waiting if not each.dropped])
             if len(self._waiting) >= self._limit:
                 raise Unsupported(f"limits.pending = {self._limit} requests wait already for a stream")
+        return extended
+
+    def ask(self, message: Http2Message, fields: list[HeaderField], extended: bool) -> None:
+        """A request that was looked at with `check` opens the next stream, when there is room for it."""
+        flow = Outflow(0, 0)
+        flow.extended = extended
         self._writer.name(flow, message)
         self._writer.put_block(flow, fields, not message.more)
         self._waiting.append(flow)
         self.open()
+        if self._waiting:
+            let_go(message)  # it may wait for long
         self._writer.run()
 
     def open(self) -> None:
@@ -104,6 +113,7 @@ class Requests:
             stream = Stream(number, IDLE, False)
             if isinstance(head, Http2Message):
                 stream.request = head
+                connection.keep(head)
             connection.streams.add(stream)
             connection.client.last_stream = number
             flow.number = number

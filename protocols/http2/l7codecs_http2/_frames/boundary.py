@@ -1,18 +1,30 @@
-"""Finding a frame in the midst of a connection: nothing marks one, so two in a row have to make sense, as far as their octets are there."""
+"""Finding a frame in the midst of a connection: nothing marks one, so two in a row have to make sense, as far as their octets are there.
+
+What is found where follows from the octets alone, however many of them are at hand: a place that needs more of them is waited for.
+"""
 
 from __future__ import annotations
 
-from .frames import FIXED_SIZES, FLAG_MASKS, HEADER_SIZE, TYPE_NAMES
+import re
+from typing import Final
 
-__all__ = ["agree", "find_frame", "plausible_header"]
+from .frames import FIXED_SIZES, FLAG_MASKS, HEADER_SIZE, PREFACE, TYPE_NAMES
+
+__all__ = ["agree", "find_frame", "find_preface", "plausible_header"]
 
 _SIZE_LIMIT = 16384
 """Octets of a payload, unless a setting that was not seen allows more."""
 _FAR_STREAM = 1 << 24
-"""Streams from here on are those of long-lived connections only, so two frames have to agree on them."""
+"""Streams from here on are those of long-lived connections only, so frames have to agree on them."""
 _NEAR = 1 << 16
 """How far apart the numbers of streams may be that are open at the same time."""
 _LEAST_SIZES = {1: 1, 4: 0, 5: 5, 7: 8, 9: 1, 16: 4}
+_PREFACE_SIZE = 24
+_CANDIDATE: Final = re.compile(
+    rb"\x00[\x00-\x40][\x00-\xff](?:\x00[\x00\x01\x08\x09]|\x01[\x00-\x2d]|[\x02\x03\x07\x08\x10]\x00|[\x04\x06][\x00\x01]"
+    rb"|\x05[\x00\x04\x08\x0c]|\x09[\x00\x04])[\x00-\x7f]"
+)
+"""What the headers begin with that `plausible_header` may take for one: all the rest is passed at the speed of a search for octets."""
 
 
 def plausible_header(octets: bytes, at: int, client: bool) -> int:
@@ -39,18 +51,27 @@ def _plausible_sender(kind: int, stream: int, client: bool) -> bool:
     """Whether that side sends such a frame on such a stream."""
     if client:
         return kind != 5 and (stream & 1 == 1 or kind not in (0, 1, 9))
-    return kind != 16
+    return kind != 16 and (kind != 5 or stream & 1 == 1)
 
 
-def _plausible_payload(octets: bytes, at: int) -> bool:
-    """Whether what is there of the payload of fixed size of the frame at `at` makes sense; the frame's octets are all there."""
-    kind = octets[at + 3]
-    first = int.from_bytes(octets[at + 9 : at + 13], "big")
-    if kind == 8:
-        return 0 < first < 0x80000000
+def _plausible_payload(octets: bytes, at: int, size: int) -> bool:
+    """Whether what is there of the payload of the frame of `size` octets at `at` makes sense."""
+    end = min(len(octets), at + size)
+    kind, flags = octets[at + 3], octets[at + 4]
+    start = at + HEADER_SIZE
     if kind == 4:
-        return all(octets[each] == 0 for each in range(at + 9, at + 9 + octets[at + 2], 6))
-    return kind != 3 or first < 0x100
+        return all(octets[each] == 0 for each in range(start, min(end, start + 252), 6))
+    if kind == 8:
+        return end < start + 4 or 0 < int.from_bytes(octets[start : start + 4], "big") < 0x80000000
+    if kind == 3:
+        return end < start + 4 or int.from_bytes(octets[start : start + 4], "big") < 0x100
+    if flags & 0x08 and start < end and kind in (0, 1, 5):
+        return octets[start] < size - HEADER_SIZE
+    return True
+
+
+def _stream(octets: bytes, at: int) -> int:
+    return int.from_bytes(octets[at + 5 : at + 9], "big")
 
 
 def agree(octets: bytes, one: int, other: int) -> bool:
@@ -58,24 +79,71 @@ def agree(octets: bytes, one: int, other: int) -> bool:
 
     The other concerns the connection, or a stream near it.
     """
-    first = int.from_bytes(octets[one + 5 : one + 9], "big")
-    second = int.from_bytes(octets[other + 5 : other + 9], "big")
+    first, second = _stream(octets, one), _stream(octets, other)
     if first < _FAR_STREAM and second < _FAR_STREAM:
         return True
     return first == 0 or second == 0 or abs(first - second) < _NEAR
 
 
-def find_frame(octets: bytes, client: bool) -> int:
-    """The index of the first frame that another follows, as `Decoder.boundary` returns it."""
+def find_preface(octets: bytes) -> int:
+    """The index of the client's preface in `octets`, or of what may be its beginning at their end; their number where there is none."""
+    at = octets.find(PREFACE)
+    if at >= 0:
+        return at
     end = len(octets)
-    for at in range(end):
+    for at in range(max(end - _PREFACE_SIZE + 1, 0), end):
+        if octets[at] == 0x50 and PREFACE.startswith(octets[at:]):
+            return at
+    return end
+
+
+def find_frame(octets: bytes, client: bool, stop: int = 1 << 62) -> tuple[int, int]:
+    """The index of the first frame before `stop` that another follows, as `Decoder.boundary` returns it; and how many octets that needs.
+
+    Where one is of a high stream, a third has to agree with both: small numbers are frequent in other octets.
+    """
+    end = len(octets)
+    at = 0
+    while True:
+        found = _CANDIDATE.search(octets, at)
+        if found is None:
+            return -1 - min(max(at, end - HEADER_SIZE + 1, 0), stop), HEADER_SIZE
+        at = found.start()
+        if at >= stop:
+            return -1 - stop, 0
         if at + HEADER_SIZE > end:
-            return -1 - at
-        size = plausible_header(octets, at, client)
-        if size:
-            if at + size + HEADER_SIZE > end:
-                return -1 - at
-            following = plausible_header(octets, at + size, client) and agree(octets, at, at + size)
-            if following and _plausible_payload(octets, at):
-                return at
-    return -1 - end
+            return -1 - at, HEADER_SIZE
+        needed = _follow(octets, at, client)
+        if needed == 0:
+            return at, 0
+        if needed > 0:
+            return -1 - at, needed
+        at += 1
+
+
+def _follow(octets: bytes, at: int, client: bool) -> int:
+    """0 where a frame stands at `at` that others follow; -1 where none does; else how many octets from there on are needed to tell."""
+    end = len(octets)
+    size = plausible_header(octets, at, client)
+    if not size or _says_nothing(octets, at) or not _plausible_payload(octets, at, size):
+        return -1
+    second = at + size
+    if second + HEADER_SIZE > end:
+        return size + HEADER_SIZE
+    following = plausible_header(octets, second, client)
+    if not following or _says_nothing(octets, second) or not agree(octets, at, second):
+        return -1
+    if max(_stream(octets, at), _stream(octets, second)) < _FAR_STREAM:
+        return 0
+    if not _plausible_payload(octets, second, following):
+        return -1
+    third = second + following
+    if third + HEADER_SIZE > end:
+        return size + following + HEADER_SIZE
+    agreed = plausible_header(octets, third, client) and agree(octets, at, third) and agree(octets, second, third)
+    return 0 if agreed else -1
+
+
+def _says_nothing(octets: bytes, at: int) -> bool:
+    """Whether a frame is DATA without an octet and without END_STREAM: nobody sends it, and numbers that are mostly zeros look like it."""
+    return octets[at : at + 5] == bytes(5)

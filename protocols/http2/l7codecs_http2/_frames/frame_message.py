@@ -39,8 +39,9 @@ class FrameMessage(Message):
         self.octets = octets
         self.start = start
         self.stop = stop
-        self.request = request
+        self._request = None
         self._attributes = None
+        self._referred = False
         self.more = False
         self.stream = stream
         self.name = name
@@ -48,6 +49,12 @@ class FrameMessage(Message):
         """The name of the error code, of RST_STREAM and GOAWAY; of a frame that its stream does not allow, the code that it earns."""
         self.outcome: Status | None = None
         """Of RST_STREAM with NO_ERROR: what it means for the call; None where the answer was complete, or is not known."""
+        if request is not None:
+            self.request = request
+
+    def detach(self) -> bool:
+        self.keep_own()
+        return True
 
     @property
     def stream_id(self) -> int | None:

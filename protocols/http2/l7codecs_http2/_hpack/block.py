@@ -10,9 +10,20 @@ from typing import Final, final
 
 from mypy_extensions import i32, i64, mypyc_attr
 
-from .static_table import UNKNOWN_NAME, UNKNOWN_VALUE, HeaderField, HeaderName
+from .static_table import (
+    AGAIN,
+    FIRST_MARK,
+    LATE_PSEUDO,
+    PSEUDO,
+    REGULAR,
+    REPEATED,
+    UNKNOWN_NAME,
+    UNKNOWN_VALUE,
+    HeaderField,
+    HeaderName,
+)
 
-__all__ = ["FAR", "HeaderBlock"]
+__all__ = ["FAR", "HeaderBlock", "block_of"]
 
 PART_SIZE: Final[i64] = 6
 FAR: Final[i64] = 127
@@ -177,3 +188,30 @@ class HeaderBlock(Part):
     def pairs(self) -> list[tuple[str, bytes]]:
         """Name and value of every field; a name or value that is not known is empty."""
         return [(field.title.text, field.value) for field in self.fields]
+
+
+def block_of(fields: list[HeaderField]) -> HeaderBlock:
+    """The block that a decoder makes of `fields`. Its loop has the same in it."""
+    size: i64 = 0
+    seen: i64 = 0
+    places: i64 = 0
+    block = HeaderBlock()
+    for field in fields:
+        size += field.size
+        flags = field.flags
+        place = field.title.place
+        if place >= 0:
+            if (places >> place) & FAR == 0:
+                places |= min(i64(block.count) + 1, FAR) << place
+            elif flags & PSEUDO != 0:
+                seen |= REPEATED
+        if flags & PSEUDO != 0 and seen & REGULAR != 0:
+            seen |= LATE_PSEUDO
+        if seen & flags >= FIRST_MARK:
+            seen |= AGAIN
+        seen |= flags
+        block.append(field)
+    block.size = size
+    block.seen = seen
+    block.places = places
+    return block

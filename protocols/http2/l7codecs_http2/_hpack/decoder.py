@@ -54,6 +54,8 @@ DEFAULT_TABLE_SIZE: Final[i64] = 4096
 """SETTINGS_HEADER_TABLE_SIZE until a peer says otherwise (RFC 9113 §6.5.2), in octets."""
 _DEFAULT_LIST_LIMIT: Final[i64] = 65536
 _JOINED_TABLE_SIZE: Final[i64] = 65536
+_LARGEST_TABLE_SIZE: Final[i64] = 1 << 20
+"""Octets of a table that are remembered, whatever the peers have agreed on."""
 """What is remembered of a table whose size is not known, in octets."""
 _MAX_TABLE_SIZE: Final[i64] = 0xFFFFFFFF
 _MAX_CONTINUATION: Final[i64] = 28
@@ -108,9 +110,9 @@ class HpackDecoder:
         """The peer has acknowledged this SETTINGS_HEADER_TABLE_SIZE. If its table may be larger, it must say that it shrinks it."""
         self._limit = size
         if not self._bounded:
-            self._bounded = True
-            self._max = size
-            self._evict(size)
+            self._bounded = size <= _LARGEST_TABLE_SIZE
+            self._max = min(size, _LARGEST_TABLE_SIZE)
+            self._evict(self._max)
             self._open_eyes()
         elif self._max > size:
             self._max = size
@@ -373,9 +375,10 @@ class HpackDecoder:
             self._must_shrink = -1
             self._max = size
             self._bounded = True
-            if size > _JOINED_TABLE_SIZE and self._limit == _MAX_TABLE_SIZE:
-                # Nobody has agreed to remember that much.
-                self._max = _JOINED_TABLE_SIZE
+            largest = _JOINED_TABLE_SIZE if self._limit == _MAX_TABLE_SIZE else _LARGEST_TABLE_SIZE
+            if size > largest:
+                # Nobody has agreed to remember that much, or it is more than is remembered: what falls out is not known.
+                self._max = largest
                 self._bounded = False
                 self._blind = True
             self._evict(self._max)

@@ -191,20 +191,27 @@ class Http2Message(Message):
         self.octets = octets
         self.start = start
         self.stop = stop
-        self.request = request
+        self._request = None
         self._attributes = None
+        self._referred = False
         self.more = more
         self.role = role
         self.speaks = speaks
         self.stream: i32 = i32(stream)
         self.block = block
         self._findings: _Findings | None = None
+        if request is not None:
+            self.request = request
 
     @property
     def malformed(self) -> str | None:
         """Which rule of RFC 9113 §8 it breaks: an error of its stream only."""
         found = self._findings
         return None if found is None else found.malformed
+
+    def detach(self) -> bool:
+        self.keep_own()
+        return True
 
     @property
     def certain(self) -> bool:
@@ -379,22 +386,7 @@ class Http2Message(Message):
     def status(self) -> Status | None:
         if self.speaks != HTTP and self.speaks != TRIPLE_HTTP:
             found = self._findings
-            if found is not None and found.outcome is not None:
-                return found.outcome
-            if self.speaks < CONNECT_STREAM:
-                number = self.grpc_status
-                if number is not None:
-                    return _STATUSES[number] if number < len(_STATUSES) else Status.UNKNOWN
-            if self.role != RESPONSE:
-                return None
-            code = self.status_code
-            if self.speaks == CONNECT:
-                if code == 200:
-                    return Status.OK if self.type_is(b"application/") else Status.UNKNOWN  # a page is no answer
-                if self.more and self.type_is(b"application/json"):
-                    return None  # the body will tell
-                return grpc_status_of_http(code)
-            return None if self.more and (code is None or code == 200) else grpc_status_of_http(code)
+            return self._told() if found is None or found.outcome is None else found.outcome
         if self.role == RESPONSE:
             code = self.status_code
             if code is None:
@@ -405,6 +397,23 @@ class Http2Message(Message):
                 code, Status.OK if code < 400 else Status.INVALID_ARGUMENT if code < 500 else Status.INTERNAL
             )
         return None
+
+    def _told(self) -> Status | None:
+        """Of an RPC: what this header block says of the outcome; None where it does not."""
+        if self.speaks < CONNECT_STREAM:
+            number = self.grpc_status
+            if number is not None:
+                return _STATUSES[number] if number < len(_STATUSES) else Status.UNKNOWN
+        if self.role != RESPONSE:
+            return None
+        code = self.status_code
+        if self.speaks == CONNECT:
+            if code == 200:
+                return Status.OK if self.type_is(b"application/") else Status.UNKNOWN  # a page is no answer
+            if self.more and self.type_is(b"application/json"):
+                return None  # the body will tell
+            return grpc_status_of_http(code)
+        return None if self.more and (code is None or code == 200) else grpc_status_of_http(code)
 
     def _surely_http(self) -> bool:
         """Of a response some of whose fields are not known: whether its type, or its request's, tells that it is no call of gRPC."""
@@ -446,6 +455,14 @@ class Http2Message(Message):
             if code is not None and code >= 400:
                 return str(code)
         return None
+
+    @property
+    def body_status(self) -> Status | None:
+        """Of a call whose body told its outcome, or ended it where trailers had to tell it."""
+        found = self._findings
+        if found is None or self.role != RESPONSE or not self.more or self._told() is not None:
+            return None
+        return found.outcome
 
     @property
     def headers(self) -> Headers:
@@ -502,10 +519,14 @@ class Http2Message(Message):
                     if exception is not None:
                         attributes["dubbo.exception_code"] = exception
                 calls = self.calls
-                if calls is not None and calls.certain:
+                if calls is not None:
                     family = "connect" if self.speaks >= CONNECT_STREAM else "grpc"
-                    attributes[f"{family}.streaming"] = calls.streaming
+                    streaming = calls.streaming
+                    if streaming is not None:
+                        attributes[f"{family}.streaming"] = streaming
                     for side, body in (("request", calls.request), ("response", calls.response)):
+                        if body is None:
+                            continue
                         attributes[f"{family}.{side}.message_count"] = int(body.messages)
                         attributes[f"{family}.{side}.message_size"] = int(body.message_octets)
                         attributes[f"{family}.{side}.compressed_count"] = int(body.compressed)
