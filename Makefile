@@ -51,7 +51,8 @@ bench: $(VENV)/bench ## measure beside the peers, and print the ratios
 	[ ! -s .benchmarks/report.json ] || $(PY) benchmarks/report.py .benchmarks/report.json docs/reference/performance.md; exit $$status
 
 fuzz: $(VENV)/test ## feed every protocol with mutated octets, for longer than the suite does
-	FUZZ_SECONDS=$${FUZZ_SECONDS:-60} $(PYTEST) fuzz protocols/http2/tests/test_interleaving.py $(ARGS)
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-60} L7CODECS_ORACLE=1 $(PYTEST) fuzz protocols/http2/tests/test_interleaving.py \
+		protocols/redis/tests/test_certainty.py $(ARGS)
 
 lint: $(VENV)/lint ## ruff and mypy --strict
 	$(PY) -m ruff check

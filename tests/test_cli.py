@@ -270,6 +270,7 @@ def test_a_port_breaks_the_tie(tmp_path: Path) -> None:
 
 ITEMS = b"*2\r\n$1\r\na\r\n$1\r\nb\r\n"
 """An answer that looks like a command."""
+PUSH = b"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n"
 
 
 @pytest.mark.parametrize(
@@ -281,9 +282,9 @@ def test_an_answer_alone_is_no_evidence_against_a_known_port(
     tmp_path: Path, ports: tuple[int, int], option: tuple[str, ...]
 ) -> None:
     server = int(ports[1] == 6379)
-    path = midway(tmp_path / "a.pcap", (server, ITEMS), (server, b":3\r\n"), ports=ports)
+    path = midway(tmp_path / "a.pcap", (server, ITEMS), (server, b":3\r\n"), *[(server, PUSH)] * 4, ports=ports)
     found = records(run("decode", "--format", "jsonl", *option, path).stdout)
-    assert [record["sender"] for record in found] == ["server", "server"]
+    assert [(record["sender"], record["kind"]) for record in found] == [("server", "push")] * 2, "the third proves it"
     assert all(str(record["flow"]).endswith(f":{ports[server]}") for record in found)
 
 
@@ -294,7 +295,11 @@ def test_both_sides_look_like_clients_and_the_port_decides(tmp_path: Path, ports
     pieces = [(1, ITEMS), *asked] if first == "answer" else [(0, PING), (1, ITEMS), *asked]
     found = records(run("decode", "--format", "jsonl", midway(tmp_path / "a.pcap", *pieces, ports=ports)).stdout)
     assert all(str(record["flow"]).startswith("10.0.0.1:") for record in found)
-    assert [record["operation"] for record in found[-2:]] == ["LLEN", "LLEN"]
+    assert [(record["sender"], record["kind"]) for record in found[-2:]] == [
+        ("client", "request"),
+        ("server", "response"),
+    ]
+    assert found[-2]["operation"] == "LLEN"
 
 
 @pytest.mark.parametrize("port", [6379, 6380, 443])

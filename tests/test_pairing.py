@@ -93,3 +93,51 @@ def test_nothing_is_paired_where_nothing_is_declared() -> None:
     table.asked(ask(1))
     assert table.answered(answer(1)) is None
     assert table.pending == 0
+
+
+@given(st.lists(st.booleans(), max_size=400))
+def test_fifo_with_answers_that_come_early(asks: list[bool]) -> None:
+    """The n-th answer answers the n-th request, whichever is seen first; in time, only the order of each side counts."""
+    table = FifoPairing(1000)
+    requests: list[Message] = []
+    answers = 0
+    for asking in asks:
+        if asking:
+            requests.append(ask(len(requests)))
+            table.asked(requests[-1])
+        elif table.pending == 0:
+            table.came_early()
+            answers += 1
+        else:
+            assert table.answered(answer(0)) is requests[answers]
+            answers += 1
+        assert table.pending == max(0, len(requests) - answers)
+        assert table.ahead == max(0, answers - len(requests))
+
+
+def test_fifo_counts_turns() -> None:
+    table = FifoPairing(10)
+    for number in range(5):
+        assert table.turns == number
+        table.asked(ask(number))
+        table.answered(answer(0))
+    table.asked(ask(6))
+    table.asked(ask(7))
+    assert table.turns < 0
+    table.answered(answer(0))
+    table.answered(answer(0))
+    assert table.turns < 0, "not at once"
+
+
+def test_fifo_forgets_early_answers_past_the_limit_and_when_told() -> None:
+    table = FifoPairing(3)
+    for _ in range(5):
+        table.came_early()
+    assert table.ahead == 3
+    table.forget_early()
+    table.asked(ask(1))
+    assert table.pending == 1
+    table.clear()
+    table.came_early()
+    table.lose()
+    assert table.ahead == 0

@@ -13,10 +13,9 @@ Function = tuple[str, str]
 
 KNOWN = {
     "Http2Decoder.start FrameReader._next_event FrameReader.next_event": "once: then the direction is no longer opening",
-    "ReplyDecoder._next_wary ReplyDecoder.next_event": (
+    "ReplyDecoder.next_event RequestDecoder.next_event ResumingDecoder.next_wary": (
         "once each: what is wary is not while it asks, and what follows a hand-over is read by another decoder"
     ),
-    "RequestDecoder._next_wary RequestDecoder.next_event": "once: what is wary is not while it asks",
     "StreamTable._rehouse StreamTable.add": "once: the new table has room",
     "GrpcTypes._seal": "`_ANY_DEPTH`, which it counts",
     "Http2Session.put Http2Session.send_message Http2Session.send_rest Session._octets Session.put": (

@@ -18,6 +18,7 @@ if _sys.argv[:1] == ["-m"] and ("-m", "l7codecs") in zip(_sys.orig_argv, _sys.or
     l7codecs_command.begin()
 
 from l7codecs import buffer as _buffer
+from l7codecs.alignment import Alignment
 from l7codecs.buffer import Buffer
 from l7codecs.decoder import Decoder, FramedDecoder
 from l7codecs.detect import AutoSession, Candidate, detect
@@ -41,6 +42,7 @@ from l7codecs.session import Changes, Session
 
 __all__ = [
     "Address",
+    "Alignment",
     "AnswerOrder",
     "AttrValue",
     "Attribute",

@@ -150,4 +150,4 @@ class Alignment:
     def latest(self, count: i64) -> list[Message]:
         """The latest `count` requests."""
         requests = self._requests
-        return requests[len(requests) - count :]
+        return requests[max(len(requests) - count, 0) :]

@@ -27,7 +27,8 @@ class Limits:
         raises at 8 times as many. As much again may be kept by the reads that they lie in.
     queued: octets of answers and pushes that wait for their turn in an endpoint, or while it is paused. From there on it is
         ``full``, and raises at 8 times as many.
-    streams: concurrent streams of a multiplexed connection.
+    streams: concurrent streams of a multiplexed connection. Past it an observer, which may not have seen how they ended, forgets requests,
+        whose answers come with ``request=None``.
     detection: octets of one direction that detection may wait for; past it the best candidate is taken.
     """
 

@@ -38,7 +38,7 @@ class Http2Session(Session):
     @property
     def pending(self) -> int:
         """Streams whose request has been seen and not answered to its end."""
-        return self._connection.streams.count
+        return self._connection.waiting
 
     @property
     def queued(self) -> int:

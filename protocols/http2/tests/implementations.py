@@ -248,6 +248,35 @@ class Nghttp2:
         assert found == promised
 
 
+class Ours:
+    """A session that plays a side. It never pushes."""
+
+    def __init__(self, side: Sender) -> None:
+        self.side = side
+        self.session: Session = open_session("http2", endpoint=side)
+
+    def hear(self, octets: bytes) -> None:
+        try:
+            for _ in self.session.receive(self.side.other, octets):
+                pass
+        except ProtocolError:
+            pass  # GOAWAY tells
+
+    def out(self) -> bytes:
+        return self.session.pending_output()
+
+    def send_headers(self, stream: int, fields: list[Field], end: bool) -> None:
+        begin = (PREFACE if self.side is CLIENT else b"") + frame(SETTINGS, 0, 0)
+        said = list(open_session("http2").receive(self.side, begin + headers(stream, fields, end)))
+        self.session.put(said[-1])
+
+    def reset(self, stream: int) -> None:
+        raise NotImplementedError
+
+    def push(self, stream: int, promised: int, fields: list[Field]) -> None:
+        raise NotImplementedError
+
+
 Action = Callable[[Endpoint], None]
 Step = tuple[Sender, "bytes | Action"]
 """Who acts: the one under test does an action, its peer sends octets."""

@@ -44,7 +44,6 @@ from ._state import (
 )
 
 __all__ = [
-    "UNSURE",
     "answered_unsure",
     "client_spoke",
     "confirmed_early",
@@ -58,8 +57,6 @@ __all__ = [
     "unsettle",
 ]
 
-UNSURE: Final[i64] = 8
-"""Messages that have to be right until what was found after lost octets is certain to be messages: before that, an error is none."""
 _SMALLEST: Final[i64] = 14
 """Octets of the smallest command that anybody sends: ``*1 CR LF $4 CR LF PING CR LF``."""
 _PROBATION: Final[i64] = 16

@@ -21,17 +21,18 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from l7codecs import Decoder, Kind, LimitExceeded, Limits, ProtocolError, Sender
-from l7codecs.message import Event, Flow, Gap, Opaque
+from l7codecs import Kind, LimitExceeded, Limits, ProtocolError, Sender
+from l7codecs.message import Event, Flow, Opaque
 from l7codecs.pairing import PairingTable
 
 from ._boundary import find_command_boundary, find_reply_boundary
-from ._certainty import UNSURE, lose_server, proven, searched, server_spoke
-from ._pairing import answer, is_pushed
+from ._certainty import lose_server, proven, server_spoke
+from ._pairing import answer, ask, is_pushed
 from ._replication import ReplicationDecoder
 from ._reply import ERROR, PUSH_TYPE, RedisReply
-from ._request import RedisRequest
+from ._request import UNSEEN, RedisRequest
 from ._resp import CR, DOLLAR, LF, NEED_MORE, SPEC, STAR, STREAMED, bad_octet, check_line_end, read_length
+from ._resuming import ResumingDecoder
 from ._scalars import check_scalar, is_scalar
 from ._state import NO_EFFECT, SERVER, SYNC, ConnectionState
 
@@ -68,12 +69,11 @@ _SCAN: Final[i64] = 64
 
 
 @final
-class ReplyDecoder(Decoder):
+class ReplyDecoder(ResumingDecoder):
     """Replies and pushes of one direction."""
 
     def __init__(self, flow: Flow, sender: Sender, limits: Limits, state: ConnectionState) -> None:
-        super().__init__(flow, sender, limits, PairingTable(), state.pairing)
-        self.state = state
+        super().__init__(flow, sender, limits, PairingTable(), state.pairing, state, state.server)
         self._message_limit: i64 = limits.message
         self._head_limit: i64 = limits.head
         self._payload_limit: i64 = limits.payload
@@ -91,14 +91,9 @@ class ReplyDecoder(Decoder):
         self._type: i64 = 0
         self._item: i64 = 0
         self._replication: ReplicationDecoder | None = None
-        self._wary = False
-        """Whether what is found may be none, after lost octets."""
-        self._unsure: i64 = 0
-        """How many replies still have to be right until it is certain."""
-        self._gap: Gap | None = None
-        self._after_lf = False
-        """Whether a LF was the last octet that was passed over."""
         self._pushes: i64 = 0
+        self._latest: RedisReply | None = None
+        """The reply before which commands that were held are told."""
 
     def unfinished(self) -> bool:
         if self._replication is not None:
@@ -124,29 +119,32 @@ class ReplyDecoder(Decoder):
     def boundary(self, octets: bytes) -> int:
         if self._replication is not None:
             return find_command_boundary(octets, self.passed == 0)
-        fresh = self.state.server.fresh
-        first = 1 if octets.startswith(b"\n") else 0
-        if fresh and octets[first : first + 1] in _TYPES:
-            at = first  # what comes next begins a reply, whatever that is
-        else:
-            at = find_reply_boundary(octets, fresh or self.passed == 0 or self._after_lf)
-        searched(self.state, self.state.server, octets, at)
-        if octets and at != -1:
-            self._after_lf = False
-        return at
+        return super().boundary(octets)
+
+    def find(self, octets: bytes, fresh: bool, at: int) -> int:
+        if self.standing.fresh:
+            first = at + 1 if octets[at : at + 1] == b"\n" else at
+            if octets[first : first + 1] in _TYPES:
+                return first  # what comes next begins a reply, whatever that is
+        return find_reply_boundary(octets, fresh, at)
+
+    def lose_again(self) -> None:
+        lose_server(self.state, 0, 1, self.head is not None)
 
     def gap(self, size: int) -> None:
         buffer = self.buffer
         doubted = self.state.server.doubted
         if self._type == 0 or doubted or not 0 < size <= self._payload - buffer.available:
+            if size > 0:
+                server_spoke(self.state)
+                if not self.state.client.doubted:
+                    self._tell_held()
             lose_server(self.state, size, buffer.unfinished, self.head is not None)
             super().gap(size)
-            self._gap = self.lost
-            if self._replication is None and self.state.observer:
-                self._wary = True
-                self._unsure = UNSURE
+            if self._replication is None:
+                self.resume()
             else:
-                self.state.server.doubted = False
+                self.standing.doubted = False
             return
         # Inside a string whose end is known: the reply goes on behind the gap.
         self._payload = buffer.pass_over(self._payload) - size
@@ -156,55 +154,10 @@ class ReplyDecoder(Decoder):
             self.set_aside(passed)
         self.go_on_behind(size)
 
-    def _next_wary(self) -> Event | None:
-        """As `next_event`, where what is found may be none: then it is passed over."""
-        buffer = self.buffer
-        state = self.state
-        self._wary = False
-        try:
-            event = self.next_event()
-        except ProtocolError as error:
-            event = self._search_again(error.offset)
-        else:
-            if isinstance(event, RedisReply):
-                self._unsure -= 1
-        self._wary = self._replication is None and (self._unsure > 0 or state.server.doubted)
-        if self.lost is None:
-            state.server.quiet = not self._inside and buffer.unfinished == 0
-        return event
-
-    def _search_again(self, wrong: i64) -> Event:
-        """What was taken for a reply is none, which shows at offset `wrong`: pass it over up to there, and look for another one."""
-        buffer = self.buffer
-        state = self.state
-        if not state.server.doubted:
-            lose_server(state, 0, 1, self.head is not None)
-        offset = buffer.message_offset
-        # Where it shows does not depend on the cuts; how far parsing had come may.
-        buffer.pass_over(max(max(wrong, offset + 1) - buffer.offset, 0))
-        passed = buffer.take()
-        self.restart()
-        self._unsure = UNSURE
-        self._after_lf = passed.endswith(b"\n")
-        # In the window first, so that each octet is looked at once, however many of them begin what is none.
-        window = buffer.data
-        at = find_reply_boundary(window, self._after_lf, buffer.pos)
-        if at >= 0:
-            buffer.pass_over(at - buffer.pos)
-            return Opaque(self.sender, offset, passed + buffer.take())
-        gap = self._gap
-        if gap is not None:
-            gap.resumed_at = None
-        self.lost = gap
-        self.passed += len(passed)
-        self.special = True
-        state.server.quiet = False
-        return Opaque(self.sender, offset, passed)
-
     def next_event(self) -> Event | None:
         buffer = self.buffer
-        if self._wary:
-            return self._next_wary()
+        if self.wary:
+            return self.next_wary()
         if not self._inside:
             if self._replication is not None:
                 return self._replication.next_event()
@@ -374,6 +327,8 @@ class ReplyDecoder(Decoder):
         return False
 
     def _hand_over(self, rdb: bool) -> None:
+        self.unsure = 0
+        self.standing.doubted = False
         self._replication = ReplicationDecoder(self.flow, self.sender, self.limits, self.state, self.buffer, rdb)
 
     def _odd_string(self, octet: i64, size: i64) -> i64:
@@ -494,7 +449,9 @@ class ReplyDecoder(Decoder):
     def _in_exec(self) -> bool:
         """Whether the reply in progress may be the array that answers EXEC."""
         head = self.state.pairing.head()
-        return self._depth == 1 and (head is None or (isinstance(head, RedisRequest) and head.spec.name == "EXEC"))
+        if self._depth != 1:
+            return False
+        return not isinstance(head, RedisRequest) or head.spec is UNSEEN or head.spec.name == "EXEC"
 
     def _open_nested(self, count: i64) -> i64:
         """A push inside EXEC's answer, whose items follow: it is one of its items only where it confirms a queued (UN)SUBSCRIBE.
@@ -579,11 +536,13 @@ class ReplyDecoder(Decoder):
         """The head of a reply that is too large to buffer."""
         if self._type == 0 or self.state.server.doubted:
             self._too_large("attributes or a doubted reply", f"limits.message = {self._message_limit} octets")
-        message = self._message()
-        if isinstance(message, RedisReply):
+        event = self._message()
+        message = event if isinstance(event, RedisReply) else self._latest
+        if message is not None:
             message.more = True
             self.head = message
-        return message
+        self._latest = None
+        return event
 
     def _message(self) -> Event:
         buffer = self.buffer
@@ -610,10 +569,28 @@ class ReplyDecoder(Decoder):
                 return message
         if state.client.doubted or state.server.doubted:
             server_spoke(state)
-            if state.server.doubted and not self._proven(message):
-                if state.alone:
-                    state.said = SERVER
-                return Opaque(self.sender, message.offset, message.raw)
+            if state.client.held and not state.client.doubted:
+                self._tell_held()
+                self._latest = message
+                self.set_aside(self._judged(message))
+                assert self.backlog is not None
+                return self.backlog.popleft()
+        return self._judged(message)
+
+    def _tell_held(self) -> None:
+        """What the client has said is certain by now: it comes first."""
+        for held in self.state.client.take_held():
+            if isinstance(held, RedisRequest):
+                ask(self.state, held, True)
+                self.set_aside(held)
+
+    def _judged(self, message: RedisReply) -> Event:
+        """`message` with what it answers; as it is where it is doubted."""
+        state = self.state
+        if state.server.doubted and not self._proven(message):
+            if state.alone:
+                state.said = SERVER
+            return Opaque(self.sender, message.offset, message.raw)
         request = answer(state, message, True)
         if request is not None and request.spec.effect == SYNC and self._type == _PLUS:
             text = message.payload

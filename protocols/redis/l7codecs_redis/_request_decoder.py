@@ -19,18 +19,19 @@ from typing import Final, final
 from librt.strings import read_i16_le, read_i64_le
 from mypy_extensions import i64, mypyc_attr
 
-from l7codecs import Decoder, Kind, LimitExceeded, Limits, ProtocolError, Sender
-from l7codecs.message import Event, Flow, Gap, Opaque
+from l7codecs import Kind, LimitExceeded, Limits, ProtocolError, Sender
+from l7codecs.message import Event, Flow, Opaque
 from l7codecs.pairing import PairingTable
 
 from ._boundary import find_command_boundary
-from ._certainty import UNSURE, client_spoke, lose_client, proven, searched
+from ._certainty import client_spoke, lose_client, proven
 from ._commands import CommandSpec, find_command, unknown_command
 from ._inline import split_arguments
 from ._pairing import ask
 from ._request import NO_COMMAND, UNSEEN, RedisRequest
 from ._resp import CR, DOLLAR, LF, NEED_MORE, SPEC, STAR, STREAMED, bad_octet, check_line_end, read_length
-from ._state import NO_EFFECT, SELECT, ConnectionState
+from ._resuming import ResumingDecoder
+from ._state import NO_EFFECT, SELECT, ConnectionState, Standing
 
 __all__ = ["RequestDecoder"]
 
@@ -83,7 +84,7 @@ def _command_at(data: bytes, at: i64, size: i64) -> CommandSpec:
 
 
 @final
-class RequestDecoder(Decoder):
+class RequestDecoder(ResumingDecoder):
     """Commands of one direction.
 
     With ``stream`` it is the command stream from a primary to its replica: every command is a push, and none is answered.
@@ -92,8 +93,8 @@ class RequestDecoder(Decoder):
     def __init__(
         self, flow: Flow, sender: Sender, limits: Limits, state: ConnectionState, stream: bool = False
     ) -> None:
-        super().__init__(flow, sender, limits, state.pairing, PairingTable())
-        self.state = state
+        standing = Standing() if stream else state.client
+        super().__init__(flow, sender, limits, state.pairing, PairingTable(), state, standing)
         self._stream = stream
         self._message_limit: i64 = limits.message
         self._payload_limit: i64 = limits.payload
@@ -106,13 +107,6 @@ class RequestDecoder(Decoder):
         self._spec = UNSEEN
         self._key_at: i64 = 0
         self._key_size: i64 = -1
-        self._wary = False
-        """Whether what is found may be none, after lost octets."""
-        self._unsure: i64 = 0
-        """How many commands still have to be right until it is certain."""
-        self._gap: Gap | None = None
-        self._after_lf = False
-        """Whether a LF was the last octet that was passed over."""
 
     def unfinished(self) -> bool:
         return self._left >= 0 or self.buffer.unfinished > 0
@@ -126,23 +120,22 @@ class RequestDecoder(Decoder):
         self._payload = -1
         self.head = None
 
-    def boundary(self, octets: bytes) -> int:
-        at = find_command_boundary(octets, self.passed == 0 or self._after_lf or self.state.client.fresh)
-        searched(self.state, self.state.client, octets, at)
-        if octets and at != -1:
-            self._after_lf = False
-        return at
+    def find(self, octets: bytes, fresh: bool, at: int) -> int:
+        return find_command_boundary(octets, fresh, at)
+
+    def lose_again(self) -> None:
+        lose_client(self.state, 0, 1, self.buffer.offset)
 
     def gap(self, size: int) -> None:
         buffer = self.buffer
         doubted = self.state.client.doubted
         if self._left <= 0 or self._index == 0 or doubted or not 0 < size <= self._payload - buffer.available:
+            if self.standing.held:
+                self.set_aside(self.passed_over())
             begun: i64 = buffer.unfinished
             super().gap(size)
             lose_client(self.state, size, begun, buffer.offset)
-            self._gap = self.lost
-            self._wary = self.state.observer
-            self._unsure = UNSURE
+            self.resume()
             return
         # Inside an argument whose end is known: the command goes on behind the gap.
         self._payload = buffer.pass_over(self._payload) - size
@@ -153,54 +146,10 @@ class RequestDecoder(Decoder):
             self.set_aside(passed)
         self.go_on_behind(size)
 
-    def _next_wary(self) -> Event | None:
-        """As `next_event`, where what is found may be none: then it is passed over."""
-        state = self.state
-        self._wary = False
-        try:
-            event = self.next_event()
-        except ProtocolError as error:
-            event = self._search_again(error.offset)
-        else:
-            if isinstance(event, RedisRequest):
-                self._unsure -= 1
-        self._wary = self._unsure > 0 or state.client.doubted
-        if self.lost is None:
-            state.client.quiet = not self.unfinished()
-        return event
-
-    def _search_again(self, wrong: i64) -> Event:
-        """What was taken for a command is none, which shows at offset `wrong`: pass it over up to there, and look for another one."""
-        buffer = self.buffer
-        state = self.state
-        if not state.client.doubted:
-            lose_client(state, 0, 1, buffer.offset)
-        offset = buffer.message_offset
-        # Where it shows does not depend on the cuts; how far parsing had come may.
-        buffer.pass_over(max(max(wrong, offset + 1) - buffer.offset, 0))
-        passed = buffer.take()
-        self.restart()
-        self._unsure = UNSURE
-        self._after_lf = passed.endswith(b"\n")
-        # In the window first, so that each octet is looked at once, however many of them begin what is none.
-        window = buffer.data
-        at = find_command_boundary(window, self._after_lf, buffer.pos)
-        if at >= 0:
-            buffer.pass_over(at - buffer.pos)
-            return Opaque(self.sender, offset, passed + buffer.take())
-        gap = self._gap
-        if gap is not None:
-            gap.resumed_at = None
-        self.lost = gap
-        self.passed += len(passed)
-        self.special = True
-        state.client.quiet = False
-        return Opaque(self.sender, offset, passed)
-
     def next_event(self) -> Event | None:
         buffer = self.buffer
-        if self._wary:
-            return self._next_wary()
+        if self.wary:
+            return self.next_wary()
         if self._left < 0:
             whole = self._whole()
             if whole is not None:
@@ -215,7 +164,7 @@ class RequestDecoder(Decoder):
                     return None
                 if count == STREAMED:
                     raise ProtocolError(buffer.message_offset + 1, "b'?'", "a number of arguments", SPEC)
-                if self._unsure > 0:
+                if self.unsure > 0 or self.standing.doubted:
                     raise ProtocolError(buffer.message_offset, "no arguments", "evidence that a command begins", SPEC)
                 self._key_size = -1
                 return self._message(NO_COMMAND)
@@ -414,13 +363,21 @@ class RequestDecoder(Decoder):
             if state.client.doubted or state.server.doubted:
                 client_spoke(state)
                 if state.client.doubted and not proven(state.client):
-                    return Opaque(self.sender, message.offset, message.raw)
+                    state.client.held.append(message)
+                    self.holds = True
+                    return message
+                for held in state.client.take_held():
+                    self.set_aside(Opaque(self.sender, held.offset, held.raw))
+                if self.backlog is not None:
+                    ask(state, message, True)
+                    self.set_aside(message)
+                    return self.backlog.popleft()
             ask(state, message, True)
         return message
 
     def _announce(self) -> Event:
         """The head of a command that is too large to buffer: up to and including the length of the argument that is too much."""
-        if self.state.client.doubted:
+        if self.standing.doubted:
             raise LimitExceeded(self.buffer.offset, "a large command that is doubted", "limits.message", SPEC)
         left = self._left
         message = self._message(self._spec)
@@ -432,7 +389,7 @@ class RequestDecoder(Decoder):
 
     def _inline(self) -> Event | None:
         buffer = self.buffer
-        if self._unsure > 0:
+        if self.unsure > 0 or self.standing.doubted:
             bad_octet(buffer, buffer.pos, "'*': a line is no evidence that it begins a command")
         self.state.inline = True
         size = buffer.line(self._head_limit)

@@ -23,7 +23,7 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from l7codecs import FifoPairing, Limits
+from l7codecs import FifoPairing, Limits, Message
 from l7codecs.alignment import Alignment
 
 from ._commands import CommandSpec, find_command
@@ -107,6 +107,7 @@ class Standing:
 
     ``doubted``: what looks like a message may be part of one. ``quiet``: nothing of a message has begun, as far as can be seen.
     ``fresh``: what comes next begins a message. ``count``: what looked like messages, since the other side spoke.
+    ``held``: those that are told if the other side speaks before they turn out to be none; only the client's are held.
     """
 
     def __init__(self) -> None:
@@ -114,6 +115,14 @@ class Standing:
         self.quiet = False
         self.fresh = False
         self.count: i64 = 0
+        self.held: list[Message] = []
+
+    def take_held(self) -> list[Message]:
+        """The messages that were held, which are then not held any more."""
+        held = self.held
+        if held:
+            self.held = []
+        return held
 
 
 @final

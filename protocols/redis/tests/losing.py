@@ -220,10 +220,12 @@ def watch(
     shift = dict(start)
     broken: set[Sender] = set()
 
-    def take(sender: Sender, events: Iterator[object]) -> None:
+    def take(of: Sender, events: Iterator[object]) -> None:
+        sender = of
         try:
             for event in events:
                 if isinstance(event, Message):
+                    sender = event.sender  # commands that were held come with the server's octets
                     at = event.offset + shift[sender]
                     size = event.size
                     request = event.request
@@ -241,7 +243,7 @@ def watch(
                 elif not isinstance(event, Gap):
                     seen.events.append((sender, event.offset, len(event.raw)))  # type: ignore[attr-defined]
         except ProtocolError as error:
-            broken.add(sender)
+            broken.add(of)
             seen.errors += 1
             seen.first = seen.first or repr(error)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from l7codecs import Kind, Sender, Session, Status, open_session
+from l7codecs import Kind, Limits, Sender, Session, Status, get_protocol, open_session
 from l7codecs.message import Message, Opaque
 
 C, S = Sender.CLIENT, Sender.SERVER
@@ -103,3 +103,11 @@ def test_commands_follow_at_once_behind_rdbchannelsync() -> None:
         (Kind.PUSH, "PING", None),
         (Kind.PUSH, "SET", None),
     ]
+
+
+def test_pushes_inside_the_answer_to_a_command_whose_name_is_not_seen() -> None:
+    """A limit of a head smaller than the name: it may have been EXEC."""
+    heard = get_protocol("redis").open(limits=Limits(head=9, message=1))
+    list(heard.receive(C, b"*1\r\n$4\r\nEXEC\r\n"))
+    octets = b"*2\r\n>2\r\n+a\r\n+x\r\n:1\r\n_\r\n"
+    assert b"".join(event.raw for event in heard.receive(S, octets)) == octets

@@ -20,7 +20,7 @@ from .._semantics.calls import end_body, follow
 from .._semantics.messages import GRPC_WEB, HTTP, METHOD, REQUEST, RESPONSE, Http2Message
 from .connection import Connection
 from .control_reader import ControlReader
-from .streams import CLIENT, FRAME, IDLE, LAST, OPEN, RESERVED, SERVER, Stream
+from .streams import CLIENT, CLIENT_DONE, FRAME, IDLE, LAST, OPEN, RESERVED, SERVER, Stream
 
 __all__ = ["BodyReader"]
 
@@ -147,7 +147,7 @@ class BodyReader(ControlReader):
     def _open_stream(self) -> Stream | None:
         """The stream of DATA; None where it allows none."""
         connection = self.connection
-        stream = connection.streams.get(self.stream)
+        stream = self.known(self.stream)
         if stream is None:
             stream = connection.cut_stream(self.stream, self.peer)
         if stream is None:
@@ -156,7 +156,9 @@ class BodyReader(ControlReader):
                 raise ProtocolError(
                     offset, f"DATA on idle stream {self.stream}", "HEADERS first", "RFC 9113 §5.1 PROTOCOL_ERROR"
                 )
-            if not connection.joined and (self.peer.heard or self.who == CLIENT):
+            if not connection.joined and (
+                connection.endpoint is not None or self.who == CLIENT or self.stream & 1 == 0
+            ):
                 return None
             return self.new_stream(self.stream, offset)
         return stream
@@ -255,18 +257,13 @@ class BodyReader(ControlReader):
         """A stream that is not known: new, closed already (None), or from before this connection was seen."""
         connection = self.connection
         opener = connection.opener(number)
-        if not self.peer.heard and self.who == SERVER:
-            connection.joined = True  # what the client says is not seen
         if connection.joined and (self.who == SERVER or number <= opener.last_stream):
             return connection.open(number, OPEN, True, offset)
+        if self.who == SERVER and number & 1 == 1 and connection.endpoint is None:
+            return self._unasked(number, offset)
         if number <= opener.last_stream:
             if connection.skipped(number):
-                raise ProtocolError(
-                    offset,
-                    f"HEADERS on stream {number} after stream {opener.last_stream}",
-                    "a higher stream",
-                    "RFC 9113 §5.1.1 PROTOCOL_ERROR",
-                )
+                self.not_in_order(number, offset)
             return None
         if self.who == SERVER or number & 1 == 0:
             raise ProtocolError(
@@ -275,3 +272,21 @@ class BodyReader(ControlReader):
         if connection.endpoint is not None and connection.endpoint.refuses(number, offset):
             return None
         return connection.open(number, IDLE, False, offset)
+
+    def not_in_order(self, number: i64, offset: i64) -> None:
+        """Raise the error of a stream that opens behind one with a higher number."""
+        raise ProtocolError(
+            offset,
+            f"HEADERS on stream {number} after stream {self.connection.opener(number).last_stream}",
+            "a higher stream",
+            "RFC 9113 §5.1.1 PROTOCOL_ERROR",
+        )
+
+    def _unasked(self, number: i64, offset: i64) -> Stream | None:
+        """The stream of an answer whose request an observer does not know: it is behind, or was forgotten. None for one that has ended."""
+        connection = self.connection
+        if number > connection.client.last_stream:
+            return None if connection.has_ended_ahead(number, self.side) else connection.open_ahead(number, offset)
+        if connection.forgot(number):
+            return connection.open(number, CLIENT_DONE, True, offset)
+        return None

@@ -2,13 +2,17 @@
 
 A setting takes effect when the peer acknowledges it (RFC 9113 §6.5.3): the server's SETTINGS_HEADER_TABLE_SIZE rules what the client
 may send from the client's ACK on.
+
+An endpoint knows the order in which both sides spoke, and applies every rule of the RFC. An observer has both directions, not their
+order: either may be behind by any number of octets. So what one direction says is judged by that direction alone, and each side keeps,
+as ranges of numbers, on which of the other's streams it has said its last before they were seen to begin.
 """
 
 from __future__ import annotations
 
 from typing import Final, final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, u8
 
 from l7codecs import LimitExceeded, Limits, Message, Sender
 from l7codecs.message import Flow
@@ -17,7 +21,8 @@ from l7codecs.retention import Reads
 from .._frames.settings import DEFAULT_FRAME_SIZE, DEFAULT_TABLE_SIZE, ENABLE_PUSH, HEADER_TABLE_SIZE, MAX_FRAME_SIZE
 from .._hpack.decoder import HpackDecoder
 from .._semantics.messages import Http2Message
-from .streams import CLOSED, Stream, StreamTable
+from .numbers import Numbers
+from .streams import CLIENT_DONE, CLOSED, OPEN, RESERVED, SERVER_DONE, Stream, StreamTable
 
 __all__ = ["Connection", "EndpointHooks", "Side"]
 
@@ -94,12 +99,14 @@ class Side:
         """The largest payload that it accepts."""
         self.unacknowledged: list[dict[int, int]] = []
         """Its SETTINGS that its peer has not acknowledged, oldest first."""
+        self.acknowledged_ahead: i64 = 0
+        """How many of its SETTINGS have been acknowledged that are still to be seen."""
+        self.uncounted = False
+        """So many were not acknowledged that which one an ACK is for is no longer known."""
         self.acknowledged = False
         """Its first SETTINGS have been acknowledged: what its peer may do is known."""
         self.last_stream: i64 = 0
         """The highest stream that it opened."""
-        self.owed: i64 = 0
-        """Its SETTINGS and PING that wait for an ACK: a flood where they pass the limit."""
         self.resets: i64 = 0
         """Streams that it reset before they were answered, since its peer sent a frame."""
         self.skipped: list[tuple[i64, i64]] = []
@@ -108,6 +115,10 @@ class Side:
         """Streams that it reset before its peer had ended them, the latest: what the peer sent may have been on its way."""
         self.cut_streams: dict[int, Stream] = {}
         """The latest of those, where the connection is seen from beside: what their peer still says belongs to them."""
+        self.ended_ahead: Numbers | None = None
+        """Of an observer: the other side's streams on which it has said all, and which are still to be seen to begin."""
+        self.reset_ahead: Numbers | None = None
+        """Those of them that it has reset."""
         self.push = True
         """It has not forbidden PUSH_PROMISE."""
         self.lost = False
@@ -139,6 +150,12 @@ class Connection:
         self.endpoint: EndpointHooks | None = None
         """What the received frames are told to where the caller plays a side."""
         self._reads = Reads(limits.waiting)
+        self.forgotten: Numbers | None = None
+        """Of an observer: requests that were seen whole and are no longer kept, to be answered with none known."""
+        self.any_ahead = False
+        """Some answer was seen before its request."""
+        self.direct = False
+        """The client began with the preface, so no upgrade is answered."""
         self.upgraded = False
         """The client has sent a request of HTTP/1.1 that asks for h2c."""
 
@@ -158,7 +175,28 @@ class Connection:
 
     def open(self, number: i64, state: i64, joined: bool, offset: i64) -> Stream:
         """A new stream; `joined`: its beginning was not seen. Raises `LimitExceeded` with `offset` past ``limits.streams``."""
-        if self.streams.count >= self.limit:
+        self._make_room(offset)
+        stream = Stream(number, state, joined or self.client.doubtful or self.server.doubtful)
+        self.streams.add(stream)
+        self.begin(number)
+        peer = self.server if number & 1 == 1 else self.client
+        if peer.ended_ahead is not None:
+            self._meet(stream, peer)
+        return stream
+
+    def open_ahead(self, number: i64, offset: i64) -> Stream:
+        """Of an observer: a new stream of the client's that the server answers before it is seen to begin."""
+        self._make_room(offset)
+        stream = Stream(number, OPEN, self.client.doubtful or self.server.doubtful)
+        stream.ahead = True
+        self.any_ahead = True
+        self.streams.add(stream)
+        return stream
+
+    def _make_room(self, offset: i64) -> None:
+        if self.streams.count < self.limit:
+            return
+        if self.endpoint is not None:
             if not self.joined and self.client.heard and self.server.heard:
                 raise LimitExceeded(
                     offset,
@@ -166,11 +204,20 @@ class Connection:
                     f"at most limits.streams = {self.limit}",
                     "RFC 9113 §5.1.2",
                 )
-            # They may have ended where it could not be seen.
-            self.streams.forget_older()
-            self.joined = True
-        stream = Stream(number, state, joined or self.client.doubtful or self.server.doubtful)
-        self.streams.add(stream)
+        else:
+            # They may have ended where it has not been seen yet.
+            silent = self.streams.forget_silent()
+            if silent:
+                if self.forgotten is None:
+                    self.forgotten = Numbers(int(self.limit))
+                for number in silent:
+                    self.forgotten.add(int(number))
+                return
+        self.streams.forget_older()
+        self.joined = True
+
+    def begin(self, number: i64) -> None:
+        """The opener of `number` opens it: those that it passes over can be no streams any more."""
         opener = self.opener(number)
         last = opener.last_stream
         if number > last:
@@ -179,7 +226,56 @@ class Connection:
                 if len(opener.skipped) > _SKIPS_KEPT:
                     opener.skipped.pop(0)
             opener.last_stream = number
-        return stream
+
+    def arrive(self, stream: Stream) -> bool:
+        """The client opens a stream that is `ahead`; False where it has opened a higher one."""
+        number = i64(stream.number)
+        if number <= self.client.last_stream and not self.joined:
+            return False
+        stream.ahead = False
+        self.begin(number)
+        return True
+
+    def _meet(self, stream: Stream, peer: Side) -> None:
+        """A stream begins on which `peer` may have said its last."""
+        number = i64(stream.number)
+        ended, reset = peer.ended_ahead, peer.reset_ahead
+        was_reset = reset is not None and reset.discard(int(number))
+        if ended is not None and ended.discard(int(number)):
+            stream.state = u8(CLOSED if stream.state == CLIENT_DONE else SERVER_DONE)
+        elif was_reset:
+            stream.cut = True
+            if stream.state != RESERVED:
+                stream.state = u8(CLOSED if stream.state == CLIENT_DONE else SERVER_DONE)
+            if stream.state != CLOSED:
+                self.note_cut(number, peer, stream)
+                self.streams.remove(number)
+
+    def end_ahead(self, number: i64, side: Side, reset: bool) -> None:
+        """`side` has said its last on a stream of the other that has not been seen to begin; `reset`: by RST_STREAM."""
+        if side.ended_ahead is None:
+            side.ended_ahead = Numbers(int(self.limit))
+        if reset:
+            if side.reset_ahead is None:
+                side.reset_ahead = Numbers(int(self.limit))
+            side.ended_ahead.discard(int(number))
+            side.reset_ahead.add(int(number))
+        else:
+            side.ended_ahead.add(int(number))
+
+    def has_ended_ahead(self, number: i64, side: Side) -> bool:
+        """Whether `side` has said its last on such a stream."""
+        ended, reset = side.ended_ahead, side.reset_ahead
+        return (ended is not None and int(number) in ended) or (reset is not None and int(number) in reset)
+
+    def forgot(self, number: i64) -> bool:
+        """Whether such a request was forgotten; from now on it is not."""
+        return self.forgotten is not None and self.forgotten.discard(int(number))
+
+    @property
+    def waiting(self) -> int:
+        """Streams whose request has been seen and that have not ended."""
+        return self.streams.asked() if self.any_ahead else self.streams.count
 
     def keep(self, message: Http2Message) -> None:
         """`message` is remembered with its stream: past ``limits.waiting`` those that are let go of the reads that they lie in."""
@@ -246,9 +342,12 @@ class Connection:
                 self._reads.clear()
             if self.endpoint is not None:
                 self.endpoint.on_closed(i64(stream.number))
+        elif stream.ahead and stream.state == SERVER_DONE:
+            self.streams.remove(i64(stream.number))
+            self.end_ahead(i64(stream.number), self.server, False)
 
     def count_reset(self, side: Side, offset: i64) -> None:
-        """`side` reset a stream that was not answered: many of them are an attack ("rapid reset")."""
+        """`side` reset a stream that was not answered: many of them are an attack ("rapid reset") on an endpoint."""
         side.resets += 1
         if side.resets > self.limit:
             raise LimitExceeded(
@@ -269,17 +368,34 @@ class Connection:
         if self.endpoint is not None:
             self.endpoint.on_settings(settings, offset)
         else:
-            if len(owner.unacknowledged) > self.limit:
-                owner.unacknowledged.clear()  # its peer is not heard
-            owner.unacknowledged.append(settings)
-            self.owe(owner, "SETTINGS", offset)
+            self.expect_ack(owner, settings)
+
+    def expect_ack(self, owner: Side, settings: dict[int, int]) -> None:
+        """Of an observer: `owner` has sent SETTINGS, which its peer acknowledges in their order, or has done so already."""
+        if owner.acknowledged_ahead > 0:
+            owner.acknowledged_ahead -= 1
+            return
+        if owner.uncounted:
+            return
+        if len(owner.unacknowledged) > self.limit:
+            owner.unacknowledged.clear()  # its peer is not heard
+            owner.uncounted = True
+            return
+        owner.unacknowledged.append(settings)
 
     def apply_settings(self, owner: Side, peer: Side) -> None:
         """`peer` has acknowledged the oldest SETTINGS of `owner`."""
         if self.endpoint is not None:
             self.endpoint.on_ack()
             return
-        if not owner.unacknowledged:
+        if not owner.unacknowledged or owner.uncounted:
+            # What it acknowledges is not known, or not yet.
+            if not self.joined:
+                if not owner.uncounted:
+                    owner.acknowledged_ahead += 1
+                owner.acknowledged = True
+                owner.push = True
+                peer.hpack.set_table_limit(_ANY_TABLE_SIZE)
             return
         settings = owner.unacknowledged.pop(0)
         push = settings.get(int(ENABLE_PUSH))
@@ -297,20 +413,6 @@ class Connection:
         elif not peer.lost:
             # Which settings this acknowledges is not certain. What the table is, `peer` tells in its header blocks.
             peer.hpack.set_table_limit(_ANY_TABLE_SIZE)
-
-    def owe(self, owner: Side, name: str, offset: i64) -> None:
-        """The peer of `owner` owes an ACK: a flood of these is an attack (RFC 9113 §10.5)."""
-        peer = self.server if owner is self.client else self.client
-        if not peer.heard:
-            return
-        owner.owed += 1
-        if owner.owed > self.limit:
-            raise LimitExceeded(
-                offset,
-                f"{owner.owed} {name} without an ACK",
-                f"at most limits.streams = {self.limit}",
-                "RFC 9113 §10.5 ENHANCE_YOUR_CALM",
-            )
 
     # Joining midway.
 
@@ -331,7 +433,8 @@ class Connection:
         for each in (self.client, self.server):
             each.unacknowledged.clear()
             each.cut_streams.clear()
-            each.owed = 0
+            each.acknowledged_ahead = 0
+            each.uncounted = False
             each.resets = 0
             each.push = True
 

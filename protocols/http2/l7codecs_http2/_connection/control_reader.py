@@ -18,7 +18,7 @@ from .._frames.settings import ENABLE_PUSH, parse_settings
 from .._semantics.messages import HTTP, Http2Message
 from .connection import Connection
 from .frame_reader import FrameReader
-from .streams import CLIENT, FRAME, LAST, RESERVED, RESET, SERVER
+from .streams import CLIENT, CLIENT_DONE, FRAME, LAST, RESERVED, RESET, SERVER, Stream
 
 __all__ = ["ControlReader"]
 
@@ -85,10 +85,20 @@ class ControlReader(FrameReader):
         return frame_message(self.buffer, self.connection.flows[HTTP], self.sender, kind, stream, name, request, code)
 
     def is_idle(self) -> bool:
-        """Whether the stream of the frame in progress has certainly not been opened."""
+        """Whether the stream of the frame in progress has certainly not been opened.
+
+        An observer knows that of streams that this side opens: the other direction may be behind.
+        """
         connection = self.connection
         opener = connection.opener(self.stream)
-        return not connection.joined and (opener is self.side or opener.heard) and self.stream > opener.last_stream
+        if connection.joined or self.stream <= opener.last_stream:
+            return False
+        return opener is self.side or connection.endpoint is not None
+
+    def known(self, number: i64) -> Stream | None:
+        """The open stream of that number that this direction may speak on; the client not before it has opened it."""
+        stream = self.connection.streams.get(number)
+        return None if stream is not None and stream.ahead and self.who == CLIENT else stream
 
     def _window_update(self) -> Event:
         increment = self.number(0) & 0x7FFFFFFF
@@ -96,7 +106,7 @@ class ControlReader(FrameReader):
         connection = self.connection
         offset: i64 = self.buffer.message_offset
         # Before the endpoint resets the stream, if it does.
-        stream = connection.streams.get(self.stream) if self.stream > 0 else None
+        stream = self.known(self.stream) if self.stream > 0 else None
         if stream is not None:
             if stream.state == RESERVED and self.who == SERVER and not stream.joined:
                 self.not_reserved("WINDOW_UPDATE", self.stream, offset)
@@ -118,7 +128,7 @@ class ControlReader(FrameReader):
     def _reset(self) -> Event:
         connection = self.connection
         code = error_name(self.number(0))
-        stream = connection.streams.get(self.stream)
+        stream = self.known(self.stream)
         request: Http2Message | None = None
         outcome: Status | None = None
         if stream is None:
@@ -130,14 +140,22 @@ class ControlReader(FrameReader):
             if stream is not None:
                 request = stream.request
                 connection.forget_cut(self.stream)
+            elif connection.endpoint is None:
+                self._reset_unseen()
         else:
             request = stream.request
-            if stream.allows(SERVER, FRAME):
-                # The answer is cut, and NO_ERROR is no success.
-                outcome = Status.CANCELLED if self.who == CLIENT else Status.INTERNAL
-            if stream.response is None and self.who == CLIENT:
+            if self.who == SERVER:
+                if stream.allows(SERVER, FRAME):
+                    # The answer is cut, and NO_ERROR is no success.
+                    outcome = Status.INTERNAL
+            elif stream.state == CLIENT_DONE or (connection.endpoint is not None and stream.allows(SERVER, FRAME)):
+                # The client has said all, so it would not reset what has been answered. Else an observer may not have seen the answer yet.
+                outcome = Status.CANCELLED
+            if stream.response is None and self.who == CLIENT and connection.endpoint is not None:
                 connection.count_reset(self.side, self.buffer.message_offset)
-            if stream.allows(1 - self.who, FRAME):
+            if stream.ahead:
+                connection.end_ahead(self.stream, self.side, True)
+            elif stream.allows(1 - self.who, FRAME):
                 connection.note_cut(self.stream, self.side, stream if connection.endpoint is None else None)
                 stream.move(self.who, LAST)
                 stream.cut = True
@@ -152,12 +170,20 @@ class ControlReader(FrameReader):
             message.flow = connection.flows[i64(request.speaks)]
         return message
 
+    def _reset_unseen(self) -> None:
+        """RST_STREAM on a stream of the other side that is not open, as an observer sees it: it may still be seen to begin."""
+        connection = self.connection
+        opener = connection.opener(self.stream)
+        if opener is not self.side and self.stream > opener.last_stream:
+            connection.end_ahead(self.stream, self.side, True)
+        else:
+            connection.forgot(self.stream)
+
     def _settings(self) -> Event:
         connection = self.connection
         if self.flags & ACK != 0:
             if self.length != 0:
                 self.error_here(f"a SETTINGS ACK of {self.length} octets", "0", "RFC 9113 §6.5 FRAME_SIZE_ERROR")
-            self.peer.owed = max(self.peer.owed - 1, 0)
             connection.apply_settings(self.peer, self.side)
         else:
             buffer = self.buffer
@@ -171,14 +197,11 @@ class ControlReader(FrameReader):
 
     def _ping(self) -> Event:
         if self.flags & ACK != 0:
-            self.peer.owed = max(self.peer.owed - 1, 0)
             return self.frame_message(_CONTROL, 0, "PING", None, None)
         buffer = self.buffer
         endpoint = self.connection.endpoint
         if endpoint is not None:
             endpoint.on_ping(buffer.data[buffer.pos - 8 : buffer.pos], buffer.message_offset)
-        else:
-            self.connection.owe(self.side, "PING", buffer.message_offset)
         return self.frame_message(_HEARTBEAT, 0, "PING", None, None)
 
     def _priority(self) -> Event:

@@ -107,6 +107,8 @@ class Http2Decoder(BodyReader):
         stream = connection.streams.get(number)
         if stream is None:
             stream = connection.cut_stream(number, self.peer)
+        elif stream.ahead and self.who == CLIENT and not connection.arrive(stream):
+            self.not_in_order(number, offset)
         if stream is None:
             stream = self.new_stream(number, offset)
             if stream is None:
@@ -138,7 +140,13 @@ class Http2Decoder(BodyReader):
         speaks = HTTP
         if role != REQUEST and request is not None:
             speaks = request.speaks
-            if speaks == HTTP and not request.certain:
+            answer = stream.response if role == TRAILERS else None
+            if answer is not None and answer.request is None:
+                # What answered before its request was known goes on as it began.
+                late = not (answer.framed and request.framed)
+            else:
+                late = speaks == HTTP and not request.certain
+            if late:
                 speaks = self._spoken_late(stream, block)
         elif role == REQUEST:
             speaks = spoken(block)
@@ -247,7 +255,12 @@ class Http2Decoder(BodyReader):
                 offset, "PUSH_PROMISE", "none: SETTINGS_ENABLE_PUSH is 0", "RFC 9113 §6.6 PROTOCOL_ERROR"
             )
         if parent is None:
-            fits = number <= connection.client.last_stream and connection.late(number, self.peer)
+            if number <= connection.client.last_stream:
+                fits = connection.late(number, self.peer) or (
+                    connection.forgotten is not None and int(number) in connection.forgotten
+                )
+            else:
+                fits = not connection.has_ended_ahead(number, self.side)
         else:
             fits = parent.state == OPEN or parent.state == CLIENT_DONE
         if not fits:

@@ -286,7 +286,8 @@ class FrameReader(Decoder):
             self.connection.widen(self.sender)
             if kind != SETTINGS and not self.connection.joined:
                 self.error_here(f"{self.name()} first", "SETTINGS", "RFC 9113 §3.4 PROTOCOL_ERROR")
-        if length > self.peer.frame_size and self.peer.heard and not self.connection.joined:
+        if length > self.peer.frame_size and self.connection.endpoint is not None and not self.connection.joined:
+            # An observer may not have seen yet what the peer allows.
             self.error_here(
                 f"a frame of {length} octets", f"at most {self.peer.frame_size}", "RFC 9113 §4.2 FRAME_SIZE_ERROR"
             )

@@ -27,7 +27,7 @@ from .._frames.settings import MAX_FRAME_SIZE
 from .._semantics.malformed import find_fault
 from .._semantics.messages import HTTP, INTERIM, REQUEST, RESPONSE, Http2Message
 from .connection import Connection
-from .streams import CLIENT, CLIENT_DONE, LAST, OPEN
+from .streams import CLIENT, CLIENT_DONE, FRAME, LAST, OPEN
 from .upgrade import Head, may_be_upgrade, parse_upgrade_settings
 
 __all__ = ["Opening"]
@@ -123,8 +123,10 @@ class Opening:
         if at == _PREFACE_SIZE:
             buffer.pos += at
             self.over = True
-            if connection.endpoint is not None and not connection.upgraded:
-                connection.endpoint.on_open(False)
+            if not connection.upgraded:
+                connection.direct = True
+                if connection.endpoint is not None:
+                    connection.endpoint.on_open(False)
             return self._control("PREFACE")
         if at == have:
             return None
@@ -210,11 +212,16 @@ class Opening:
             message.note(fault)
         connection.upgraded = True
         connection.client.frame_size = max(connection.client.frame_size, settings.get(int(MAX_FRAME_SIZE), 0))
-        stream = connection.open(1, CLIENT_DONE if size == 0 else OPEN, False, offset)
+        stream = connection.streams.get(1)
+        if stream is not None and stream.ahead and connection.arrive(stream):
+            stream.move(CLIENT, LAST if size == 0 else FRAME)
+        else:
+            stream = connection.open(1, CLIENT_DONE if size == 0 else OPEN, False, offset)
         stream.request = message
         connection.keep(message)
+        connection.close_if_done(stream)
         if endpoint is None:
-            connection.client.unacknowledged.append(settings)
+            connection.expect_ack(connection.client, settings)
         else:
             endpoint.on_settings(settings, offset)
             if size != 0:
@@ -231,7 +238,7 @@ class Opening:
     def _answer(self, lines: list[bytes], offset: int) -> Event:
         """The server's answer: 101, and then frames; another 1xx, and then an answer; or HTTP/1.1 for good."""
         connection = self._connection
-        if not (connection.upgraded or connection.joined) or connection.endpoint is not None:
+        if (connection.direct and not connection.joined) or connection.endpoint is not None:
             raise ProtocolError(offset, "a response of HTTP/1.1", "frames", "RFC 9113 §3.4 PROTOCOL_ERROR")
         head = Head(lines, True, offset)
         status = head.words[0]
@@ -245,7 +252,8 @@ class Opening:
             self._state = _START
             return self._new(Kind.CONTROL, INTERIM, head, False, request)
         self._state = _OPAQUE
-        connection.streams.remove(1)
+        if connection.streams.remove(1) is None and connection.client.last_stream == 0:
+            connection.end_ahead(1, connection.server, False)
         return self._new(Kind.RESPONSE, RESPONSE, head, False, request)
 
     # The body of a request.

@@ -79,6 +79,8 @@ class Stream:
         """It was open before its beginning could be seen, or while octets were lost."""
         self.cut = False
         """One side has reset it: what the other sent before it knew is no error."""
+        self.ahead = False
+        """Its answer is seen before its request, which is still to come."""
         self.request: Http2Message | None = None
         self.response: Http2Message | None = None
         self._request_body: Body | None = None
@@ -112,10 +114,16 @@ class Stream:
         return found
 
     def calls(self) -> Calls:
-        """Both bodies as they are by now."""
+        """Both bodies, as far as they are certain; the server's has ended.
+
+        How many messages the client sends is not known before its end, and where its body is not seen.
+        """
         request, response = self._request_body, self._response_body
-        if request is not None and self.state != CLOSED:
-            request = request.copy()
+        head = self.request
+        if self.joined:
+            return Calls(None, None)
+        if self.state != CLOSED or head is None or (request is None and head.more):
+            return Calls(None, _NO_BODY if response is None else response)
         return Calls(_NO_BODY if request is None else request, _NO_BODY if response is None else response)
 
 
@@ -151,6 +159,29 @@ class StreamTable:
         for stream in self._slots:
             if stream.number >= 0:
                 stream.joined = True
+
+    def asked(self) -> int:
+        """How many streams there are whose request is no longer to come."""
+        return sum(1 for stream in self._slots if stream.number >= 0 and not stream.ahead)
+
+    def forget_silent(self) -> list[i64]:
+        """Take out streams whose client has said all and whose server has said nothing, half of all: their numbers.
+
+        Nothing, where they are not so many.
+        """
+        numbers = sorted(
+            [
+                i64(stream.number)
+                for stream in self._slots
+                if stream.number >= 0 and stream.state == CLIENT_DONE and stream.response is None
+            ]
+        )
+        wanted = (self.count + 1) // 2
+        if len(numbers) < wanted:
+            return []
+        for number in numbers[:wanted]:
+            self.remove(number)
+        return numbers[:wanted]
 
     def forget_older(self) -> None:
         """Take out the half of the streams that have the lowest numbers."""

@@ -40,20 +40,6 @@ class Body:
         self._length: i64 = 0
         self._left: i64 = 0
 
-    def copy(self) -> Body:
-        """What is known by now."""
-        other = Body()
-        other.octets = self.octets
-        other.declared = self.declared
-        other.messages = self.messages
-        other.message_octets = self.message_octets
-        other.compressed = self.compressed
-        other.certain = self.certain
-        other._prefix = self._prefix
-        other._length = self._length
-        other._left = self._left
-        return other
-
     def count_messages(self, payload: bytes, at: i64, stop: i64) -> None:
         """Go on counting the length-prefixed messages in ``payload[at:stop]``."""
         while at < stop:
@@ -99,20 +85,18 @@ class Body:
 @final
 @mypyc_attr(acyclic=True)
 class Calls:
-    """Both bodies of a stream, at the end of an RPC."""
+    """Both bodies of a stream, at the end of an RPC; None for one whose end, or part of which, has not been seen."""
 
-    def __init__(self, request: Body, response: Body) -> None:
-        self.request = request
-        self.response = response
-
-    @property
-    def certain(self) -> bool:
-        """Whether no octet was lost that the numbers of messages depend on."""
-        return self.request.certain and self.response.certain
+    def __init__(self, request: Body | None, response: Body | None) -> None:
+        self.request = request if request is not None and request.certain else None
+        self.response = response if response is not None and response.certain else None
 
     @property
-    def streaming(self) -> str:
+    def streaming(self) -> str | None:
         """Which side sent more than one message: none, client, server, both. With one message, nobody can tell a stream."""
-        if self.request.messages > 1:
-            return "both" if self.response.messages > 1 else "client"
-        return "server" if self.response.messages > 1 else "none"
+        request, response = self.request, self.response
+        if request is None or response is None:
+            return None
+        if request.messages > 1:
+            return "both" if response.messages > 1 else "client"
+        return "server" if response.messages > 1 else "none"

@@ -519,10 +519,14 @@ class Http2Message(Message):
                     if exception is not None:
                         attributes["dubbo.exception_code"] = exception
                 calls = self.calls
-                if calls is not None and calls.certain:
+                if calls is not None:
                     family = "connect" if self.speaks >= CONNECT_STREAM else "grpc"
-                    attributes[f"{family}.streaming"] = calls.streaming
+                    streaming = calls.streaming
+                    if streaming is not None:
+                        attributes[f"{family}.streaming"] = streaming
                     for side, body in (("request", calls.request), ("response", calls.response)):
+                        if body is None:
+                            continue
                         attributes[f"{family}.{side}.message_count"] = int(body.messages)
                         attributes[f"{family}.{side}.message_size"] = int(body.message_octets)
                         attributes[f"{family}.{side}.compressed_count"] = int(body.compressed)

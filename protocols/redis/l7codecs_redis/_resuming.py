@@ -1,0 +1,140 @@
+"""What both directions do after lost octets: look for the next message, doubt it, and take it back where it is none.
+
+``_certainty.py`` says when a doubt ends. While a direction is wary, `ResumingDecoder.next_wary` stands before what decodes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mypy_extensions import i64
+
+from l7codecs import Decoder, Limits, Message, ProtocolError, Sender
+from l7codecs.message import Event, Flow, Gap, Opaque
+from l7codecs.pairing import PairingTable
+
+from ._certainty import searched
+from ._state import ConnectionState, Standing
+
+__all__ = ["ResumingDecoder"]
+
+_UNSURE: Final[i64] = 8
+"""Messages that have to be right until what was found is certain to be messages: before that, an error is none."""
+_HELD: Final = 16
+"""Messages that are held at most until the other side speaks."""
+
+
+class ResumingDecoder(Decoder):
+    """A direction that goes on after lost octets, as `standing` says.
+
+    Subclasses call `next_wary` while `wary`, and `resume` after a loss.
+    """
+
+    def __init__(
+        self,
+        flow: Flow,
+        sender: Sender,
+        limits: Limits,
+        asks: PairingTable,
+        answers: PairingTable,
+        state: ConnectionState,
+        standing: Standing,
+    ) -> None:
+        super().__init__(flow, sender, limits, asks, answers)
+        self.state = state
+        self.standing = standing
+        self.wary = False
+        """Whether what is found may be none, after lost octets."""
+        self.unsure: i64 = 0
+        """How many messages still have to be right until it is certain."""
+        self.holds = False
+        """Whether the latest message is held."""
+        self._gap: Gap | None = None
+        self._after_lf = False
+        """Whether a LF was the last octet that was passed over."""
+
+    def find(self, octets: bytes, fresh: bool, at: int) -> int:
+        """Where from index `at` on a message begins, as `Decoder.boundary` returns it; right at `at` only where `fresh`."""
+        raise NotImplementedError
+
+    def lose_again(self) -> None:
+        """What was told for certain was none: doubt it anew."""
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        """Octets were lost; the gap has been told."""
+        self._gap = self.lost
+        self.wary = self.state.observer
+        self.unsure = _UNSURE
+
+    def boundary(self, octets: bytes) -> int:
+        standing = self.standing
+        at = self.find(octets, self.passed == 0 or self._after_lf or standing.fresh, 0)
+        searched(self.state, standing, octets, at)
+        if octets and at != -1:
+            self._after_lf = False
+        return at
+
+    def next_wary(self) -> Event | None:
+        """As `next_event`, where what is found may be none: then it is passed over."""
+        standing = self.standing
+        self.wary = False
+        event: Event | None = None
+        while True:
+            self.holds = False
+            try:
+                event = self.next_event()
+            except ProtocolError as error:
+                event = self._search_again(error.offset)
+                break
+            if not self.holds:
+                if isinstance(event, Message) and event.sender is self.sender:
+                    self.unsure -= 1
+                break
+            held = standing.held
+            if event is None or len(held) > _HELD or event.offset - held[0].offset > self.limits.head:
+                event = self.passed_over()
+                break
+        if event is None and self.ended and standing.held:
+            event = self.passed_over()
+        self.wary = self.unsure > 0 or standing.doubted
+        if self.lost is None:
+            standing.quiet = not self.unfinished()
+        return event
+
+    def passed_over(self) -> Opaque:
+        """The messages that were held, as the octets that they may be."""
+        held = self.standing.take_held()
+        return Opaque(self.sender, held[0].offset, b"".join([message.raw for message in held]))
+
+    def _search_again(self, wrong: i64) -> Event:
+        """What was taken for a message is none, which shows at offset `wrong`: pass it over up to there, and look for another one."""
+        buffer = self.buffer
+        standing = self.standing
+        offset = buffer.message_offset
+        before = b""
+        if not standing.doubted:
+            self.lose_again()
+        elif standing.held:
+            held = self.passed_over()
+            offset = held.offset
+            before = held.raw
+        # Where it shows does not depend on the cuts; how far parsing had come may.
+        buffer.pass_over(max(max(wrong, buffer.message_offset + 1) - buffer.offset, 0))
+        passed = before + buffer.take()
+        self.restart()
+        self.unsure = _UNSURE
+        self._after_lf = passed.endswith(b"\n")
+        # In the window first, so that each octet is looked at once, however many of them begin what is none.
+        at = self.find(buffer.data, self._after_lf, buffer.pos)
+        if at >= 0:
+            buffer.pass_over(at - buffer.pos)
+            return Opaque(self.sender, offset, passed + buffer.take())
+        gap = self._gap
+        if gap is not None:
+            gap.resumed_at = None
+        self.lost = gap
+        self.passed += len(passed)
+        self.special = True
+        standing.quiet = False
+        return Opaque(self.sender, offset, passed)
