@@ -119,8 +119,6 @@ def test_a_native_subclass_of_a_compiled_class_is_refused_with_a_sentence(tmp_pa
     [
         ("decoder", "Decoder"),
         ("decoder", "FramedDecoder"),
-        ("errors", "L7Error"),
-        ("errors", "ProtocolError"),
         ("message", "Event"),
         ("message", "Message"),
         ("pairing", "PairingTable"),

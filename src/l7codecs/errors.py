@@ -9,17 +9,13 @@ L7Error
 
 PluginWarning                a plugin is broken, and something else went on without it
 
-They are ordinary classes of Python: one of mypyc lets go of its cause and context without the trashcan, so a long chain of those would use
-up the C stack.
+This module stays interpreted: an error of mypyc lets go of its cause and context without the trashcan, so a long chain of those would
+use up the C stack.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-
-from mypy_extensions import mypyc_attr
-
-from l7codecs._layout import check_layout
 
 if TYPE_CHECKING:
     from l7codecs.message import Sender
@@ -35,16 +31,10 @@ __all__ = [
 ]
 
 
-@mypyc_attr(native_class=False)
 class L7Error(Exception):
     """The base of all errors of this library."""
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        check_layout(cls)
 
-
-@mypyc_attr(native_class=False)
 class ProtocolError(L7Error):
     """The octets of one direction break the protocol.
 
@@ -65,26 +55,21 @@ class ProtocolError(L7Error):
         return f"at octet {self.offset}: saw {self.seen}, expected {self.expected}{rule}"
 
 
-@mypyc_attr(native_class=False)
 class LimitExceeded(ProtocolError):
     """A message passes a limit of `Limits`; ``expected`` names the limit."""
 
 
-@mypyc_attr(native_class=False)
 class IncompleteMessage(ProtocolError):
     """The direction ended inside a message that starts at ``offset``."""
 
 
-@mypyc_attr(native_class=False)
 class Unsupported(L7Error):
     """The protocol cannot make this change or this answer."""
 
 
-@mypyc_attr(native_class=False)
 class RegistryError(L7Error):
     """A protocol is unknown, registered twice, or its plugin is broken; the text names the distribution."""
 
 
-@mypyc_attr(native_class=False)
 class PluginWarning(UserWarning):
     """A plugin is broken, and detection went on without it; the text names the distribution. Told once for each fault."""
