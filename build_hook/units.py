@@ -5,7 +5,9 @@ So a literal or a function more in one module would change them all. A unit has 
 and a table of its own, which the group fills as it starts: a literal is read as fast as before. A compiler that is given the same unit
 again need not run (`objects.py`).
 
-Calls between units stay direct: what they declare is hidden from other libraries.
+Calls between units stay direct: what they declare is hidden from other libraries. Short functions of other units and of mypyc's runtime
+library stand in each unit that calls them, for inlining only. Those of other units only where they raise nothing and have no literals: the
+number of a line and the place of a literal move with edits.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mypyc.build import include_dir
 from mypyc.common import RUNTIME_C_FILES
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -32,6 +35,15 @@ _BLOCK = re.compile(
 )
 
 
+_FUNCTION = re.compile(
+    r"^[A-Za-z][\w *]*?\b(?P<name>CPy\w+)\([^;{}]*\) ?\{\n(?P<body>(?:(?:[ ].*|CPyL\w+: ;|)\n){1,60}?)\}\n",
+    re.MULTILINE,
+)
+_OF_ITS_FILE = re.compile(r"^(?:static [^;{]*?\b(\w+)(?:\(|\[| =|;)|[ \t]*#[ \t]*define (\w+))", re.MULTILINE)
+_SHORT_RUNTIME = ("bytes_ops.c", "int_ops.c", "list_ops.c", "str_ops.c")
+_INLINE = "extern inline __attribute__((gnu_inline)) "  # makes no code by itself, with gcc and clang
+
+
 class NotUnderstoodError(Exception):
     """mypyc writes otherwise than this file knows; the message says what is missing."""
 
@@ -43,6 +55,8 @@ class _Header:
     includes: list[str] = field(default_factory=list)
     declared: dict[str, str] = field(default_factory=dict)
     """The text of each declaration, by its name, in the order of the headers."""
+    short: dict[str, str] = field(default_factory=dict)
+    """The text of short functions, by their names."""
 
     def add(self, text: str) -> None:
         for found in _BLOCK.finditer(text):
@@ -55,14 +69,30 @@ class _Header:
         if not _GUARD.fullmatch(rest := _BLOCK.sub("", text)):
             raise NotUnderstoodError(f"a header of mypyc's declares something new: {rest.strip()[:200]!r}")
 
+    def add_short(self, text: str, outside: set[str] | None = None) -> None:
+        """Note the short functions of a unit; of the runtime library where `outside` tells what only its file knows."""
+        for found in _FUNCTION.finditer(text):
+            if outside is None:
+                moves = "CPy_AddTraceback" in found["body"] or "CPyStatics" in found["body"]
+                usable = found["name"].startswith("CPyDef_") and found["name"] in self.declared and not moves
+            else:
+                words = set(_WORD.findall(found["body"]))
+                usable = not found[0].startswith("static") and "#" not in found[0] and words.isdisjoint(outside)
+            if usable:
+                self.short[found["name"]] = _INLINE + found[0]
+
     def used(self, text: str) -> Iterator[str]:
-        """The declarations that `text` uses, and those that they use."""
+        """The declarations that `text` uses, those that they use, and the short functions that it calls."""
+        own = {found["name"] for found in _FUNCTION.finditer(text)}
+        known = self.declared.keys() | self.short.keys()
         wanted: set[str] = set()
-        new = set(_WORD.findall(text)) & self.declared.keys()
+        new = set(_WORD.findall(text)) & known
         while new:
             wanted |= new
-            new = {word for name in new for word in _WORD.findall(self.declared[name])} & self.declared.keys() - wanted
-        return (declaration for name, declaration in self.declared.items() if name in wanted)
+            texts = [each[name] for name in new for each in (self.declared, self.short) if name in each]
+            new = set(_WORD.findall(" ".join(texts))) & known - wanted
+        yield from (declaration for name, declaration in self.declared.items() if name in wanted)
+        yield from (function for name, function in self.short.items() if name in wanted and name not in own)
 
 
 def make_units(folder: Path, group: str) -> list[str]:
@@ -86,6 +116,11 @@ def make_units(folder: Path, group: str) -> list[str]:
             definitions.append(f"PyObject *{own}[{size}];\n")
             definitions.append(f"static const int {own}_places[{size}] = {{{', '.join(map(str, places))}}};\n")
             filled.append(f"    for (int i = 0; i < {size}; i++) {own}[i] = CPyStatics[{own}_places[i]];\n")
+    for text in units.values():
+        header.add_short(text)
+    for name in _SHORT_RUNTIME:
+        text = Path(include_dir(), name).read_text("utf-8")
+        header.add_short(text, {word for found in _OF_ITS_FILE.finditer(text) for word in found.groups() if word})
     text = main.read_text("utf-8")
     runtime = [found[1] for found in _RUNTIME.finditer(text)]
     header.includes += [f"#include <{name}.h>\n" for name in runtime if f"{name}.c" not in RUNTIME_C_FILES]
@@ -94,7 +129,8 @@ def make_units(folder: Path, group: str) -> list[str]:
         raise NotUnderstoodError(f"{main.name} of mypyc's has no runtime library or no table of literals")
     units[main.name] = "".join(definitions) + text.replace(_FILLED, "".join(filled) + _FILLED)
     for name, text in units.items():
-        parts = [*header.includes, "#pragma GCC visibility push(hidden)\n", *header.used(text), text]
+        used = header.used(text) if name != main.name else header.declared.values()
+        parts = [*header.includes, "#pragma GCC visibility push(hidden)\n", *used, text]
         (folder / name).write_text("".join(parts), "utf-8")
     (folder / "runtime.c").write_text("".join(f"#include <{name}.c>\n" for name in runtime), "utf-8")
     return [*units, "runtime.c"]

@@ -6,7 +6,7 @@ import os
 import struct
 import subprocess
 import sys
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -463,9 +463,9 @@ class TestIp:
         def seconds(count: int) -> float:
             fragments = Fragments(CaptureLimits(), CaptureStatistics())
             order = [count - 1, *range(hole, count - 1)]
-            started = perf_counter()
+            started = process_time()
             found = [fragments.add(b"key", 8 * at, at < count - 1, b"\x01" * 8, 0) for at in order]
-            taken = perf_counter() - started
+            taken = process_time() - started
             assert (found[-1] is None) is hole
             return taken
 

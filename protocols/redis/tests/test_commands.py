@@ -422,10 +422,10 @@ def test_keys_take_linear_time() -> None:
         ]
         best = float("inf")
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.process_time()
             for vector in vectors:
                 our_keys(vector)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
     assert seconds(80_000) < 40 * seconds(8_000)
@@ -574,7 +574,7 @@ def test_rows_are_sorted_and_unique() -> None:
 
 
 def test_table_is_fast_to_import(tmp_path: Path) -> None:
-    code = "import time, typing; start = time.perf_counter(); import _table; print(time.perf_counter() - start)"
+    code = "import time, typing; start = time.process_time(); import _table; print(time.perf_counter() - start)"
     environment = {**os.environ, "PYTHONPATH": str(ROOM / "l7codecs_redis"), "PYTHONPYCACHEPREFIX": str(tmp_path)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     runs = [subprocess.check_output([sys.executable, "-c", code], env=environment) for _ in range(4)]
