@@ -23,8 +23,10 @@ from typing import Final
 
 from mypy_extensions import i64
 
+from l7codecs import Message
 from l7codecs.alignment import SPAN, Alignment
 from l7codecs.pairing import TURNS
+from l7codecs.retention import SHORT, let_go
 
 from ._reply import RedisReply
 from ._request import RedisRequest
@@ -61,6 +63,8 @@ _SMALLEST: Final[i64] = 14
 """Octets of the smallest command that anybody sends: ``*1 CR LF $4 CR LF PING CR LF``."""
 _STALLED: Final[i64] = 3
 _PROBATION: Final[i64] = 16
+_LARGE: Final[i64] = 4096
+"""Octets of a command; a larger one is remembered by its first, as where more wait than there is room for."""
 _ONE_SIDED: Final[i64] = 256
 """What looks like messages of one side, in a row and without a word of the other, until it is taken for such."""
 
@@ -232,7 +236,13 @@ def remember(state: ConnectionState, request: RedisRequest, queued: bool, receiv
         # Not answered once, or with what is no answer.
         alignment.begin(-1)
         return
-    alignment.asked(request, shapes_of(request, queued))
+    shapes = shapes_of(request, queued)
+    kept: Message = request
+    if request.stop - request.start > _LARGE:
+        kept = request.shortened(int(SHORT))
+    else:
+        let_go(request)
+    alignment.asked(kept, shapes)
     _conclude(state)
 
 

@@ -22,6 +22,7 @@ from mypy_extensions import i64, mypyc_attr
 from l7codecs import Kind, LimitExceeded, Limits, ProtocolError, Sender
 from l7codecs.message import Event, Flow, Opaque
 from l7codecs.pairing import PairingTable
+from l7codecs.retention import let_go
 
 from ._boundary import find_command_boundary
 from ._certainty import client_spoke, lose_client, proven
@@ -363,6 +364,7 @@ class RequestDecoder(ResumingDecoder):
             if state.client.doubted or state.server.doubted:
                 client_spoke(state)
                 if state.client.doubted and not proven(state.client):
+                    let_go(message)
                     state.client.held.append(message)
                     self.holds = True
                     return message

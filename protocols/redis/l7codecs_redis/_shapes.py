@@ -14,6 +14,7 @@ from l7codecs.alignment import ANY_SHAPE
 
 from ._reply import BULK_ERROR, ERROR, RedisReply
 from ._request import RedisRequest
+from ._resp import CR, STAR
 from ._state import PING
 
 __all__ = ["can_answer", "shape_of", "shapes_of"]
@@ -94,11 +95,25 @@ def shapes_of(request: RedisRequest, queued: bool) -> i64:
     if queued:
         return _ONLY_QUEUED
     spec = request.spec
-    if spec.name == "SET" and request.argument_count == 3:
+    if spec.name == "SET" and _count(request) == 3:
         return _ONLY_OK
     if spec.effect == PING:
-        return _PING if request.argument_count == 1 else _PING_MESSAGE
+        return _PING if _count(request) == 1 else _PING_MESSAGE
     return _SHAPES.get(spec.name, _ALL)
+
+
+def _count(request: RedisRequest) -> i64:
+    """How many arguments there are, without cutting them out."""
+    octets = request.octets
+    at = request.start
+    if octets[at] != STAR:
+        return request.argument_count
+    count: i64 = 0
+    at += 1
+    while octets[at] != CR:
+        count = count * 10 + octets[at] - 0x30
+        at += 1
+    return count
 
 
 def shape_of(reply: RedisReply) -> i64:

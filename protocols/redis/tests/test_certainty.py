@@ -6,9 +6,11 @@ The oracle (``losing.py``) makes conversations, damages them, and knows the trut
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import time
+import tracemalloc
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -378,6 +380,28 @@ def test_what_is_not_certain_costs_and_keeps_no_more() -> None:
 
     small = min(run(2_000) for _ in range(3))
     assert min(run(8_000) for _ in range(3)) <= 8 * small
+
+
+def test_what_is_not_certain_keeps_few_octets() -> None:
+    """Large commands, small ones in large reads, and commands that are held."""
+    large = pack([b"SET", b"k", b"v" * 500_000])
+    small = get(0) + pack([b"SET", b"k", b"v" * 60_000])
+    for octets, answers in ((large, 1), (small, 2), (small, 0)):
+        gc.collect()
+        tracemalloc.start()
+        session = open_session("redis")
+        list(session.gap(C))
+        list(session.gap(S))
+        for number in range(300):
+            for _event in session.receive(C, bytes(bytearray(octets))):
+                pass
+            for _event in session.receive(S, value(number) * answers):
+                pass
+        del _event
+        gc.collect()
+        kept = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        assert kept < 124 * (4096 + 1200) + 64 * 1024 + 2 * len(octets), (len(octets), answers, kept)
 
 
 def test_errors_behind_what_is_certain_are_errors() -> None:
