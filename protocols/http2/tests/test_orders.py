@@ -217,6 +217,23 @@ def test_a_frame_as_large_as_a_setting_that_is_still_to_come_allows(who: Sender)
     assert isinstance(body, Data) and len(body.payload) == 70_000
 
 
+def test_the_messages_of_a_request_are_told_when_it_has_ended() -> None:
+    """Not before, when nobody knows how many there are."""
+    grpc = b"\x83\x84\x86\x41\x01a\x5f\x10application/grpc"
+    session = open_session("http2")
+    list(session.receive(C, PREFACE + SETTINGS + frame(1, 4, 1, grpc) + frame(0, 0, 1, b"\0\0\0\0\1x")))
+    trailers = b"\0\x0bgrpc-status\x010"
+    *_, ended = session.receive(
+        S, SETTINGS + frame(1, 4, 1, b"\x88\x5f\x10application/grpc") + frame(1, 5, 1, trailers)
+    )
+    assert isinstance(ended, Message) and ended.attributes["grpc.response.message_count"] == 0
+    assert "grpc.request.message_count" not in ended.attributes and "grpc.streaming" not in ended.attributes
+    list(session.receive(C, frame(0, 1, 1, b"\0\0\0\0\1y")))
+    assert ended.attributes["grpc.request.message_count"] == 2
+    assert ended.attributes["grpc.streaming"] == "client"
+    assert session.pending == 0
+
+
 UPGRADE = (
     b"POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAQAA\r\n"
     b"Content-Length: 3\r\n\r\nabc"

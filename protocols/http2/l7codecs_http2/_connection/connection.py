@@ -336,6 +336,9 @@ class Connection:
     def close_if_done(self, stream: Stream) -> None:
         """Forget a stream that is closed."""
         if stream.state == CLOSED:
+            answer = stream.response
+            if answer is not None and answer.awaits_request:
+                answer.note(None, stream.calls())
             if self.streams.remove(i64(stream.number)) is None:
                 self.forget_cut(i64(stream.number))
             elif self.streams.count == 0:

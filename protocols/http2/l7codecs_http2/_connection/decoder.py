@@ -188,6 +188,8 @@ class Http2Decoder(BodyReader):
                     pass  # its status tells that no body comes
                 elif speaks == TRIPLE or block.get(GRPC_STATUS_NAME) is None or message.grpc_status is None:
                     message.settle(response)
+                if role == TRAILERS and not stream.joined:
+                    stream.response = message  # which the end of the request, where that comes later, adds to
         connection.close_if_done(stream)
         return message
 

@@ -224,6 +224,12 @@ class Http2Message(Message):
         found = self._findings
         return None if found is None else found.calls
 
+    @property
+    def awaits_request(self) -> bool:
+        """Whether it ends an RPC whose request has not ended, so that what that adds up to is still to be noted."""
+        found = self._findings
+        return found is not None and found.calls is not None and found.calls.request is None
+
     def note(self, malformed: str | None, calls: Calls | None = None) -> None:
         """Keep what was found out about the message: the first fault, and what an RPC added up to."""
         found = self._findings
