@@ -136,10 +136,12 @@ class ResumingDecoder(Decoder):
         self._after_lf = here or passed.endswith(b"\n")
         # In the window first, so that each octet is looked at once, however many of them begin what is none.
         at = self.find(buffer.data, self._after_lf, buffer.pos)
+        gap = self._gap
         if at >= 0:
             buffer.pass_over(at - buffer.pos)
+            if gap is not None:
+                gap.resumed_at = buffer.offset
             return Opaque(self.sender, offset, passed + buffer.take())
-        gap = self._gap
         if gap is not None:
             gap.resumed_at = None
         self.lost = gap
