@@ -6,8 +6,9 @@ import time
 import tracemalloc
 
 import pytest
+from hpack import Encoder
 
-from l7codecs import Kind, Limits, Message, Sender, open_session
+from l7codecs import Kind, Limits, Message, Sender, get_protocol, list_protocols, open_session
 
 from .implementations import (
     CLIENT,
@@ -182,3 +183,44 @@ def test_the_limit_of_streams_is_that_of_the_caller(ended: bool) -> None:
     assert [event.kind for event in answers if isinstance(event, Message)] == [Kind.RESPONSE] * 1000
     paired = [event.request for event in answers if isinstance(event, Message)]
     assert paired[:-50] == [None] * 900 + paired[900:-50] and paired[-50:] == asked[-50:]
+
+
+NAMES = sorted({name for entry in list_protocols() for name in get_protocol(entry.name).schema})
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/grpc", "application/grpc-web+proto", "application/connect+proto"]
+)
+def test_headers_named_like_attributes_change_none(kind: str) -> None:
+    """A peer says what it likes in headers; what is routed by never comes from there."""
+
+    def heard(*more: tuple[str, str]) -> tuple[Message, Message]:
+        observer = open_session("http2")
+        asked = [
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":path", "/p.S/M"),
+            (":authority", "a"),
+            ("content-type", kind),
+            *more,
+        ]
+        said = [(":status", "200"), ("content-type", kind), *more]
+        found = [
+            event
+            for sender, fields, first in (
+                (CLIENT, asked, PREFACE + frame(SETTINGS, 0, 0)),
+                (SERVER, said, frame(SETTINGS, 0, 0)),
+            )
+            for event in observer.receive(sender, first + frame(HEADERS, 5, 1, Encoder().encode(fields)))
+            if isinstance(event, Message) and event.stream_id
+        ]
+        request, response = found
+        return request, response
+
+    forged = [(name.replace("_", "-"), "forged") for name in NAMES]
+    forged += [(name, "forged") for name in NAMES]
+    for plain, attacked in zip(heard(), heard(*forged), strict=True):
+        assert ("l7.access", b"forged") in list(attacked.headers)
+        assert dict(attacked.attributes) == dict(plain.attributes)
+        for name in ("protocol", "service", "operation", "resources", "status", "error", "request_id"):
+            assert getattr(attacked, name) == getattr(plain, name)
