@@ -1,9 +1,25 @@
 """Pairing against plain models of the three ways."""
 
+import itertools
+import random
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l7codecs import FifoPairing, Flow, IdPairing, Kind, Message, Pairing, Sender, StreamPairing, new_pairing
+from l7codecs import (
+    FifoPairing,
+    Flow,
+    FramedDecoder,
+    IdPairing,
+    Kind,
+    Message,
+    Pairing,
+    Protocol,
+    Sender,
+    StreamPairing,
+    new_pairing,
+)
 
 FLOW = Flow("example")
 
@@ -141,3 +157,86 @@ def test_fifo_forgets_early_answers_past_the_limit_and_when_told() -> None:
     table.came_early()
     table.lose()
     assert table.ahead == 0
+
+
+# --------------------------------------------------------------------- what any plugin of a protocol by order does after loss
+
+
+class Echo(FramedDecoder):
+    """kind(1) number(1): a request, or the answer to that of the same number, which nothing but the test looks at."""
+
+    header_size = 2
+
+    def frame_size(self, data: bytes, at: int) -> int:
+        return 2
+
+    def message(self, octets: bytes, start: int, stop: int, offset: int, more: bool) -> Message:
+        kind = Kind.REQUEST if octets[start] == 0x3F else Kind.RESPONSE
+        return Message(self.flow, self.sender, kind, offset, octets, start, stop, more)
+
+    def boundary(self, octets: bytes) -> int:
+        found = [at for at in range(len(octets)) if octets[at] in b"?!"]
+        return found[0] if found else -1 - len(octets)
+
+
+ECHO = Protocol(name="echo", title="Echo", decoder=Echo, attributes=(), pairing=Pairing.FIFO)
+
+
+def talked(window: int, chance: random.Random, joined: bool) -> tuple[int, int, int]:
+    """Wrong pairs, right pairs, and answers, of a client that asks up to `window` at once, whose octets are lost now and then."""
+    observer = ECHO.open()
+    wrong = right = answers = 0
+    if joined:
+        for sender in Sender:
+            list(observer.gap(sender))
+    waiting: list[int] = []
+    numbers = itertools.cycle(range(200))
+    for step in range(400):
+        asks = len(waiting) < window and (not waiting or chance.random() < 0.6)
+        if asks:
+            waiting.append(next(numbers))
+        sender, octets = (Sender.CLIENT, b"?%c" % waiting[-1]) if asks else (Sender.SERVER, b"!%c" % waiting.pop(0))
+        if step >= 20 and chance.random() < 0.01:
+            list(observer.gap(sender, 2))
+            continue
+        for event in observer.receive(sender, octets):
+            if isinstance(event, Message) and event.sender is Sender.SERVER:
+                answers += 1
+                if event.request is not None:
+                    same = event.request.raw[1] == event.raw[1]
+                    right += same
+                    wrong += not same
+    return wrong, right, answers
+
+
+@pytest.mark.parametrize("joined", [False, True])
+@pytest.mark.parametrize("window", [1, 2, 3, 16])
+def test_after_loss_nothing_rather_than_something_wrong(window: int, joined: bool) -> None:
+    right = answers = 0
+    for seed in range(100):
+        wrong, paired, told = talked(window, random.Random(seed), joined)
+        assert wrong == 0, seed
+        right += paired
+        answers += told
+    if window == 1 and not joined:
+        assert right > 0.95 * answers
+    if joined:
+        assert right == 0, "how many waited cannot be known"
+
+
+def test_an_answer_before_its_request_costs_one_pair() -> None:
+    observer = ECHO.open()
+    list(observer.receive(Sender.SERVER, b"!\1"))
+    first, second = (event for event in observer.receive(Sender.CLIENT, b"?\1?\2") if isinstance(event, Message))
+    assert observer.pending == 1
+    (answer,) = (event for event in observer.receive(Sender.SERVER, b"!\2") if isinstance(event, Message))
+    assert answer.request is second and first is not second
+
+
+def test_an_endpoint_counts_no_answer_ahead() -> None:
+    upstream = ECHO.open(endpoint=Sender.CLIENT)
+    list(upstream.receive(Sender.SERVER, b"!\1"))
+    (request,) = (event for event in ECHO.open().receive(Sender.CLIENT, b"?\2") if isinstance(event, Message))
+    upstream.send(request)
+    (answer,) = (event for event in upstream.receive(Sender.SERVER, b"!\2") if isinstance(event, Message))
+    assert answer.request is request

@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 from enum import Enum
 from typing import Final, final
 
-from mypy_extensions import i64, mypyc_attr
+from mypy_extensions import i64, mypyc_attr, u8
 
 from l7codecs._layout import check_layout
 from l7codecs.errors import LimitExceeded
@@ -24,6 +24,11 @@ __all__ = ["TURNS", "FifoPairing", "IdPairing", "Pairing", "PairingTable", "Stre
 
 TURNS: Final[i64] = 4
 """How often in a row a client has to ask one request at a time to be taken for one that always does."""
+_CERTAIN: Final[u8] = 0
+_TURNS: Final[u8] = 1
+"""Octets were lost of a client that takes turns."""
+_LOST: Final[u8] = 2
+"""Nobody knows how many answers are still to come."""
 _AGAIN: Final[i64] = -8
 """What `FifoPairing.turns` falls to where a client asks more than that: it takes so many more to be taken for one again."""
 
@@ -83,7 +88,11 @@ class FifoPairing(PairingTable):
     `LimitExceeded`.
 
     Whoever sees both directions may see an answer before its request. The count tells which that is all the same: `came_early` says that an
-    answer is ahead, and the next request that is `asked` is then answered already.
+    answer is ahead, and the next request that is `asked` is then answered already. One that `observes` counts by itself.
+
+    After lost octets the count is lost as well, and a wrong one pairs every answer wrongly. One that `observes` pairs on only where
+    the client has always waited for each answer before it asked again (`TURNS` times in a row), and for as long as it does; else it
+    pairs nothing any more. A room whose answers tell more than their order sets `keeps`, and decides itself (`l7codecs.alignment`).
     """
 
     def __init__(self, limit: int, strict: bool = False, octets: int = DEFAULT_LIMITS.waiting) -> None:
@@ -104,13 +113,20 @@ class FifoPairing(PairingTable):
         self._skip: i64 = 0
         self._early: i64 = 0
         self.forgotten = 0
+        self.observes = False
+        """Whether it belongs to somebody who plays neither side."""
         self.keeps = False
         """Whether `lose` leaves everything to the room."""
+        self._standing: u8 = _CERTAIN
         self.turns: i64 = 0
         """How often in a row a request was answered before the next was asked; negative for a while after it was otherwise."""
 
     def asked(self, request: Message) -> None:
         items = self._items
+        if self._standing != _CERTAIN and (self._standing == _LOST or len(items) > self._first):
+            self.clear()
+            self._standing = _LOST
+            return
         if self._size > self._octets:
             self._too_large(request)
         items.append(request)
@@ -164,6 +180,9 @@ class FifoPairing(PairingTable):
     def answered(self, answer: Message) -> Message | None:
         if self._skip > 0:
             self._skip -= 1
+            return None
+        if self.observes and self._first >= len(self._items) and self._standing == _CERTAIN:
+            self.came_early()
             return None
         return self.pop()
 
@@ -237,8 +256,12 @@ class FifoPairing(PairingTable):
         self._let_go()
 
     def lose(self) -> None:
-        if not self.keeps:
-            self.clear()
+        if self.keeps:
+            return
+        takes_turns = self.turns >= TURNS
+        self.clear()
+        if self.observes:
+            self._standing = _TURNS if takes_turns and self._standing != _LOST else _LOST
 
     @property
     def pending(self) -> int:

@@ -9,7 +9,7 @@ from enum import Enum
 from l7codecs.decoder import Decoder
 from l7codecs.limits import DEFAULT_LIMITS, Limits
 from l7codecs.message import Address, AttrValue, Flow, Sender
-from l7codecs.pairing import Pairing, PairingTable, new_pairing
+from l7codecs.pairing import FifoPairing, Pairing, PairingTable, new_pairing
 from l7codecs.session import Session
 
 __all__ = ["COMMON_ATTRIBUTES", "Attribute", "Detection", "Direction", "Protocol", "Verdict"]
@@ -142,5 +142,8 @@ class Protocol:
         assert self.decoder is not None
         asked = new_pairing(self.pairing, limits.pending, limits.waiting)
         asked_by_server = new_pairing(self.pairing, limits.pending, limits.waiting)
+        for table in (asked, asked_by_server):
+            if isinstance(table, FifoPairing):
+                table.observes = endpoint is None
         sent = self.decoder(flow, Sender.CLIENT, limits, asked, asked_by_server)
         return Session(flow, sent, self.decoder(flow, Sender.SERVER, limits, asked_by_server, asked), limits, endpoint)
