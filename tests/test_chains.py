@@ -58,7 +58,7 @@ def go(work):
     def run():
         work()
         found.append(True)
-    threading.stack_size(256 * 1024)
+    threading.stack_size(STACK * 1024)
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
@@ -236,9 +236,14 @@ def work():
 }
 
 
-def run(script: str) -> None:
+OF_PYTHON = ("errors that are the cause of each other", "what a plugin makes")
+"""Objects of ordinary classes, which CPython frees: its 3.13 takes more of the stack than 3.11 and 3.12 before it stops to nest."""
+
+
+def run(script: str, stack: int = 256) -> None:
+    """Run `work` of a script in a thread with so many KiB of stack."""
     done = subprocess.run(
-        [sys.executable, "-c", PRELUDE + script + "\ngo(work)"],
+        [sys.executable, "-c", f"STACK = {stack}\n" + PRELUDE + script + "\ngo(work)"],
         capture_output=True,
         text=True,
         check=False,
@@ -249,7 +254,7 @@ def run(script: str) -> None:
 
 @pytest.mark.parametrize("name", list(SCRIPTS))
 def test_much_of_it_is_freed_with_a_small_stack(name: str) -> None:
-    run(SCRIPTS[name])
+    run(SCRIPTS[name], 2048 if name in OF_PYTHON and sys.version_info >= (3, 13) else 256)
 
 
 def test_a_capture_of_promises_is_decoded(tmp_path: Path) -> None:

@@ -62,7 +62,9 @@ def check_call(call: Call, said: ServerCall) -> None:
     if isinstance(timeout, int) and said.remaining is not None:
         assert said.remaining * 1000 <= timeout <= said.remaining * 1000 + 2000
     if call.last.kind is not Kind.RESET:
-        assert call.counts == (len(said.received), len(said.sent))
+        # A server that answers before the request has ended resets it: how many messages were to come nobody knows.
+        cut = bool(call.resets) and Sender.CLIENT not in call.ended
+        assert call.counts == (None if cut else len(said.received), len(said.sent))
 
 
 def check_end(call: Call, ended: grpc.Call) -> None:

@@ -574,7 +574,7 @@ def test_rows_are_sorted_and_unique() -> None:
 
 
 def test_table_is_fast_to_import(tmp_path: Path) -> None:
-    code = "import time, typing; start = time.process_time(); import _table; print(time.perf_counter() - start)"
+    code = "import time, typing; start = time.process_time(); import _table; print(time.process_time() - start)"
     environment = {**os.environ, "PYTHONPATH": str(ROOM / "l7codecs_redis"), "PYTHONPYCACHEPREFIX": str(tmp_path)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     runs = [subprocess.check_output([sys.executable, "-c", code], env=environment) for _ in range(4)]
