@@ -408,7 +408,8 @@ def test_a_connection_that_has_ended_keeps_nothing_open(echoing: Relay) -> None:
             client.sendall(b"hello")
             read(client, 5)
         echoing.number(number).wait_closed()
-    until(lambda: process.num_fds() <= files and len(relay_threads()) == 1)
+    # What is kept would be 50 at least. Other tests' servers are in this process as well, and open something now and then.
+    until(lambda: process.num_fds() < files + 25 and len(relay_threads()) == 1)
 
 
 # ---------------------------------------------------------------------------------------------------------------- closing
