@@ -365,7 +365,7 @@ class RequestDecoder(ResumingDecoder):
                 client_spoke(state)
                 if state.client.doubted and not proven(state.client):
                     let_go(message)
-                    state.client.held.append(message)
+                    state.client.hold(message)
                     self.holds = True
                     return message
                 for held in state.client.take_held():

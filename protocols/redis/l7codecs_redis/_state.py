@@ -101,6 +101,10 @@ CLIENT: Final[i64] = 1
 SERVER: Final[i64] = 2
 
 
+_NOTHING_HELD: Final[list[Message]] = []
+"""Shared by all, so that an idle connection has none of its own."""
+
+
 @final
 class Standing:
     """What is known after lost octets of where the messages of one direction begin.
@@ -118,13 +122,19 @@ class Standing:
         self.count: i64 = 0
         self.stalled: i64 = 0
         self.again = False
-        self.held: list[Message] = []
+        self.held = _NOTHING_HELD
+
+    def hold(self, message: Message) -> None:
+        """Hold one more."""
+        if self.held:
+            self.held.append(message)
+        else:
+            self.held = [message]
 
     def take_held(self) -> list[Message]:
         """The messages that were held, which are then not held any more."""
         held = self.held
-        if held:
-            self.held = []
+        self.held = _NOTHING_HELD
         return held
 
 
