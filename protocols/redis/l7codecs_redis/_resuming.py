@@ -89,7 +89,11 @@ class ResumingDecoder(Decoder):
             try:
                 event = self.next_event()
             except ProtocolError as error:
+                rest = self.rest()  # of a message that was told: other cuts have told it before it went wrong
                 event = self._search_again(error.offset)
+                if rest is not None:
+                    self.set_aside(event)
+                    event = rest
                 break
             if not self.holds:
                 if isinstance(event, Message) and event.sender is self.sender:

@@ -111,3 +111,23 @@ def test_pushes_inside_the_answer_to_a_command_whose_name_is_not_seen() -> None:
     list(heard.receive(C, b"*1\r\n$4\r\nEXEC\r\n"))
     octets = b"*2\r\n>2\r\n+a\r\n+x\r\n:1\r\n_\r\n"
     assert b"".join(event.raw for event in heard.receive(S, octets)) == octets
+
+
+def test_what_was_told_of_a_reply_that_goes_wrong_behind_a_gap_is_the_same_in_every_cut() -> None:
+    """A gap inside of a string announces its reply; where the string does not end, its octets are that reply's all the same."""
+    told = []
+    for size in (1, 3, 1 << 20):
+        heard = session()
+        events = [*heard.gap(S), *heard.receive(C, b"*1\r\n$4\r\nPING\r\n"), *heard.receive(S, b"+OK\r\n")]
+        events += [*heard.receive(C, b"*1\r\n$4\r\nPING\r\n"), *heard.receive(S, b"*3\r\n$9\r\n"), *heard.gap(S, 1)]
+        rest = b"3\r\n$9\r\nsubscribe\r\n+OK\r\n"
+        for at in range(0, len(rest), size):
+            events += heard.receive(S, rest[at : at + size])
+        events += heard.eof(S)
+        octets: dict[str, bytes] = {}
+        for event in events:
+            if event.sender is S:
+                octets[type(event).__name__] = octets.get(type(event).__name__, b"") + event.raw
+        told.append(octets)
+    assert told[0] == told[1] == told[2]
+    assert sum(map(len, told[0].values())) == 5 + 8 + 23
