@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-import tracemalloc
-from collections import deque
 from collections.abc import Iterator
 
 import pytest
 
+from growth import grown
 from l7codecs import (
     AnswerOrder,
     Detection,
@@ -88,18 +86,6 @@ def toy(pairing: Pairing, decoder: type[Toy] = Toy) -> Protocol:
 
 def frame(kind: bytes, number: int, size: int = 0) -> bytes:
     return kind + size.to_bytes(4, "big") + bytes([number & 255]) + b"x" * size
-
-
-def grown(work: Iterator[object]) -> int:
-    """Octets that are allocated once `work` has been done, and were not before."""
-    gc.collect()
-    tracemalloc.start()
-    try:
-        deque(work, maxlen=0)
-        gc.collect()
-        return tracemalloc.get_traced_memory()[0]
-    finally:
-        tracemalloc.stop()
 
 
 PAIRINGS = pytest.mark.parametrize("pairing", [Pairing.FIFO, Pairing.ID, Pairing.STREAM])

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-import tracemalloc
-from collections import deque
 from collections.abc import Iterator
 
 from hpack import Encoder
 
+from growth import grown
 from l7codecs import Limits, Message, Sender, get_protocol
 
 C, S = Sender.CLIENT, Sender.SERVER
@@ -16,18 +14,6 @@ C, S = Sender.CLIENT, Sender.SERVER
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
-
-
-def grown(work: Iterator[object]) -> int:
-    """Octets that are allocated once `work` has been done, and were not before."""
-    gc.collect()
-    tracemalloc.start()
-    try:
-        deque(work, maxlen=0)
-        gc.collect()
-        return tracemalloc.get_traced_memory()[0]
-    finally:
-        tracemalloc.stop()
 
 
 def test_open_streams_keep_no_read() -> None:

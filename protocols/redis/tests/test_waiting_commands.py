@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import gc
-import tracemalloc
-from collections import deque
 from collections.abc import Iterator
 
 import pytest
 
+from growth import grown
 from l7codecs import LimitExceeded, Limits, Message, Sender, Session, get_protocol
 
 C, S = Sender.CLIENT, Sender.SERVER
@@ -21,18 +19,6 @@ def command(*words: bytes) -> bytes:
 
 def observer(**limits: int) -> Session:
     return get_protocol("redis").open(limits=Limits(**limits))
-
-
-def grown(work: Iterator[object]) -> int:
-    """Octets that are allocated once `work` has been done, and were not before."""
-    gc.collect()
-    tracemalloc.start()
-    try:
-        deque(work, maxlen=0)
-        gc.collect()
-        return tracemalloc.get_traced_memory()[0]
-    finally:
-        tracemalloc.stop()
 
 
 def test_unanswered_large_commands() -> None:
