@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable
 
@@ -24,6 +23,7 @@ from l7codecs import (
     Sender,
     StreamPairing,
 )
+from l7codecs.testing import growth
 
 FLOW = Flow("toy")
 
@@ -233,22 +233,6 @@ def test_against_a_model(count: int, steps: list[tuple[str, int]]) -> None:
 # Growth: four times as much takes about four times as long; the square of it would be sixteen.
 
 
-def growth(run: Callable[[int], None], size: int) -> float:
-    def timed(count: int) -> float:
-        start = time.process_time()
-        run(count)
-        return time.process_time() - start
-
-    # In turns, so that a busy machine slows both; without the collector, which looks at all objects now and then.
-    gc.collect()
-    gc.disable()
-    try:
-        pairs = [(timed(size), timed(size * 4)) for _ in range(5)]
-    finally:
-        gc.enable()
-    return min(large for _, large in pairs) / max(min(small for small, _ in pairs), 1e-4)
-
-
 def refused_behind_waiting(count: int) -> None:
     toy = Toy(count * 2, Limits(pending=count * 2))
     for number in range(count, count * 2):
@@ -332,4 +316,9 @@ def same_number(count: int) -> None:
     ],
 )
 def test_every_operation_is_linear(run: Callable[[int], None]) -> None:
-    assert growth(run, 10_000) < 9
+    def seconds(count: int) -> float:
+        start = time.process_time()
+        run(count)
+        return time.process_time() - start
+
+    assert growth(seconds, 10_000, 40_000, 8) <= 8

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+from functools import partial
 
 import pytest
 from hpack import Encoder
 
 from l7codecs import Kind, Limits, Message, Sender, get_protocol, list_protocols, open_session
+from l7codecs.testing import growth
 
 from .implementations import (
     CLIENT,
@@ -158,16 +160,15 @@ def conversation(kind: str, size: int) -> bytes:
 @pytest.mark.parametrize("kind", ["a body", "requests", "one block"])
 def test_octet_by_octet_is_linear(kind: str) -> None:
     most = 60_000 if kind == "one block" else 160_000
-    small, large = (min(fed(conversation(kind, size), 1) for _ in range(3)) for size in (most // 8, most))
-    ratio = len(conversation(kind, most)) / len(conversation(kind, most // 8))
-    assert large < 3 * ratio * small + 0.05
+    small, large = (conversation(kind, size) for size in (most // 8, most))
+    bound = 3 * len(large) / len(small)
+    assert growth(partial(fed, size=1), small, large, bound, 0.002) <= bound
 
 
 def test_streams_whose_numbers_collide_are_no_slower_than_their_limit_allows() -> None:
     begin = PREFACE + frame(SETTINGS, 0, 0)
     steps = {step: begin + b"".join(headers(1 + 2 * step * at, REQUEST) for at in range(999)) for step in (1, 4096)}
-    near, far = (min(fed(octets, 65_536) for _ in range(3)) for octets in steps.values())
-    assert far < 40 * near + 0.05
+    assert growth(partial(fed, size=65_536), steps[1], steps[4096], 40, 0.002) <= 40
 
 
 @pytest.mark.parametrize("ended", [False, True])

@@ -25,6 +25,7 @@ from l7codecs import (
     Sender,
     Status,
 )
+from l7codecs.testing import growth
 
 from .between import frames_of, h2_client
 from .conftest import Room
@@ -214,8 +215,7 @@ def test_octet_by_octet_is_linear() -> None:
                 pass
         return time.process_time() - start
 
-    small, large = min(seconds(150) for _ in range(5)), min(seconds(2400) for _ in range(3))
-    assert large < 16 * 3 * small
+    assert growth(seconds, 150, 2400, 16 * 3) <= 16 * 3
 
 
 # ---------------------------------------------------------------------------------------------------- an endpoint upgrades

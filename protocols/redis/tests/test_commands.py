@@ -24,6 +24,7 @@ import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from l7codecs.testing import growth
 from l7codecs_redis._commands import CommandSpec, find_command, unknown_command
 from l7codecs_redis._table import COMMANDS, REDIS_VERSIONS
 
@@ -420,15 +421,12 @@ def test_keys_take_linear_time() -> None:
             [b"SORT", *[b"STORE"] * count],
             [b"EVAL", b"s", b"%d" % count] + [b"k"] * count,
         ]
-        best = float("inf")
-        for _ in range(3):
-            start = time.process_time()
-            for vector in vectors:
-                our_keys(vector)
-            best = min(best, time.process_time() - start)
-        return best
+        start = time.process_time()
+        for vector in vectors:
+            our_keys(vector)
+        return time.process_time() - start
 
-    assert seconds(80_000) < 40 * seconds(8_000)
+    assert growth(seconds, 8_000, 80_000, 40) <= 40
 
 
 # ------------------------------------------------------------------------------------------------------ the table
@@ -577,8 +575,8 @@ def test_table_is_fast_to_import(tmp_path: Path) -> None:
     code = "import time, typing; start = time.process_time(); import _table; print(time.process_time() - start)"
     environment = {**os.environ, "PYTHONPATH": str(ROOM / "l7codecs_redis"), "PYTHONPYCACHEPREFIX": str(tmp_path)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    runs = [subprocess.check_output([sys.executable, "-c", code], env=environment) for _ in range(4)]
-    assert min(float(seconds) for seconds in runs) < 0.005
+    runs = (float(subprocess.check_output([sys.executable, "-c", code], env=environment)) for _ in range(20))
+    assert any(seconds < 0.005 for seconds in runs)
 
 
 # ---------------------------------------------------------------------------------------------------- the generator

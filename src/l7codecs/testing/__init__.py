@@ -14,6 +14,7 @@ Needs pytest and hypothesis (the extra ``testing``).
 from __future__ import annotations
 
 from l7codecs.testing.conformance import ProtocolConformance
+from l7codecs.testing.growth import growth
 from l7codecs.testing.relay import PATIENCE, Piece, Recording, Relay
 from l7codecs.testing.replay import Outcome, check_cuts, replay
 from l7codecs.testing.vectors import Vector, load_vectors, parse_vector
@@ -27,6 +28,7 @@ __all__ = [
     "Relay",
     "Vector",
     "check_cuts",
+    "growth",
     "load_vectors",
     "parse_vector",
     "replay",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import ClassVar
 
 import pytest
@@ -19,6 +20,7 @@ from l7codecs.message import Kind, Message, Sender
 from l7codecs.protocol import Direction, Verdict
 from l7codecs.registry import list_protocols
 from l7codecs.session import Session
+from l7codecs.testing.growth import growth
 from l7codecs.testing.loss import Loss, difference_after_loss, replay_lossy
 from l7codecs.testing.replay import Outcome, describe, replay
 from l7codecs.testing.vectors import Vector
@@ -272,24 +274,22 @@ class ProtocolConformance:
             self._same(self.outcome(vector, limits=limits), outcome, vector.name)
 
     def test_octets_one_by_one_cost_linear_time(self) -> None:
-        """Four times the octets may take at most eight times as long; the best of three counts."""
+        """Four times the octets may take at most eight times as long."""
         again = [vector for vector in self.vectors if vector.name not in self.once][:1]
         vectors = [(_repeated(vector, 8192), _repeated(vector, 4 * 8192)) for vector in again]
         vectors += list(zip(self.large(8192), self.large(4 * 8192), strict=True))
         for small, big in vectors:
-            assert self._cost(big) <= 8 * max(self._cost(small), 0.001), small.name
+            times = growth(self._cost, small, big, 8)
+            assert times <= 8, f"{small.name}: four times the octets take {times:.1f} times as long"
 
     def _cost(self, vector: Vector) -> float:
         pieces = vector.octet_by_octet().pieces
-        best = 1e9
-        for _ in range(3):
-            session = self.open()
-            start = time.process_time()
-            for sender, octet in pieces:
-                for _event in session.receive(sender, octet):
-                    pass
-            best = min(best, time.process_time() - start)
-        return best
+        session = self.open()
+        start = time.process_time()
+        for sender, octet in pieces:
+            for _event in session.receive(sender, octet):
+                pass
+        return time.process_time() - start
 
     # Lost octets.
 
@@ -367,25 +367,22 @@ class ProtocolConformance:
                     continue
                 small, big = (again * (size // len(again) + 1) for size in (1 << 16, 1 << 18))
                 for most in (1 << 30, 16):
-                    costs = [self._cost_after_gap(sender, octets, most) for octets in (small, big)]
+                    times = growth(partial(self._cost_after_gap, sender, most), small, big, 8, 0.002)
                     where = f"{vector.name}, {sender.value}, reads of {most}"
-                    assert costs[1] <= 8 * max(costs[0], 0.002), f"{where}: {costs}"
+                    assert times <= 8, f"{where}: four times the octets take {times:.1f} times as long"
 
-    def _cost_after_gap(self, sender: Sender, octets: bytes, most: int) -> float:
-        best = 1e9
-        for _ in range(2):
-            session = self.open()
-            start = time.process_time()
-            try:
-                for _event in session.gap(sender, 1):
-                    pass
-                for at in range(0, len(octets), most):
-                    for _event in session.receive(sender, octets[at : at + most]):
-                        pass
-            except ProtocolError:
+    def _cost_after_gap(self, sender: Sender, most: int, octets: bytes) -> float:
+        session = self.open()
+        start = time.process_time()
+        try:
+            for _event in session.gap(sender, 1):
                 pass
-            best = min(best, time.process_time() - start)
-        return best
+            for at in range(0, len(octets), most):
+                for _event in session.receive(sender, octets[at : at + most]):
+                    pass
+        except ProtocolError:
+            pass
+        return time.process_time() - start
 
     # Metadata.
 
