@@ -13,7 +13,7 @@ Function = tuple[str, str]
 
 KNOWN = {
     "Http2Decoder.start FrameReader._next_event FrameReader.next_event": "once: then the direction is no longer opening",
-    "ReplyDecoder.next_event RequestDecoder.next_event ResumingDecoder.next_wary": (
+    "ReplyDecoder._next ReplyDecoder.next_event RequestDecoder._next RequestDecoder.next_event ResumingDecoder.next_wary": (
         "once each: what is wary is not while it asks, and what follows a hand-over is read by another decoder"
     ),
     "StreamTable._rehouse StreamTable.add": "once: the new table has room",
