@@ -17,7 +17,9 @@ from .._frames.settings import DEFAULT_FRAME_SIZE
 from .._hpack.decoder import HeaderBlock
 from .._semantics.bodies import Body
 from .._semantics.calls import end_body, follow
-from .._semantics.messages import GRPC_WEB, HTTP, METHOD, REQUEST, RESPONSE, Http2Message
+from .._semantics.messages import REQUEST, RESPONSE, Http2Message
+from .._semantics.names import METHOD
+from .._semantics.spoken import GRPC_WEB, HTTP
 from .connection import Connection
 from .control_reader import ControlReader
 from .streams import CLIENT, CLIENT_DONE, FRAME, IDLE, LAST, OPEN, RESERVED, SERVER, Stream

@@ -24,23 +24,10 @@ from .._hpack.decoder import HeaderBlock
 from .._hpack.static_table import UNKNOWN_NAME, well_known
 from .._semantics.calls import end_trailers
 from .._semantics.malformed import find_fault, has_protocol
-from .._semantics.messages import (
-    GRPC,
-    GRPC_STATUS_NAME,
-    GRPC_WEB,
-    HTTP,
-    INTERIM,
-    METHOD,
-    PROMISE,
-    REQUEST,
-    RESPONSE,
-    STATUS,
-    TRAILERS,
-    TRIPLE,
-    Http2Message,
-    digits,
-    spoken,
-)
+from .._semantics.meaning import digits
+from .._semantics.messages import INTERIM, PROMISE, REQUEST, RESPONSE, TRAILERS, Http2Message
+from .._semantics.names import GRPC_STATUS_NAME, METHOD, STATUS
+from .._semantics.spoken import GRPC, GRPC_WEB, HTTP, TRIPLE, spoken
 from .body_reader import BodyReader
 from .connection import Connection
 from .opening import Opening

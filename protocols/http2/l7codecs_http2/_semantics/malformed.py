@@ -23,21 +23,9 @@ from .._hpack.static_table import (
     HeaderField,
     well_known,
 )
-from .messages import (
-    AUTHORITY,
-    HOST,
-    INTERIM,
-    METHOD,
-    PATH,
-    PROMISE,
-    REQUEST,
-    RESPONSE,
-    SCHEME,
-    STATUS,
-    TRAILERS,
-    Http2Message,
-    digits,
-)
+from .meaning import digits
+from .messages import INTERIM, PROMISE, REQUEST, RESPONSE, TRAILERS, Http2Message
+from .names import AUTHORITY, HOST, METHOD, PATH, SCHEME, STATUS
 
 __all__ = ["find_fault", "has_protocol"]
 

@@ -10,6 +10,8 @@ import base64
 import binascii
 from typing import Final
 
+from mypy_extensions import i64
+
 from l7codecs import Message, ProtocolError, Status
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "GRPC_STATUS",
     "HTTP_STATUS",
     "binary_metadata",
+    "digits",
     "grpc_status_of_http",
     "grpc_timeout_ms",
     "split_authority",
@@ -81,6 +84,22 @@ _UNITS_PER_MS: Final = {
     "u": (1, 1_000),
     "n": (1, 1_000_000),
 }
+
+
+def digits(octets: bytes) -> i64:
+    """The number that 1 to 18 decimal digits are; -1 for anything else."""
+    number: i64 = 0
+    at: i64 = 0
+    stop: i64 = len(octets)
+    if stop == 0 or stop > 18:
+        return -1
+    while at < stop:
+        octet: i64 = octets[at]
+        if octet < 0x30 or octet > 0x39:
+            return -1
+        number = number * 10 + octet - 0x30
+        at += 1
+    return number
 
 
 def grpc_status_of_http(code: int | None) -> Status:
