@@ -335,7 +335,8 @@ class Connection:
 
     def close_if_done(self, stream: Stream) -> None:
         """Forget a stream that is closed."""
-        if stream.state == CLOSED:
+        state = i64(stream.state)
+        if state == CLOSED:
             answer = stream.response
             if answer is not None and answer.awaits_request:
                 answer.note(None, stream.calls())
@@ -345,7 +346,7 @@ class Connection:
                 self._reads.clear()
             if self.endpoint is not None:
                 self.endpoint.on_closed(i64(stream.number))
-        elif stream.ahead and stream.state == SERVER_DONE:
+        elif stream.ahead and state == SERVER_DONE:
             self.streams.remove(i64(stream.number))
             self.end_ahead(i64(stream.number), self.server, False)
 

@@ -74,10 +74,16 @@ class Http2Decoder(BodyReader):
 
     def header_block(self) -> Event:
         buffer = self.buffer
-        offset: i64 = buffer.message_offset
-        size: i64 = buffer.message_size()
-        octets = buffer.message()
-        start = buffer.message_start()
+        if buffer.held is None:
+            octets = buffer.data
+            start = buffer.start
+            size = buffer.pos - start
+            offset = buffer.base + start
+        else:
+            offset = buffer.message_offset
+            size = buffer.message_size()
+            octets = buffer.message()
+            start = 0
         block = self.decode_block(octets, start)
         kind = self.block_type
         self.block_type = -1
@@ -109,10 +115,11 @@ class Http2Decoder(BodyReader):
                     )
                 return self.misplaced("HEADERS", None, number, octets, start, stop, offset, code)
         role = self._role(stream, block)
-        if role == TRAILERS and stream.state == IDLE:
+        idle = i64(stream.state) == IDLE  # without the cast both would be objects, compiled
+        if idle and role == TRAILERS:
             stream.joined = True
             stream.state = u8(OPEN)
-        idle = stream.state == IDLE
+            idle = False
         frame = FRAME
         if ends and role != INTERIM:
             frame = LAST

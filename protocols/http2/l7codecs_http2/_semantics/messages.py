@@ -20,11 +20,15 @@ from .meaning import (
     EXCEPTIONS,
     GRPC_STATUS,
     HTTP_STATUS,
+    RpcName,
     digits,
+    find_octet,
     grpc_status_of_http,
     grpc_timeout_ms,
+    rpc_name,
     split_authority,
-    split_rpc_path,
+    text_of,
+    word_of,
 )
 from .names import (
     AUTHORITY,
@@ -58,8 +62,12 @@ _STATUS_CODE_KEY: Final = "rpc.response.status_code"
 """OpenTelemetry 1.44; the head after it says rpc.status_code."""
 
 
-_STATUSES: Final = tuple(Status)
-"""By number. Calling `Status` runs the enum's Python."""
+_STATUSES: Final = list(Status)
+"""By number. Calling `Status` runs the enum's Python, and so does the name of a member."""
+_OK: Final = Status.OK
+_UNKNOWN: Final = Status.UNKNOWN
+_INVALID: Final = Status.INVALID_ARGUMENT
+_INTERNAL: Final = Status.INTERNAL
 
 
 @final
@@ -218,12 +226,34 @@ class Http2Message(Message):
     def value(self, title: HeaderName) -> str | None:
         """The first field of that name as text; None where there is none, or where it is not known."""
         field = self.block.get(title)
+        return None if field is None or not field.known else text_of(field.value)
+
+    def _word(self, title: HeaderName) -> str | None:
+        """As `value`, for what comes again and again."""
+        field = self.block.get(title)
+        return None if field is None or not field.known else word_of(field.value)
+
+    def _name(self) -> RpcName | None:
+        """What the path of an RPC names."""
+        field = self.block.get(PATH)
         if field is None or not field.known:
             return None
-        try:
-            return field.value.decode("utf-8")  # compiled, it looks up no error handler
-        except UnicodeDecodeError:
-            return field.value.decode("utf-8", "backslashreplace")
+        path = field.value
+        return rpc_name(path[: find_octet(path, 0x3F, 0)] if self.speaks == CONNECT else path)
+
+    def code(self) -> i64:
+        """``:status``, three digits; -1 where there is none, or where it is not known."""
+        field = self.block.get(STATUS)
+        if field is None or not field.known or len(field.value) != 3:
+            return -1
+        return digits(field.value)
+
+    def _grpc_number(self) -> i64:
+        """``grpc-status``; -1 where there is none, or where it is not known."""
+        field = self.block.get(GRPC_STATUS_NAME)
+        if field is None or not field.known or not 0 < len(field.value) < 4:
+            return -1
+        return digits(field.value)
 
     @property
     def framed(self) -> bool:
@@ -237,7 +267,7 @@ class Http2Message(Message):
 
     @property
     def method(self) -> str | None:
-        return self.value(METHOD)
+        return self._word(METHOD)
 
     @property
     def path(self) -> str | None:
@@ -253,17 +283,14 @@ class Http2Message(Message):
     @property
     def authority(self) -> str | None:
         """``:authority``, or ``host`` where there is none."""
-        found = self.value(AUTHORITY)
-        return found if found is not None else self.value(HOST)
+        found = self._word(AUTHORITY)
+        return found if found is not None else self._word(HOST)
 
     @property
     def status_code(self) -> int | None:
         """``:status``, three digits."""
-        field = self.block.get(STATUS)
-        if field is None or not field.known or len(field.value) != 3:
-            return None
-        number = digits(field.value)
-        return number if number >= 0 else None
+        number = self.code()
+        return int(number) if number >= 0 else None
 
     @property
     def service(self) -> str | None:
@@ -272,7 +299,8 @@ class Http2Message(Message):
             return None if self.request is None else self.request.service
         if self.speaks == HTTP:
             return self.authority
-        return split_rpc_path(self._called)[0]
+        name = self._name()
+        return None if name is None else name.service
 
     @property
     def operation(self) -> str | None:
@@ -281,7 +309,8 @@ class Http2Message(Message):
             return None if self.request is None else self.request.operation
         if self.speaks == HTTP:
             return self.method
-        return split_rpc_path(self._called)[1]
+        name = self._name()
+        return None if name is None else name.method
 
     @property
     def resources(self) -> tuple[str | bytes, ...]:
@@ -289,16 +318,16 @@ class Http2Message(Message):
         if self.speaks != HTTP or (self.role != REQUEST and self.role != PROMISE):
             return ()
         path = self.path
-        return () if path is None else (path.partition("?")[0],)
+        if path is None:
+            return ()
+        end = path.find("?")
+        return (path,) if end < 0 else (path[:end],)
 
     @property
     def grpc_status(self) -> int | None:
         """``grpc-status``, of trailers or of a response that has no body."""
-        field = self.block.get(GRPC_STATUS_NAME)
-        if field is None or not field.known or not 0 < len(field.value) < 4:
-            return None
-        number = digits(field.value)
-        return number if number >= 0 else None
+        number = self._grpc_number()
+        return int(number) if number >= 0 else None
 
     @property
     def status(self) -> Status | None:
@@ -306,28 +335,28 @@ class Http2Message(Message):
             found = self._findings
             return self._told() if found is None or found.outcome is None else found.outcome
         if self.role == RESPONSE:
-            code = self.status_code
-            if code is None:
-                return Status.UNKNOWN
-            if code < 400 and not self.block.known and not self._surely_http():
-                return None if self.more else Status.UNKNOWN
-            return HTTP_STATUS.get(
-                code, Status.OK if code < 400 else Status.INVALID_ARGUMENT if code < 500 else Status.INTERNAL
-            )
+            code = self.code()
+            if code < 0:
+                return _UNKNOWN
+            if code < 400:
+                if not self.block.known and not self._surely_http():
+                    return None if self.more else _UNKNOWN
+                return _OK
+            return HTTP_STATUS.get(int(code), _INVALID if code < 500 else _INTERNAL)
         return None
 
     def _told(self) -> Status | None:
         """Of an RPC: what this header block says of the outcome; None where it does not."""
         if self.speaks < CONNECT_STREAM:
-            number = self.grpc_status
-            if number is not None:
-                return _STATUSES[number] if number < len(_STATUSES) else Status.UNKNOWN
+            number = self._grpc_number()
+            if number >= 0:
+                return _STATUSES[number] if number < len(_STATUSES) else _UNKNOWN
         if self.role != RESPONSE:
             return None
         code = self.status_code
         if self.speaks == CONNECT:
             if code == 200:
-                return Status.OK if self.type_is(b"application/") else Status.UNKNOWN  # a page is no answer
+                return _OK if self.type_is(b"application/") else _UNKNOWN  # a page is no answer
             if self.more and self.type_is(b"application/json"):
                 return None  # the body will tell
             return grpc_status_of_http(code)

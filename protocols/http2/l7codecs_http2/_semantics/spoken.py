@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from mypy_extensions import u8
+from librt.strings import read_i64_le
+from mypy_extensions import i64, u8
 
 from .._hpack.decoder import HeaderBlock
 from .._hpack.static_table import TRIPLE as TRIPLE_NAME
+from .meaning import find_octet
 from .names import CONNECT_VERSION, CONTENT_TYPE, GO_VERSION, METHOD, PATH
 
 __all__ = ["CONNECT", "CONNECT_STREAM", "GRPC", "GRPC_WEB", "HTTP", "TRIPLE", "TRIPLE_HTTP", "spoken"]
@@ -25,6 +27,11 @@ CONNECT_STREAM: Final[u8] = 5
 CONNECT: Final[u8] = 6
 """What a stream speaks: GRPC and TRIPLE send length-prefixed messages, GRPC_WEB and CONNECT_STREAM such with an end among them,
 HTTP, TRIPLE_HTTP and CONNECT (a unary call of it) bodies as they are."""
+
+_CONNECT_QUERY: Final[i64] = 0x3D7463656E6E6F63
+"""``connect=``, little-endian."""
+_CONNECT_SIZE: Final[i64] = 10
+"""Octets of ``connect=v1``."""
 
 
 def spoken(block: HeaderBlock) -> u8:
@@ -66,10 +73,20 @@ def spoken(block: HeaderBlock) -> u8:
 def _is_connect_get(block: HeaderBlock) -> bool:
     """Whether a request is a call of Connect by GET: ``connect=v1`` stands in its query."""
     path = block.get(PATH)
-    if path is None or path.value.find(b"connect=v1") < 0:
+    if path is None:
         return False
-    method = block.get(METHOD)
-    return method is not None and method.value == b"GET" and b"connect=v1" in path.value.partition(b"?")[2].split(b"&")
+    octets = path.value
+    at = find_octet(octets, 0x3F, 0)
+    size: i64 = len(octets)
+    while at + _CONNECT_SIZE < size:  # `at` is the "?" or "&" before a part of the query
+        at += 1
+        stop = at + _CONNECT_SIZE
+        if read_i64_le(octets, at) == _CONNECT_QUERY and octets[stop - 2] == 0x76 and octets[stop - 1] == 0x31:
+            if stop == size or octets[stop] == 0x26:
+                method = block.get(METHOD)
+                return method is not None and method.value == b"GET"
+        at = find_octet(octets, 0x26, at)
+    return False
 
 
 def _names_grpc(block: HeaderBlock) -> bool:
