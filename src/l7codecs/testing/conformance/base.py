@@ -41,7 +41,7 @@ class ConformanceBase:
     def large(self, size: int) -> list[Vector]:
         """Conversations of about `size` octets in one message each, of every form that can be long; none where no message can.
 
-        Called with sizes up to 1 MiB; one that the protocol cannot reach may be cut to what it can.
+        Called with sizes up to 8 MiB; one that the protocol cannot reach may be cut to what it can.
         """
         raise NotImplementedError
 

@@ -17,10 +17,12 @@ __all__ = ["Costs"]
 
 _MOST = 8
 """How many times as long four times the octets may take. What is linear takes four times as long, what is quadratic sixteen times."""
-_READ = 64
+_PROBE = 32 * 1024
+_LARGE = 800 * 1024
+_READ = 256
 """Octets of a read of a large message. What is copied or looked at again at each of them is then nearly all of the time."""
 _SHORT = 0.04
-"""Seconds that the smaller of two conversations may take before a shorter one takes its place: one of many small parts is slow to read."""
+"""Seconds that the smaller of two conversations may take: one of many small parts is slow to read, and need not be as large."""
 
 
 class Costs(ConformanceBase):
@@ -42,12 +44,10 @@ class Costs(ConformanceBase):
 
     def _sized(self, index: int, limits: Limits) -> tuple[Vector, Vector]:
         """The large vectors with that index: as large as can be measured in a short time."""
-        size = 200 * 1024
-        while True:
-            small = self.large_vectors(size)[index]
-            if size <= 8192 or self._cost(_READ, limits, small) <= _SHORT:
-                return small, self.large_vectors(4 * size)[index]
-            size //= 2
+        probe = self.large_vectors(_PROBE)[index]
+        size = min(_LARGE, int(_PROBE * _SHORT / max(self._cost(_READ, limits, probe), 1e-6)))
+        size = max(size, _PROBE // 2)
+        return self.large_vectors(size)[index], self.large_vectors(4 * size)[index]
 
     def _check(self, small: Vector, big: Vector, read: int, limits: Limits, how: str) -> None:
         # A protocol may have no message so large: what is compared is what there is.
@@ -129,7 +129,7 @@ class Costs(ConformanceBase):
         return time.process_time() - start
 
 
-_BUFFERED = Limits(head=4 << 20, message=4 << 20)
+_BUFFERED = Limits(head=8 << 20, message=8 << 20)
 _STREAMED = Limits(head=2048, message=4096)
 
 

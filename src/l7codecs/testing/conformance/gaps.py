@@ -59,10 +59,12 @@ class Gaps(ConformanceBase):
             true = {event.offset: len(event.raw) for event in whole.events if event.sender is sender}
             starts = [event.offset for event in whole.events if event.sender is sender and isinstance(event, Message)]
             for index, start in enumerate(starts):
-                # What is lost begins inside of the message before, so that something is left of it.
-                lost = min(start, starts[index - 1] + 1 + index % 3) if index else start
-                for known in (True, False):
-                    self._check_found(vector, sender, octets, lost, start, known, true)
+                # What is lost begins at the message, and inside of the one before, of which something is left.
+                before = starts[index - 1] if index else start
+                for lost in sorted({start, before + 1, (before + start) // 2, start - 1}):
+                    for known in (True, False):
+                        if before < lost <= start:
+                            self._check_found(vector, sender, octets, lost, start, known, true)
 
     def _check_found(
         self, vector: Vector, sender: Sender, octets: bytes, lost: int, start: int, known: bool, true: dict[int, int]

@@ -7,6 +7,7 @@ from itertools import pairwise
 from l7codecs import Pairing
 from l7codecs.message import Kind, Message, Sender, Status
 from l7codecs.testing.conformance.base import ConformanceBase, show_error
+from l7codecs.testing.conformance.events import check_octets
 from l7codecs.testing.replay import Outcome, place
 from l7codecs.testing.vectors import Vector
 
@@ -44,6 +45,7 @@ class Pairs(ConformanceBase):
         together = self.outcome(Vector(vector.name, ((Sender.CLIENT, client), (Sender.SERVER, server))))
         in_turns = self.outcome(vector)
         assert not together.errors, f"{vector.name}, its requests together: {show_error(together)}"
+        check_octets(together, vector)
         for one, other in zip(_responses(together), _responses(in_turns), strict=True):
             assert _asked(one) == _asked(other), (
                 f"{vector.name}: {place(one)} answers the request at octet {_asked(one)} where all requests wait together, "

@@ -25,11 +25,16 @@ class Splits(ConformanceBase):
         outcome = self.outcome(vector, eof=True)
         assert not outcome.errors, f"{vector.name} has an error: {show_error(outcome)}"
         check_octets(outcome, vector)
+        check_octets(self.outcome(vector.joined(), eof=True), vector)
         check_ends(outcome.events, vector.name)
 
     def test_octet_by_octet(self, vector: Vector) -> None:
+        octet_by_octet = self.outcome(vector.octet_by_octet())
+        self.same(octet_by_octet, self.outcome(vector), f"{vector.name}, octet by octet and whole")
         self.same(
-            self.outcome(vector.octet_by_octet()), self.outcome(vector), f"{vector.name}, octet by octet and whole"
+            octet_by_octet,
+            self.outcome(vector.joined()),
+            f"{vector.name}, octet by octet and in as few reads as can be",
         )
 
     def test_every_split_point(self, vector: Vector) -> None:
