@@ -34,6 +34,7 @@ from l7codecs.errors import (
 from l7codecs.headers import Headers, HeaderValue
 from l7codecs.limits import DEFAULT_LIMITS, Limits
 from l7codecs.message import Address, AttrValue, Data, Event, Flow, Gap, Kind, Message, Opaque, Sender, Status
+from l7codecs.numbering import StrictPairing, put_number
 from l7codecs.ordering import AnswerOrder
 from l7codecs.pairing import FifoPairing, IdPairing, Pairing, PairingTable, StreamPairing, new_pairing
 from l7codecs.protocol import Attribute, Detection, Direction, Protocol, Verdict
@@ -80,6 +81,7 @@ __all__ = [
     "Session",
     "Status",
     "StreamPairing",
+    "StrictPairing",
     "Unsupported",
     "Verdict",
     "detect",
@@ -88,6 +90,7 @@ __all__ = [
     "load_protocols",
     "new_pairing",
     "open_session",
+    "put_number",
 ]
 
 __version__ = "0.1.0"

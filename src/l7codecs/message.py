@@ -104,13 +104,21 @@ class Status(IntEnum):
 @final
 @mypyc_attr(acyclic=True)
 class Flow:
-    """What all messages of one connection share: the protocol's name and, where the caller gave them, both addresses."""
+    """What all messages of one connection share: the protocol's name and, where the caller gave them, both addresses.
+
+    ``message.flow is session.flow`` tells whose connection a message came on, be it asked for or detected.
+    """
 
     def __init__(self, protocol: str, client: Address | None = None, server: Address | None = None) -> None:
-        self.protocol: Final = protocol
+        self.protocol = protocol
         self.client: Final = client
         self.server: Final = server
         self._attributes: dict[str, AttrValue] | None = None
+
+    def name(self, protocol: str) -> None:
+        """The protocol is detected."""
+        self.protocol = protocol
+        self._attributes = None
 
     @property
     def attributes(self) -> Mapping[str, AttrValue]:
@@ -234,6 +242,33 @@ class Message(Event):
     def stream_id(self) -> int | None:
         """The stream of a multiplexed connection."""
         return None
+
+    @property
+    def last(self) -> bool:
+        """Whether nothing of its sender follows that belongs to the same request; for rooms whose requests have several answers."""
+        return self.kind is not Kind.PUSH
+
+    def renumbered(self, number: int) -> bytes | None:
+        """``raw`` with `number` in place of ``request_id`` (``stream_id`` where streams pair); None where a room cannot write it.
+
+        `number` is below 2 to the protocol's ``id_bits``; see `put_number`. With it many clients are served on one connection.
+        """
+        return None
+
+    def cancellation(self, number: int | None) -> bytes:
+        """The octets that tell the peer that this request, which has `number` there, is given up; empty where the protocol has none."""
+        return b""
+
+    @property
+    def pins(self) -> str | None:
+        """Why what follows has to stay on this connection (``l7.pins``); None where it has not."""
+        why = self.attributes.get("l7.pins")
+        return why if isinstance(why, str) else None
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the answer may wait for what others do (``l7.blocks``)."""
+        return self.attributes.get("l7.blocks") is True
 
     @property
     def service(self) -> str | None:

@@ -9,6 +9,7 @@ from enum import Enum
 from l7codecs.decoder import Decoder
 from l7codecs.limits import DEFAULT_LIMITS, Limits
 from l7codecs.message import Address, AttrValue, Flow, Sender
+from l7codecs.numbering import StrictPairing
 from l7codecs.pairing import FifoPairing, Pairing, PairingTable, new_pairing
 from l7codecs.session import Session
 
@@ -136,14 +137,25 @@ class Protocol:
         server: Address | None = None,
     ) -> Session:
         """A new session; the addresses become attributes of its messages."""
-        flow = Flow(self.name, client, server)
+        return self.open_on(Flow(self.name, client, server), limits=limits, endpoint=endpoint)
+
+    def open_on(self, flow: Flow, *, limits: Limits = DEFAULT_LIMITS, endpoint: Sender | None = None) -> Session:
+        """A new session of a connection that is known already, as one of this protocol."""
         if self.session is not None:
             return self.session(flow, limits, endpoint)
         assert self.decoder is not None
-        asked = new_pairing(self.pairing, limits.pending, limits.waiting)
-        asked_by_server = new_pairing(self.pairing, limits.pending, limits.waiting)
-        for table in (asked, asked_by_server):
-            if isinstance(table, FifoPairing):
-                table.observes = endpoint is None
+        asked = self._table(limits, endpoint, Sender.CLIENT)
+        asked_by_server = self._table(limits, endpoint, Sender.SERVER)
         sent = self.decoder(flow, Sender.CLIENT, limits, asked, asked_by_server)
         return Session(flow, sent, self.decoder(flow, Sender.SERVER, limits, asked_by_server, asked), limits, endpoint)
+
+    def _table(self, limits: Limits, endpoint: Sender | None, asks: Sender) -> PairingTable:
+        """The requests of `asks`. Who plays a side forgets none of them, and gives those that it sends their numbers."""
+        pairing = self.pairing
+        if pairing is Pairing.FIFO:
+            table = FifoPairing(limits.pending, endpoint is not None, limits.waiting)
+            table.observes = endpoint is None
+            return table
+        if endpoint is None or pairing is Pairing.NONE:
+            return new_pairing(pairing, limits.pending, limits.waiting)
+        return StrictPairing(limits, self.id_bits, pairing is Pairing.STREAM, asks is endpoint)
