@@ -85,23 +85,20 @@ class StrictPairing(PairingTable):
             return own not in self._by_number
         return len(self._by_number) < self._count
 
-    def asks(self, message: Message, original: Message) -> bytes:
-        """The octets of `message`, which is sent in place of `original`, with its number here; the answer is to `original`.
-
-        What belongs to an earlier request has its number; nothing, where that waits no longer.
-        """
+    def asks(self, message: Message, original: Message) -> bytes | None:
+        """As everywhere, with its number here. What belongs to an earlier request has that of it; nothing, where that waits no longer."""
         own = self.own_number(message)
         earlier = original.request
         if earlier is not None and earlier.sender is original.sender:
             number = self._numbers.get(earlier)
             if number is None:
                 return b""
-            return message.raw if number == own or own is None else self._written(message, number)
+            return None if number == own or own is None else self._written(message, number)
         if own is None:
-            return message.raw
+            return None
         asks = message.kind is Kind.REQUEST or message.kind is Kind.HEARTBEAT
         if not asks and message.kind is not Kind.ONEWAY:
-            return message.raw
+            return None
         self._meet(message, own)
         if not self._many or not self._can_write(message, own):
             number = own
@@ -109,7 +106,7 @@ class StrictPairing(PairingTable):
             number = self._take_number()
         else:
             number = own
-        octets = message.raw if number == own else self._written(message, number)
+        octets = None if number == own else self._written(message, number)
         if asks:
             self._check(original)
             self._by_number[number] = original

@@ -59,6 +59,7 @@ class AnswerOrder:
         self._fifo = waiting if isinstance(waiting, FifoPairing) else None
         self._strict = waiting if isinstance(waiting, StrictPairing) else None
         self._asks = asks
+        self._numbered = isinstance(asks, StrictPairing)
         self._limit: i64 = limits.queued
         self._refused_at: i64 = min(limits.queued * REFUSED_AT, 2**62)
         self._asked_at_most: i64 = min(limits.pending * REFUSED_AT, 2**62)
@@ -92,8 +93,8 @@ class AnswerOrder:
             elif self._strict is None:
                 self._waiting.answered(message)
 
-    def asked(self, message: Message, original: Message) -> bytes:
-        """The octets of `message`, which asks in place of `original` and is written now; its books are kept."""
+    def asked(self, message: Message, original: Message) -> bytes | None:
+        """The octets of `message`, which asks in place of `original` and is written now; None: its own. Its books are kept."""
         return self._asks.asks(message, original)
 
     # What waits.
@@ -129,6 +130,32 @@ class AnswerOrder:
         return [piece.original for piece in self._asking if not piece.dropped and _asks(piece.message)]
 
     # What is given to write.
+
+    def passes(self, message: Message) -> bool:
+        """Whether `message` is written whole, as it is and at once, as nearly all are; then its books are kept."""
+        if (
+            self._streaming is not None
+            or message.more
+            or self._early
+            or self._pushed
+            or self._asking
+            or self._out
+            or self._paused
+            or self.stuck
+            or self._error is not None
+        ):
+            return False
+        kind = message.kind
+        if kind is Kind.REQUEST:
+            if self._numbered or self._asks.exhausted:
+                return False
+            self.asked(message, message)
+            return True
+        fifo = self._fifo
+        if kind is not Kind.RESPONSE or fifo is None or message.request is None or fifo.head() is not message.request:
+            return False
+        self.begun(message)
+        return True
 
     def answer(self, request: Message | None, message: Message, octets: bytes) -> bytes:
         """`message` answers `request`, in `octets`; returns what can be written now. Without a request it answers the next one."""
@@ -193,6 +220,8 @@ class AnswerOrder:
             )
         if self._streaming is None and not self._asking and self._asks.ready(message):
             octets = self.asked(message, original)
+            if octets is None:
+                octets = message.raw
             if message.more and octets:
                 self._streaming = original
             return self._write(octets, message)
@@ -408,6 +437,8 @@ class AnswerOrder:
         if self._asking_by is not None:
             self._asking_by.pop(original, None)
         octets = self.asked(piece.message, original)
+        if octets is None:
+            octets = piece.parts[0]
         if not piece.whole:
             self._closed(original)
         if octets:

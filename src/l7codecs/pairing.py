@@ -77,11 +77,11 @@ class PairingTable:
         """Whether `message`, which asks, can be sent now."""
         return True
 
-    def asks(self, message: Message, original: Message) -> bytes:
-        """The octets of `message`, which is sent in place of `original`; the answer is to `original`."""
+    def asks(self, message: Message, original: Message) -> bytes | None:
+        """The octets to send of `message`, which is in place of `original`; None: its own. The answer is to `original`."""
         if message.kind is Kind.REQUEST or message.kind is Kind.HEARTBEAT:
             self.asked(original)
-        return message.raw
+        return None
 
     def give_up(self, request: Message) -> Message | None:
         """Nobody waits for the answer to `request`, which keeps its place; returns a request that is forgotten for it."""

@@ -9,7 +9,7 @@ whatever clients and servers it comes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import final
+from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
@@ -57,6 +57,56 @@ class Changes:
         return f"Changes({self.attributes!r}, set_headers={self.set_headers!r}, remove_headers={self.remove_headers!r})"
 
 
+_NOTHING: Final = b""
+_AT_ONCE: Final[i64] = 1 << 16
+"""Octets that wait, up to which nobody has to look whether there is room."""
+
+
+@final
+class _Held:
+    """Octets that wait to be written. Neighbours in one read are one piece of it; no more than one read is kept for that."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._read = _NOTHING
+        self._start: i64 = 0
+        self._stop: i64 = 0
+
+    def add(self, octets: bytes) -> None:
+        """Octets that come next."""
+        if self._read:
+            self._end_span()
+        self._parts.append(octets)
+
+    def add_span(self, read: bytes, start: i64, stop: i64) -> None:
+        """What comes next is ``read[start:stop]``."""
+        if read is not self._read:
+            if self._read:
+                self._end_span()
+            self._read = read
+            self._start = start
+        elif start != self._stop:
+            self._end_span()
+            self._read = read
+            self._start = start
+        self._stop = stop
+
+    def _end_span(self) -> None:
+        self._parts.append(self._read[self._start : self._stop])
+        self._read = _NOTHING
+
+    def take(self) -> bytes:
+        """All of it, which waits no longer."""
+        if self._read:
+            self._end_span()
+        parts = self._parts
+        if len(parts) == 1:
+            return parts.pop()
+        octets = b"".join(parts)
+        parts.clear()
+        return octets
+
+
 @final
 class _Renamed:
     """What waits in order, by what the caller knows it as: as long as `head` is the first of `count`."""
@@ -94,7 +144,7 @@ class Session:
         self._active = client
         self._holds = False
         """Whether what is written has to go by `flush`: octets wait, or the transport is paused."""
-        self._held: list[bytes] | None = None
+        self._held: _Held | None = None
         self._held_size = 0
         self._paused = False
         self._closed = False
@@ -230,6 +280,20 @@ class Session:
 
     def put(self, event: Event, changes: Changes | None = None) -> None:
         """As `send`, but what can be written now comes with the next octets that any call returns: many events make one write."""
+        orders = self._orders
+        if changes is None and orders is not None and self._held_size < _AT_ONCE and isinstance(event, Message):
+            asks = event.sender is Sender.CLIENT
+            order = orders[0] if asks else orders[1]
+            fed = self._client.fed if asks else self._server.fed
+            if order is not None and not fed and not self._paused and order.passes(event):
+                held = self._held
+                if held is None:
+                    held = _Held()
+                    self._held = held
+                held.add_span(event.octets, event.start, event.stop)
+                self._held_size += event.stop - event.start
+                self._holds = True
+                return
         octets = self._octets(event, changes)
         if octets:
             self._hold(octets)
@@ -244,9 +308,8 @@ class Session:
         self._hold(octets)
         if self._paused:
             return b""
-        held = self._held or [b""]
-        octets = held[0] if len(held) == 1 else b"".join(held)
-        self._held = None
+        held = self._held
+        octets = b"" if held is None else held.take()
         self._held_size = 0
         self._holds = False
         return octets
@@ -255,8 +318,8 @@ class Session:
         """Keep `octets` until they can be written."""
         if octets:
             if self._held is None:
-                self._held = []
-            self._held.append(octets)
+                self._held = _Held()
+            self._held.add(octets)
             self._held_size += len(octets)
         self._holds = True
 

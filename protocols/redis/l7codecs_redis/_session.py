@@ -13,11 +13,11 @@ from l7codecs.message import Event, Flow
 
 from ._commands import find_command, unknown_command
 from ._pairing import answer, ask
-from ._reply import RedisReply
+from ._reply import PUSH_TYPE, RedisReply
 from ._reply_decoder import ReplyDecoder
 from ._request import RedisRequest, Situation, encode_command
 from ._request_decoder import RequestDecoder
-from ._state import ConnectionState
+from ._state import NO_EFFECT, ConnectionState
 
 __all__ = ["CHANGEABLE", "RedisSession"]
 
@@ -45,13 +45,24 @@ class _ReplyOrder(AnswerOrder):
         self._state = state
 
     def begun(self, message: Message) -> None:
-        if isinstance(message, RedisReply):
-            answer(self._state, message, False)
+        if not isinstance(message, RedisReply):
+            return
+        state = self._state
+        if not state.busy and not state.observer and message.type != PUSH_TYPE:
+            head = state.pairing.head()
+            if isinstance(head, RedisRequest) and head.spec.effect == NO_EFFECT:
+                state.pairing.pop()  # an ordinary answer to an ordinary command
+                return
+        answer(state, message, False)
 
-    def asked(self, message: Message, original: Message) -> bytes:
+    def asked(self, message: Message, original: Message) -> bytes | None:
         if isinstance(message, RedisRequest) and message.sender is Sender.CLIENT:
-            ask(self._state, message, False)
-        return message.raw
+            state = self._state
+            if state.busy or state.observer or message.spec.effect != NO_EFFECT or message.kind is not Kind.REQUEST:
+                ask(state, message, False)
+            else:
+                state.pairing.asked(message)
+        return None
 
 
 @final
