@@ -10,8 +10,10 @@ from zlib import crc32
 
 from l7codecs import Kind, L7Error, Message, Sender, Status, open_session
 
+BUFFER = memoryview(bytearray(1 << 16))  # one for all: what is read into it is taken at once
 
-class Leg(asyncio.Protocol):
+
+class Leg(asyncio.BufferedProtocol):
     """One connection, and the session that plays a side of it."""
 
     def __init__(self, proxy, side):
@@ -33,9 +35,12 @@ class Leg(asyncio.Protocol):
         if octets and self.transport:
             self.transport.write(octets)
 
-    def data_received(self, octets):
+    def get_buffer(self, size):
+        return BUFFER
+
+    def buffer_updated(self, size):
         try:
-            self.take(self.session.receive(self.hears, octets))
+            self.take(self.session.receive(self.hears, BUFFER[:size]))
         except L7Error:
             self.transport.close()
 
@@ -44,7 +49,8 @@ class Client(Leg):
     server = None  # that of the latest command: the rest of a large one follows it
 
     def take(self, events):
-        proxy, server = self.proxy, self.server
+        proxy, server, one = self.proxy, self.server, self.proxy.one()
+        waiting = proxy.waiting
         for event in events:
             if isinstance(event, Message):
                 if event.pins or event.blocks:
@@ -53,13 +59,13 @@ class Client(Leg):
                 if event.kind is Kind.HEARTBEAT:
                     self.write(self.session.reply_heartbeat(event))
                     continue
-                server = proxy.server_of(event)
+                server = one or proxy.server_of(event.resources)
                 if server is None:
                     self.refuse(event, Status.FAILED_PRECONDITION, "keys of several servers")
                     continue
             if server is not None:  # else it is the rest of what was refused
                 server.session.put(event)
-                proxy.waiting[server] = None
+                waiting[server] = None
         self.server = server
         proxy.wake()
         if self.session.full:
@@ -121,16 +127,19 @@ class Proxy:
         self.waiting, self.awake = {}, False  # legs that have something to write in this turn
         self.stopped = []  # clients that are not read
 
-    def server_of(self, command):
-        ports, number = self.ports, 0
-        if len(ports) > 1:
-            numbers = {crc32(key) % len(ports) for key in command.resources} or {0}
-            if len(numbers) > 1:
-                return None
-            (number,) = numbers
+    def one(self):
+        """The only server, if there is one only."""
+        return self.server(0) if len(self.ports) == 1 else None
+
+    def server_of(self, keys):
+        """The server that has all of `keys`, if there is one."""
+        numbers = {crc32(key) % len(self.ports) for key in keys} or {0}
+        return self.server(*numbers) if len(numbers) == 1 else None
+
+    def server(self, number):
         server = self.servers.get(number)
         if server is None or server.session.closing:
-            server = self.servers[number] = Server(self, ports[number])
+            server = self.servers[number] = Server(self, self.ports[number])
         return server
 
     def dirty(self, leg):

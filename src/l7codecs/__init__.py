@@ -40,6 +40,7 @@ from l7codecs.pairing import FifoPairing, IdPairing, Pairing, PairingTable, Stre
 from l7codecs.protocol import Attribute, Detection, Direction, Protocol, Verdict
 from l7codecs.registry import ProtocolEntry, get_protocol, list_protocols, load_protocols, usable_protocols
 from l7codecs.session import Changes, Session
+from l7codecs.sharing import Knowledge, Memory, Shared
 
 __all__ = [
     "Address",
@@ -65,9 +66,11 @@ __all__ = [
     "IdPairing",
     "IncompleteMessage",
     "Kind",
+    "Knowledge",
     "L7Error",
     "LimitExceeded",
     "Limits",
+    "Memory",
     "Message",
     "Opaque",
     "Pairing",
@@ -79,6 +82,7 @@ __all__ = [
     "RegistryError",
     "Sender",
     "Session",
+    "Shared",
     "Status",
     "StreamPairing",
     "StrictPairing",
@@ -106,14 +110,16 @@ def open_session(
     endpoint: Sender | None = None,
     client: Address | None = None,
     server: Address | None = None,
+    shared: Shared | None = None,
 ) -> Session:
     """A session for one connection of `protocol`: a registered name, a `Protocol`, or ``"auto"`` to detect it.
 
     `endpoint` is the side that the caller plays, None for an observer; `client` and `server` are addresses to put in the attributes of
-    messages. Raises `RegistryError` for a name that is not registered.
+    messages. Sessions that have one `shared` teach each other names, of protocols that have such.
+    Raises `RegistryError` for a name that is not registered.
     """
     if protocol == "auto":
-        return AutoSession(Flow("auto", client, server), usable_protocols(), limits, endpoint)
+        return AutoSession(Flow("auto", client, server), usable_protocols(), limits, endpoint, shared)
     if isinstance(protocol, str):
         protocol = get_protocol(protocol)
-    return protocol.open(limits=limits, endpoint=endpoint, client=client, server=server)
+    return protocol.open(limits=limits, endpoint=endpoint, client=client, server=server, shared=shared)

@@ -22,6 +22,7 @@ from l7codecs.pairing import PairingTable
 from l7codecs.protocol import NOT_THIS, Detection, Protocol, Verdict
 from l7codecs.registry import BROKEN, fault, tell, usable_protocols
 from l7codecs.session import Changes, Session
+from l7codecs.sharing import Shared
 
 __all__ = ["AutoSession", "Candidate", "decide", "detect"]
 
@@ -136,7 +137,9 @@ class AutoSession(Session):
         protocols: list[Protocol],
         limits: Limits = DEFAULT_LIMITS,
         endpoint: Sender | None = None,
+        shared: Shared | None = None,
     ) -> None:
+        self._shared = shared
         self._found: Session | None = None
         self._settings: dict[str, object] = {}
         """What was set that not every session has; it is set where the protocol that is found has it."""
@@ -312,7 +315,7 @@ class AutoSession(Session):
         undecided = flow.protocol
         flow.name(protocol.name)  # the connection's own from the start, so that it can be known by it
         try:
-            found = protocol.open_on(flow, limits=self.limits, endpoint=self.endpoint)
+            found = protocol.open_on(flow, limits=self.limits, endpoint=self.endpoint, shared=self._shared)
         except BROKEN as error:
             flow.name(undecided)
             tell(fault(protocol, f"cannot be opened: {type(error).__name__}: {error}"))

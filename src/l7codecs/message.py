@@ -15,6 +15,7 @@ from mypy_extensions import i64, mypyc_attr
 
 from l7codecs._layout import check_layout
 from l7codecs.headers import EMPTY_HEADERS, Headers
+from l7codecs.sharing import Knowledge
 
 __all__ = [
     "Address",
@@ -111,6 +112,8 @@ class Flow:
 
     def __init__(self, protocol: str, client: Address | None = None, server: Address | None = None) -> None:
         self.protocol = protocol
+        self.memory: Knowledge | None = None
+        """What the connections of its service teach each other, or this one itself; None where the protocol has no such."""
         self.client: Final = client
         self.server: Final = server
         self._attributes: dict[str, AttrValue] | None = None

@@ -12,6 +12,7 @@ from l7codecs.message import Address, AttrValue, Flow, Sender
 from l7codecs.numbering import StrictPairing
 from l7codecs.pairing import FifoPairing, Pairing, PairingTable, new_pairing
 from l7codecs.session import Session
+from l7codecs.sharing import Knowledge, Shared, Told
 
 __all__ = ["COMMON_ATTRIBUTES", "Attribute", "Detection", "Direction", "Protocol", "Verdict"]
 
@@ -107,6 +108,8 @@ class Protocol:
     so one direction decides
     (usually the client's), or both are needed. ``ports`` are TCP ports that it
     usually listens on. ``id_bits`` is the width of the number of `Pairing.ID` and `Pairing.STREAM`.
+    ``memory(limits, told)`` makes what the connections of one service teach each other, a `Knowledge`. It is ``flow.memory``: that of
+    the service where the caller shares (`Shared`), else of the connection alone.
     """
 
     name: str
@@ -119,6 +122,7 @@ class Protocol:
     ports: tuple[int, ...] = ()
     id_bits: int = 0
     specification: str = ""
+    memory: Callable[[Limits, Told | None], Knowledge] | None = None
     schema: dict[str, Attribute] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -135,12 +139,22 @@ class Protocol:
         endpoint: Sender | None = None,
         client: Address | None = None,
         server: Address | None = None,
+        shared: Shared | None = None,
     ) -> Session:
-        """A new session; the addresses become attributes of its messages."""
-        return self.open_on(Flow(self.name, client, server), limits=limits, endpoint=endpoint)
+        """A new session; the addresses become attributes of its messages. Those with one `shared` teach each other."""
+        return self.open_on(Flow(self.name, client, server), limits=limits, endpoint=endpoint, shared=shared)
 
-    def open_on(self, flow: Flow, *, limits: Limits = DEFAULT_LIMITS, endpoint: Sender | None = None) -> Session:
+    def open_on(
+        self,
+        flow: Flow,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        endpoint: Sender | None = None,
+        shared: Shared | None = None,
+    ) -> Session:
         """A new session of a connection that is known already, as one of this protocol."""
+        if self.memory is not None:
+            flow.memory = self.memory(limits, None) if shared is None else shared.memory(self)
         if self.session is not None:
             return self.session(flow, limits, endpoint)
         assert self.decoder is not None
