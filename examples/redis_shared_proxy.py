@@ -107,8 +107,8 @@ class Server(Leg):
             request = event.request if isinstance(event, Message) else event.message.request
             if request is None:
                 continue  # a push: nobody has subscribed here
-            if request.flow is not flow:
-                flow = request.flow
+            if request.connection is not flow:
+                flow = request.connection
                 client = proxy.clients[flow]  # of one that is gone nothing comes
                 proxy.waiting[client] = None
             client.session.put(event)
@@ -174,7 +174,7 @@ class Proxy:
 
     def give_back(self, server):
         for request in server.session.abandoned():
-            client = self.clients.get(request.flow)
+            client = self.clients.get(request.connection)
             if client is not None:
                 client.write(client.session.reply_error(request, Status.UNAVAILABLE, "the server is gone"))
 

@@ -266,7 +266,7 @@ def test_answers_find_their_client_and_its_number(protocol: Protocol) -> None:
     written = {session: b"" for session, _ in clients}
     for event in told(up, b"".join(frame("A", each.number, each.text.upper(), width) for each in reversed(sent))):
         assert isinstance(event, Message) and event.request is not None
-        session = back[event.request.flow]
+        session = back[event.request.connection]
         written[session] += session.send(event)
     for octets in written.values():
         assert octets == frame("A", (1 << 8 * width) - 2, "B", width) + frame("A", (1 << 8 * width) - 3, "A", width)
@@ -503,7 +503,7 @@ def test_any_conversation(protocol: Protocol, seed: int) -> None:
             for event in ups[server].receive(S, octets):
                 head = event.message if isinstance(event, Data) else event
                 assert isinstance(head, Message) and head.request is not None
-                who = by_flow[head.request.flow]
+                who = by_flow[head.request.connection]
                 client_in[who] += downs[who].send(event)
         turn()
 

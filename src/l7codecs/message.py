@@ -102,21 +102,42 @@ class Status(IntEnum):
         return True
 
 
+_NOWHERE: Final[tuple[Address | None, Address | None]] = (None, None)
+
+
 @final
 @mypyc_attr(acyclic=True)
 class Flow:
     """What all messages of one connection share: the protocol's name and, where the caller gave them, both addresses.
 
-    ``message.flow is session.flow`` tells whose connection a message came on, be it asked for or detected.
+    A room whose messages are of several protocols makes one for each, `of` that of the session.
     """
 
-    def __init__(self, protocol: str, client: Address | None = None, server: Address | None = None) -> None:
+    def __init__(
+        self, protocol: str, client: Address | None = None, server: Address | None = None, of: Flow | None = None
+    ) -> None:
         self.protocol = protocol
         self.memory: Knowledge | None = None
         """What the connections of its service teach each other, or this one itself; None where the protocol has no such."""
-        self.client: Final = client
-        self.server: Final = server
+        self._of = of
+        self._addresses = _NOWHERE if client is None and server is None else (client, server)
+        if of is not None:
+            self.memory = of.memory
+            self._addresses = of._addresses
         self._attributes: dict[str, AttrValue] | None = None
+
+    @property
+    def client(self) -> Address | None:
+        return self._addresses[0]
+
+    @property
+    def server(self) -> Address | None:
+        return self._addresses[1]
+
+    @property
+    def connection(self) -> Flow:
+        """That of the session, by which the connection is known."""
+        return self if self._of is None else self._of
 
     def name(self, protocol: str) -> None:
         """The protocol is detected."""
@@ -129,10 +150,11 @@ class Flow:
         found = self._attributes
         if found is None:
             found = {"network.protocol.name": self.protocol, "network.transport": "tcp"}
-            if self.client is not None:
-                found["network.peer.address"], found["network.peer.port"] = self.client
-            if self.server is not None:
-                found["server.address"], found["server.port"] = self.server
+            client, server = self._addresses
+            if client is not None:
+                found["network.peer.address"], found["network.peer.port"] = client
+            if server is not None:
+                found["server.address"], found["server.port"] = server
             self._attributes = found
         return found
 
@@ -216,6 +238,11 @@ class Message(Event):
     def protocol(self) -> str:
         """The protocol's registered name."""
         return self.flow.protocol
+
+    @property
+    def connection(self) -> Flow:
+        """The connection on which it came: ``message.connection is session.flow``, of whoever received it."""
+        return self.flow.connection
 
     @property
     def raw(self) -> bytes:

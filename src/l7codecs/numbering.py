@@ -119,8 +119,8 @@ class StrictPairing(PairingTable):
         """Whether its client is the only one, and `own` its only request of that number."""
         if not self._many:
             if self._alone is None:
-                self._alone = message.flow
-            self._many = message.flow is not self._alone or own in self._by_number
+                self._alone = message.connection
+            self._many = message.connection is not self._alone or own in self._by_number
 
     def _can_write(self, message: Message, own: int) -> bool:
         if self._rewrites is None:
