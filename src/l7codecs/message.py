@@ -15,6 +15,7 @@ from mypy_extensions import i64, mypyc_attr
 
 from l7codecs._layout import check_layout
 from l7codecs.headers import EMPTY_HEADERS, Headers
+from l7codecs.sharing import Knowledge
 
 __all__ = [
     "Address",
@@ -101,16 +102,47 @@ class Status(IntEnum):
         return True
 
 
+_NOWHERE: Final[tuple[Address | None, Address | None]] = (None, None)
+
+
 @final
 @mypyc_attr(acyclic=True)
 class Flow:
-    """What all messages of one connection share: the protocol's name and, where the caller gave them, both addresses."""
+    """What all messages of one connection share: the protocol's name and, where the caller gave them, both addresses.
 
-    def __init__(self, protocol: str, client: Address | None = None, server: Address | None = None) -> None:
-        self.protocol: Final = protocol
-        self.client: Final = client
-        self.server: Final = server
+    A room whose messages are of several protocols makes one for each, `of` that of the session.
+    """
+
+    def __init__(
+        self, protocol: str, client: Address | None = None, server: Address | None = None, of: Flow | None = None
+    ) -> None:
+        self.protocol = protocol
+        self.memory: Knowledge | None = None
+        """What the connections of its service teach each other, or this one itself; None where the protocol has no such."""
+        self._of = of
+        self._addresses = _NOWHERE if client is None and server is None else (client, server)
+        if of is not None:
+            self.memory = of.memory
+            self._addresses = of._addresses
         self._attributes: dict[str, AttrValue] | None = None
+
+    @property
+    def client(self) -> Address | None:
+        return self._addresses[0]
+
+    @property
+    def server(self) -> Address | None:
+        return self._addresses[1]
+
+    @property
+    def connection(self) -> Flow:
+        """That of the session, by which the connection is known."""
+        return self if self._of is None else self._of
+
+    def name(self, protocol: str) -> None:
+        """The protocol is detected."""
+        self.protocol = protocol
+        self._attributes = None
 
     @property
     def attributes(self) -> Mapping[str, AttrValue]:
@@ -118,10 +150,11 @@ class Flow:
         found = self._attributes
         if found is None:
             found = {"network.protocol.name": self.protocol, "network.transport": "tcp"}
-            if self.client is not None:
-                found["network.peer.address"], found["network.peer.port"] = self.client
-            if self.server is not None:
-                found["server.address"], found["server.port"] = self.server
+            client, server = self._addresses
+            if client is not None:
+                found["network.peer.address"], found["network.peer.port"] = client
+            if server is not None:
+                found["server.address"], found["server.port"] = server
             self._attributes = found
         return found
 
@@ -207,6 +240,11 @@ class Message(Event):
         return self.flow.protocol
 
     @property
+    def connection(self) -> Flow:
+        """The connection on which it came: ``message.connection is session.flow``, of whoever received it."""
+        return self.flow.connection
+
+    @property
     def raw(self) -> bytes:
         """The exact octets; of a message with ``more`` those of its head."""
         if self.start == 0 and self.stop == len(self.octets):
@@ -234,6 +272,33 @@ class Message(Event):
     def stream_id(self) -> int | None:
         """The stream of a multiplexed connection."""
         return None
+
+    @property
+    def last(self) -> bool:
+        """Whether nothing of its sender follows that belongs to the same request; for rooms whose requests have several answers."""
+        return self.kind is not Kind.PUSH
+
+    def renumbered(self, number: int) -> bytes | None:
+        """``raw`` with `number` in place of ``request_id`` (``stream_id`` where streams pair); None where a room cannot write it.
+
+        `number` is below 2 to the protocol's ``id_bits``; see `put_number`. With it many clients are served on one connection.
+        """
+        return None
+
+    def cancellation(self, number: int | None) -> bytes:
+        """The octets that tell the peer that this request, which has `number` there, is given up; empty where the protocol has none."""
+        return b""
+
+    @property
+    def pins(self) -> str | None:
+        """Why what follows has to stay on this connection (``l7.pins``); None where it has not."""
+        why = self.attributes.get("l7.pins")
+        return why if isinstance(why, str) else None
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the answer may wait for what others do (``l7.blocks``)."""
+        return self.attributes.get("l7.blocks") is True
 
     @property
     def service(self) -> str | None:

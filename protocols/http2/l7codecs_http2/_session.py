@@ -92,6 +92,17 @@ class Http2Session(Session):
         """
         return [] if self._writer is None else self._writer.abandoned()
 
+    def cancel(self, request: Message) -> bytes:
+        """Give `request` up, which was sent here: RST_STREAM with CANCEL, or nothing where it has no stream yet.
+
+        What answers it yields nothing.
+        """
+        writer = self._writer
+        if writer is None or self.endpoint is not Sender.CLIENT:
+            raise Unsupported("a request is given up where it was sent; where it was received, answer it")
+        writer.cancel(request)
+        return writer.output()
+
     def hold(self, data: Data) -> None:
         """Give the peer no credit for the octets of `data`, which this session received, until `release`.
 
@@ -149,7 +160,9 @@ class Http2Session(Session):
     def send_message(self, message: Message, changes: Changes | None) -> bytes:
         """Encode `message` for this connection; frames that concern the other connection only are nothing here."""
         if self._writer is None:
-            return super().send_message(message, changes)
+            if changes is not None:
+                raise Unsupported("an observer of http2 cannot change messages")
+            return message.raw  # streams interleave as they did where they were received
         self.put(message, changes)
         return self._writer.output()
 

@@ -133,13 +133,13 @@ class Connection:
 
     def __init__(self, flow: Flow, limits: Limits) -> None:
         self.flows = [
-            Flow("http2", flow.client, flow.server),
-            Flow("grpc", flow.client, flow.server),
-            Flow("triple", flow.client, flow.server),
-            Flow("triple", flow.client, flow.server),
-            Flow("grpc_web", flow.client, flow.server),
-            Flow("connect", flow.client, flow.server),
-            Flow("connect", flow.client, flow.server),
+            flow if flow.protocol == "http2" else Flow("http2", of=flow),
+            Flow("grpc", of=flow),
+            Flow("triple", of=flow),
+            Flow("triple", of=flow),
+            Flow("grpc_web", of=flow),
+            Flow("connect", of=flow),
+            Flow("connect", of=flow),
         ]
         self.client = Side(limits)
         self.server = Side(limits)

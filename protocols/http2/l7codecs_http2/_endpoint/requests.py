@@ -131,6 +131,12 @@ class Requests:
             self._unprocessed = []
         return found
 
+    def forget(self, request: Message) -> None:
+        """Nobody asks for `request` any more, which has not been processed."""
+        for kept in (self._unprocessed, self._lost):
+            if request in kept:
+                kept.remove(request)
+
     def refuse_beyond(self, last: i64) -> None:
         """GOAWAY: the peer does not process streams beyond `last`."""
         for flow in list(self._writer.by_number.values()):
