@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -29,6 +29,7 @@ from l7codecs import (
     Sender,
     Status,
     Verdict,
+    put_number,
 )
 from l7codecs.decoder import Decoder
 from l7codecs.session import Changes
@@ -828,12 +829,8 @@ class WritesAnswersAsTheyCome(ToySession):
     r"an answer to the client's request .* is written, which reply_error has answered",
 )
 class WritesWhatComesLate(toys.NumberedSession):
-    def late(self, message: Message) -> bool:
-        return False
-
-    def send_message(self, message: Message, changes: Changes | None) -> bytes:
-        self.sent(message)
-        return message.raw
+    def send(self, event: Event, changes: Changes | None = None) -> bytes:
+        return super().send(event, changes) or event.raw
 
 
 @fault(
@@ -865,15 +862,15 @@ class RefusesTwice(ToySession):
 @fault("framed", "test_what_is_written_while_paused_waits", r"is written while the session is paused")
 class WritesWhilePaused(ToySession):
     def _pause(self, paused: bool) -> None:
-        self._paused = paused
+        pass
 
 
 @fault(
     "framed", "test_what_the_server_leaves_unanswered_is_told", r"unanswered is \[.*\], and sent and not answered were"
 )
 class ForgetsWhoAsked(ToySession):
-    def sent(self, message: Message) -> None:
-        pass
+    def unanswered(self) -> list[Message]:
+        return super().unanswered()[1:]
 
 
 @fault("framed", "test_what_the_server_leaves_unanswered_is_told", r"abandoned returns \[.*\] a second time")
@@ -892,9 +889,27 @@ class AbandonsTwice(ToySession):
 )
 class HoldsWithoutEnd(ToySession):
     def __init__(self, flow: Any, limits: Any, endpoint: Sender | None = None) -> None:
-        super().__init__(flow, limits, endpoint)
-        if endpoint is S and self.order is not None:
-            self.order._refused_at = 2**60
+        super().__init__(flow, replace(limits, queued=2**40), endpoint)
+
+
+@fault(
+    "framed",
+    "test_a_request_that_is_given_up_yields_nothing",
+    r"unanswered is \[.*\], behind cancel of|is told of the client's request at octet 0, which was given up with cancel",
+)
+class CannotGiveUp(ToySession):
+    def cancel(self, request: Message) -> bytes:
+        return b""
+
+
+@fault(
+    "numbered",
+    "test_many_clients_share_a_connection_to_a_server",
+    r"client 1 of two .* (number|receives)|of requests of two clients|wrong",
+)
+class WritesAnotherNumber(NumberedMessage):
+    def renumbered(self, number: int) -> bytes:
+        return put_number(self.raw, 5, 2, 9)
 
 
 # ------------------------------------------------------------------------------------------------------------------ tests

@@ -14,10 +14,8 @@ from __future__ import annotations
 import re
 
 from l7codecs import (
-    AnswerOrder,
     Attribute,
     AttrValue,
-    Data,
     Detection,
     Direction,
     Event,
@@ -34,12 +32,12 @@ from l7codecs import (
     Sender,
     Session,
     Status,
-    Unsupported,
     Verdict,
     new_pairing,
+    put_number,
 )
 from l7codecs.decoder import Decoder
-from l7codecs.session import Changes
+from l7codecs.numbering import StrictPairing
 from l7codecs.testing import Vector
 
 C, S = Sender.CLIENT, Sender.SERVER
@@ -115,6 +113,9 @@ class NumberedMessage(ToyMessage):
         at = self.words - 2
         return self.octets[at] << 8 | self.octets[at + 1]
 
+    def renumbered(self, number: int) -> bytes:
+        return put_number(self.raw, 5, 2, number)
+
 
 class ToyDecoder(FramedDecoder):
     header_size = 5
@@ -152,9 +153,9 @@ class NumberedDecoder(ToyDecoder):
 
 
 class ToySession(Session):
-    """Keeps the order of answers; answers with errors."""
+    """Answers with errors; everything else is the framework's."""
 
-    decoders: type[ToyDecoder] = ToyDecoder
+    decoders: type[Decoder] = ToyDecoder
     pairing = Pairing.FIFO
 
     def __init__(self, flow: Flow, limits: Limits, endpoint: Sender | None = None) -> None:
@@ -162,60 +163,16 @@ class ToySession(Session):
         if self.pairing is Pairing.FIFO:
             asked = FifoPairing(limits.pending, endpoint is not None, limits.waiting)
             asked.observes = endpoint is None
-        else:
+        elif endpoint is None:
             asked = new_pairing(self.pairing, limits.pending, limits.waiting)
+        else:
+            asked = StrictPairing(limits, 16, False, endpoint is C)
         other = new_pairing(Pairing.NONE, limits.pending)
-        super().__init__(
-            flow,
-            self.decoders(flow, C, limits, asked, other),
-            self.decoders(flow, S, limits, other, asked),
-            limits,
-            endpoint,
-        )
-        self.order = AnswerOrder(asked, limits) if isinstance(asked, FifoPairing) else None
-
-    @property
-    def queued(self) -> int:
-        return super().queued + (self.order.queued if self.order is not None else 0)
-
-    def _pause(self, paused: bool) -> None:
-        super()._pause(paused)
-        if self.order is not None:
-            self.order.paused = paused
-
-    def pending_output(self) -> bytes:
-        return self.flush(self.order.output() if self.order is not None else b"")
-
-    def send_message(self, message: Message, changes: Changes | None) -> bytes:
-        if changes is not None:
-            raise Unsupported("messages cannot be changed")
-        if self.order is not None and message.sender is S and self.keeps_books(S):
-            if message.kind is Kind.RESPONSE:
-                return self.order.answer(message.request, message, message.raw)
-            return self.order.push(message, message.raw)
-        if message.kind is Kind.RESPONSE and self.order is None and self.late(message):
-            return b""
-        self.sent(message)
-        return message.raw
-
-    def late(self, message: Message) -> bool:
-        """Whether what it answers waits no longer."""
-        return message.request is not None and self.keeps_books(S) and message.request not in self.unanswered()
-
-    def send_rest(self, event: Event) -> bytes:
-        if self.order is not None and isinstance(event, Data) and event.sender is S and self.keeps_books(S):
-            return self.order.rest(event)
-        return event.raw
+        client, server = self.decoders(flow, C, limits, asked, other), self.decoders(flow, S, limits, other, asked)
+        super().__init__(flow, client, server, limits, endpoint)
 
     def reply_error(self, request: Message, status: Status, text: str) -> bytes:
-        if request.kind is not Kind.REQUEST or request not in self.unanswered():
-            raise Unsupported("only a request that waits can be answered")
-        answer = self.error_reply(request, status)
-        answer.request = request
-        if self.order is not None:
-            return self.flush(self.order.replace(request, answer, answer.raw))
-        self.sent(answer)
-        return self.flush(answer.raw)
+        return self.answer(request, self.error_reply(request, status))
 
     def error_reply(self, request: Message, status: Status) -> Message:
         word = next((word for word, each in STATUS.items() if each is status), "FAILED").encode()

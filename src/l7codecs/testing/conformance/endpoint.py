@@ -54,6 +54,8 @@ class Joined:
         self.server = server
         self.asked: list[Message] = []
         """What the server has received of requests."""
+        self.heard: list[Event] = []
+        """All that the server has received."""
         self.answered: list[Message] = []
         """What the client has received of answers."""
         self.events: list[Event] = []
@@ -78,6 +80,7 @@ class Joined:
     def ask(self, octets: bytes, settle: bool = True) -> None:
         """The client has written `octets`."""
         for event in self.server.receive(Sender.CLIENT, octets):
+            self.heard.append(event)
             if isinstance(event, Message) and event.kind in (Kind.REQUEST, Kind.HEARTBEAT):
                 self.asked.append(event)
         if settle:
@@ -211,6 +214,65 @@ class Endpoints(ConformanceBase):
         except Unsupported:
             again = b""
         assert not again, f"reply_error answers {place(joined.asked[0])} a second time: {again[:60]!r}"
+
+    def test_a_request_that_is_given_up_yields_nothing(self) -> None:
+        """After `cancel` its answer is swallowed, and all others find their requests."""
+        if self.loaded().pairing is Pairing.NONE:
+            return
+        for which in (0, -1):
+            joined, exchanges = self._asked()
+            given_up = exchanges[which].request
+            try:
+                octets = joined.client.cancel(given_up)
+            except Unsupported as error:
+                self._check_unsupported("cancel", error)
+                return
+            self._check_supported("cancel")
+            joined.ask(octets)
+            waits = joined.client.unanswered()
+            assert given_up not in waits, f"unanswered is {waits!r}, behind cancel of {given_up!r}"
+            for exchange, request in zip(exchanges, joined.asked, strict=True):
+                joined.send_answer(exchange, request)
+            late = [answer for answer in joined.answered if answer.request is given_up]
+            assert not late, (
+                f"{exchanges[which].name}: {late[0]!r} is told of {place(given_up)}, which was given up with cancel"
+            )
+            self._check_answers(joined, exchanges, f"{place(given_up)} was given up", given_up=given_up)
+
+    def test_many_clients_share_a_connection_to_a_server(self) -> None:
+        """Two clients ask the same with the same number; each gets one answer, with its own number."""
+        if self.loaded().pairing is Pairing.NONE or not self._places():
+            return
+        exchanges = [self._exchanges(1)[0], self._exchanges(1)[0]]
+        clients = [self._join(), self._join()]
+        upstream = self._join()
+        for exchange, client in zip(exchanges, clients, strict=True):
+            begun = len(client.heard)
+            client.send_request(exchange)
+            for event in client.heard[begun:]:
+                if isinstance(event, Data) or (
+                    isinstance(event, Message) and event.kind in (Kind.REQUEST, Kind.TRAILERS)
+                ):
+                    upstream.ask(upstream.client.send(event))
+        done = 0
+        while done < len(upstream.asked):
+            # One that waits for a number comes once another is free.
+            upstream.send_answer(exchanges[done], upstream.asked[done])
+            done += 1
+        for event in upstream.events:
+            if isinstance(event, Data) or (isinstance(event, Message) and event.kind in (Kind.RESPONSE, Kind.TRAILERS)):
+                request = (event.message if isinstance(event, Data) else event).request
+                for client in clients:
+                    if request is not None and request in client.asked:
+                        client.reply(client.server.send(event))
+        assert done == 2, f"{exchanges[0].name}: of requests of two clients {done} come to the server that they share"
+        for number, (exchange, client) in enumerate(zip(exchanges, clients, strict=True)):
+            where = f"client {number} of two that share a connection to a server"
+            self._check_answers(client, [exchange], where)
+            answer = client.answered[0]
+            assert answer.request_id == exchange.request.request_id, (
+                f"{where}: the answer has number {answer.request_id}, and the request {exchange.request.request_id}"
+            )
 
     def test_what_is_written_while_paused_waits(self) -> None:
         """And is counted, and comes out once, in its order."""
@@ -369,7 +431,12 @@ class Endpoints(ConformanceBase):
         return joined, exchanges
 
     def _check_answers(
-        self, joined: Joined, exchanges: Sequence[_Exchange], where: str, refused: Message | None = None
+        self,
+        joined: Joined,
+        exchanges: Sequence[_Exchange],
+        where: str,
+        refused: Message | None = None,
+        given_up: Message | None = None,
     ) -> None:
         """The client has received one answer for each request, and each is the one that was given for it."""
         by_request: dict[Message, list[Message]] = {}
@@ -377,6 +444,8 @@ class Endpoints(ConformanceBase):
             assert answer.request is not None, f"{where}: the client receives {answer!r}, an answer to nothing"
             by_request.setdefault(answer.request, []).append(answer)
         for number, exchange in enumerate(exchanges):
+            if exchange.request is given_up:
+                continue
             name = f"{where}: of request {number} of {len(exchanges)} ({exchange.name}, {place(exchange.request)})"
             answers = by_request.get(exchange.request, [])
             assert len(answers) == 1, f"{name} the client receives {len(answers)} answers"
