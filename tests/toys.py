@@ -431,3 +431,6 @@ def text(session: type[ToySession] = TextSession, **changes: object) -> Protocol
     return framed(
         session, **{"name": "text", "attributes": (ATTRIBUTES[0], ATTRIBUTES[2]), "detect": text_detect, **changes}
     )
+
+
+FRAMED = framed()
