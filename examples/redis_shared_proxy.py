@@ -84,7 +84,7 @@ class Client(Leg):
         del self.proxy.clients[self.session.flow]
         for request in self.session.unanswered():
             for server in self.proxy.servers.values():
-                server.session.cancel(request)  # nothing, where it was not sent
+                server.write(server.session.cancel(request))  # nothing, where it was not sent
         self.proxy.check_servers()
 
 

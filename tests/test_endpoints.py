@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import time
 
 import pytest
 
@@ -22,6 +23,7 @@ from endpoint_toys import (
     width_of,
 )
 from l7codecs import Data, Event, Kind, LimitExceeded, Limits, Message, Protocol, Sender, Session, Unsupported
+from l7codecs.testing import growth
 
 C, S = Sender.CLIENT, Sender.SERVER
 PAIRED = [FIFO, BY_ID[1], BY_ID[4], KEEPS, STREAM]
@@ -529,3 +531,30 @@ def test_any_conversation(protocol: Protocol, seed: int) -> None:
         read()
     assert done == {text for each in expected for text in each} and len(done) > 100
     assert all(session.queued == session.pending == 0 for session in (*downs, *ups))
+
+
+@pytest.mark.parametrize("protocol", [FIFO, BY_ID[4], STREAM], ids=names)
+def test_the_cost_of_each_is_the_same_however_many_wait(protocol: Protocol) -> None:
+    """Asked behind a message that streams, half of them given up, answered: linear in all."""
+    width = width_of(protocol)
+    limits = Limits(message=64, head=24)
+
+    def seconds(count: int) -> float:
+        streams, (first, *requests) = opened(protocol, S, limits=limits), many(protocol, 1, count)[0]
+        up = opened(protocol, C, limits=limits)
+        octets = frame("Q", 0, "x" * 300, width)
+        began = time.perf_counter()
+        events = list(streams.receive(C, octets[:100]))
+        for event in (first, *events, *requests):
+            up.put(event)
+        written = b"".join(up.cancel(request) for request in requests[::2])
+        for event in streams.receive(C, octets[100:]):
+            up.put(event)
+        sent = frames(written + up.pending_output(), width)
+        for request in requests[1::2]:
+            up.cancel(request)
+        answered = list(up.receive(S, b"".join(frame("A", each.number, "a", width) for each in sent)))
+        assert len(answered) == 2 and up.pending == up.queued == 0
+        return time.perf_counter() - began
+
+    assert growth(seconds, 2_000, 8_000, 8) <= 8

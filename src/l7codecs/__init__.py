@@ -37,7 +37,7 @@ from l7codecs.message import Address, AttrValue, Data, Event, Flow, Gap, Kind, M
 from l7codecs.numbering import StrictPairing, put_number
 from l7codecs.ordering import AnswerOrder
 from l7codecs.pairing import FifoPairing, IdPairing, Pairing, PairingTable, StreamPairing, new_pairing
-from l7codecs.protocol import Attribute, Detection, Direction, Protocol, Verdict
+from l7codecs.protocol import Attribute, Detection, Direction, Protocol, Verdict, pairings
 from l7codecs.registry import ProtocolEntry, get_protocol, list_protocols, load_protocols, usable_protocols
 from l7codecs.session import Changes, Session
 from l7codecs.sharing import Knowledge, Memory, Shared
@@ -94,6 +94,7 @@ __all__ = [
     "load_protocols",
     "new_pairing",
     "open_session",
+    "pairings",
     "put_number",
 ]
 

@@ -163,16 +163,25 @@ class StrictPairing(PairingTable):
         return self._written(answer, own)
 
     def answered(self, answer: Message) -> Message | None:
+        number = self.own_number(answer)
         if not self._gives:
             request = answer.request
+            if request is None:  # made here, and nobody has said what it answers
+                request = next((each for each, own in self._numbers.items() if own == number), None)
             return self.take(request) if request is not None else None
-        number = self.own_number(answer)
         if number is None:
             return None
         request = self._by_number.get(number)
         if request is not None and not self._stream:
             self._remove(request, number)
         return request
+
+    def again(self, request: Message, answer: Message) -> None:
+        number = self.own_number(answer if self._gives else request)
+        if number is None or request in self._numbers:
+            return
+        self._by_number[number] = request
+        self._remember(request, number)
 
     def close(self, stream: int) -> None:
         """The stream has ended in both directions; `stream` is its number here."""

@@ -63,6 +63,10 @@ class PairingTable:
         """The request that `answer` answers, which is then no longer waited for; None where it is not known."""
         return None
 
+    def again(self, request: Message, answer: Message) -> None:
+        """`answer` was not the last one to `request`, as turns out: another will come like it."""
+        self.asked(request)
+
     def waiting(self) -> list[Message]:
         """The requests that are remembered, in their order; those that share a number are together."""
         return []

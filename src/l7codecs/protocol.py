@@ -14,7 +14,7 @@ from l7codecs.pairing import FifoPairing, Pairing, PairingTable, new_pairing
 from l7codecs.session import Session
 from l7codecs.sharing import Knowledge, Shared, Told
 
-__all__ = ["COMMON_ATTRIBUTES", "Attribute", "Detection", "Direction", "Protocol", "Verdict"]
+__all__ = ["COMMON_ATTRIBUTES", "Attribute", "Detection", "Direction", "Protocol", "Verdict", "pairings"]
 
 
 class Direction(Enum):
@@ -158,18 +158,27 @@ class Protocol:
         if self.session is not None:
             return self.session(flow, limits, endpoint)
         assert self.decoder is not None
-        asked = self._table(limits, endpoint, Sender.CLIENT)
-        asked_by_server = self._table(limits, endpoint, Sender.SERVER)
+        asked, asked_by_server = pairings(self.pairing, self.id_bits, limits, endpoint)
         sent = self.decoder(flow, Sender.CLIENT, limits, asked, asked_by_server)
         return Session(flow, sent, self.decoder(flow, Sender.SERVER, limits, asked_by_server, asked), limits, endpoint)
 
-    def _table(self, limits: Limits, endpoint: Sender | None, asks: Sender) -> PairingTable:
-        """The requests of `asks`. Who plays a side forgets none of them, and gives those that it sends their numbers."""
-        pairing = self.pairing
-        if pairing is Pairing.FIFO:
-            table = FifoPairing(limits.pending, endpoint is not None, limits.waiting)
-            table.observes = endpoint is None
-            return table
-        if endpoint is None or pairing is Pairing.NONE:
-            return new_pairing(pairing, limits.pending, limits.waiting)
-        return StrictPairing(limits, self.id_bits, pairing is Pairing.STREAM, asks is endpoint)
+
+def pairings(
+    pairing: Pairing, id_bits: int, limits: Limits, endpoint: Sender | None
+) -> tuple[PairingTable, PairingTable]:
+    """Empty tables for the requests of the client, and for those of the server: for rooms that make their own session.
+
+    Who plays a side forgets none of them, and gives those that it sends their numbers.
+    """
+    client, server = [_table(pairing, id_bits, limits, endpoint, asks) for asks in Sender]
+    return client, server
+
+
+def _table(pairing: Pairing, id_bits: int, limits: Limits, endpoint: Sender | None, asks: Sender) -> PairingTable:
+    if pairing is Pairing.FIFO:
+        table = FifoPairing(limits.pending, endpoint is not None, limits.waiting)
+        table.observes = endpoint is None
+        return table
+    if endpoint is None or pairing is Pairing.NONE:
+        return new_pairing(pairing, limits.pending, limits.waiting)
+    return StrictPairing(limits, id_bits, pairing is Pairing.STREAM, asks is endpoint)

@@ -514,17 +514,17 @@ class Session:
             raise Unsupported("a request is given up where it was sent; where it was received, answer it")
         order = self._order_of(request.sender)
         if order is None or order.withdraw(request):
-            return self.pending_output()
+            return b""
         decoder = self.decoder(request.sender.other)
         sent = self._sent_as(request)
         if sent is None:
             decoder.give_up_rest(request)
-            return self.pending_output()
+            return b""
         table = decoder.answers
         number = table.number(sent) if isinstance(table, StrictPairing) else None
         decoder.give_up(request, sent)
         octets = sent.cancellation(number)
-        return self.flush(order.insert(sent, octets)) if octets else self.pending_output()
+        return self.flush(order.insert(sent, octets)) if octets else b""
 
     def _sent_as(self, request: Message) -> Message | None:
         """What waits for the answer to `request`; None where nothing does, or where it was given up."""

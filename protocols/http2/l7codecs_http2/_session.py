@@ -46,6 +46,11 @@ class Http2Session(Session):
         return self._held_size if self._writer is None else self._writer.queued
 
     @property
+    def full(self) -> bool:
+        """Whether ``limits.pending`` requests wait for a stream, beyond which they are refused, or ``limits.queued`` octets of bodies."""
+        return super().full or (self._writer is not None and self._writer.crowded)
+
+    @property
     def paused(self) -> bool:
         """Set while the transport is not there yet, or is full: `send` and `pending_output` return nothing, and all of it waits."""
         return self._paused if self._writer is None else self._writer.paused

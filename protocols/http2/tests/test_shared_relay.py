@@ -13,7 +13,7 @@ import h2.connection
 import h2.events
 import pytest
 
-from l7codecs import Message, Sender, Unsupported
+from l7codecs import Limits, Message, Sender, Unsupported
 from l7codecs.testing import PATIENCE
 
 from .between import GET, POST, Between, Endpoint, get, h2_client
@@ -74,6 +74,21 @@ def test_what_waits_for_a_stream_is_not_asked() -> None:
     assert paths == [b"/1", b"/5"]
     with pytest.raises(Unsupported, match="answer it"):
         room.down.session.cancel(third)
+
+
+def test_it_is_full_where_no_more_can_wait() -> None:
+    room = Between(Limits(pending=3))
+    room.server.update_settings({h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: 1})
+    room.run()
+    full = []
+    for number in (1, 3, 5, 7):
+        room.client.send_headers(number, get(f"/{number}"), end_stream=True)
+        room.run()
+        full.append(room.up.session.full)
+    assert full == [False, False, False, True]
+    room.server.send_headers(1, OK, end_stream=True)
+    room.run()
+    assert not room.up.session.full and not room.refused
 
 
 def test_after_goaway_what_was_given_up_is_not_abandoned() -> None:

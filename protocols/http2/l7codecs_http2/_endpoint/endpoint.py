@@ -267,6 +267,11 @@ class Endpoint(EndpointHooks):
         return self._writer.queued
 
     @property
+    def crowded(self) -> bool:
+        """Whether no more requests can wait for a stream."""
+        return self._requests.crowded
+
+    @property
     def paused(self) -> bool:
         return self._paused
 

@@ -61,6 +61,11 @@ class Requests:
             self.extended = True
         self._told = True
 
+    @property
+    def crowded(self) -> bool:
+        """Whether as many wait for a stream as can."""
+        return len(self._waiting) >= self._limit
+
     def check(self, fields: list[HeaderField]) -> bool:
         """Whether a request with `fields` has ``:protocol``. Raises `Unsupported` where it never can be sent."""
         if self.closing:
