@@ -21,7 +21,7 @@ __all__ = ["Bounds"]
 
 _LENGTHS = (b"\x00\x00\xff\xff", b"\xff\xff", b"\x7f\xff\xff\xff", b"999999", b"99999999")
 """What is put in the place of octets that may be a length or a count."""
-_PLACES = 40
+_PLACES = 20
 """Octets of a direction that are tried, from its first and spread over it."""
 _FREE = 24 * 1024
 """Octets of memory that decoding may take beside those that follow what was received."""

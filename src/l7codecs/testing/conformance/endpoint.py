@@ -136,8 +136,8 @@ class Endpoints(ConformanceBase):
 
     def test_an_endpoint_forwards_requests_and_answers(self) -> None:
         """One at a time: the server receives what was sent, the client its answer, and then nothing waits."""
-        for index in range(len(self._exchanges(50))):
-            exchange = self._exchanges(50)[index]
+        for turn, index in self._places()[:50]:
+            exchange = self._of_vector(index)[turn]
             joined = self._join()
             joined.send_request(exchange)
             name = f"{exchange.name}, {place(exchange.request)}"
