@@ -51,5 +51,6 @@ class ProtocolConformance(Splits, Messages, Pairs, Garbage, Bounds, Costs, Gaps,
     And:
 
     unsupported: what an endpoint of the protocol cannot do, among ``reply_error``, ``cancel``…; a test checks that it raises `Unsupported`.
+    memory: octets of memory that decoding may take at once, whatever has been received: for a decompressor's window, say.
     golden: False where the vectors stand in the code of the test, so that nothing can stand beside them.
     """

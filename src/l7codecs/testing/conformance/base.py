@@ -37,6 +37,7 @@ class ConformanceBase:
     unsupported: ClassVar[Collection[str]] = ()
     exchanges: ClassVar[Collection[str] | None] = None
     golden: ClassVar[bool] = True
+    memory: ClassVar[int] = 24 * 1024
 
     def large(self, size: int) -> list[Vector]:
         """Conversations of about `size` octets in one message each, of every form that can be long; none where no message can.

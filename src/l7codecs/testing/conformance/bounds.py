@@ -23,10 +23,8 @@ _LENGTHS = (b"\x00\x00\xff\xff", b"\xff\xff", b"\x7f\xff\xff\xff", b"999999", b"
 """What is put in the place of octets that may be a length or a count."""
 _PLACES = 20
 """Octets of a direction that are tried, from its first and spread over it."""
-_FREE = 24 * 1024
-"""Octets of memory that decoding may take beside those that follow what was received."""
 _EACH = 64
-"""Octets of memory for each octet received: many small messages have an object each."""
+"""Octets of memory for each octet received, beside `memory`: many small messages have an object each."""
 
 
 class Bounds(ConformanceBase):
@@ -135,7 +133,7 @@ class Bounds(ConformanceBase):
     def test_memory_follows_the_octets_received(self) -> None:
         """Neither the beginning of a large message nor a length that was put in takes memory for what has not come."""
         for vector, octets in self._declaring():
-            most = _FREE + _EACH * vector.size
+            most = self.memory + _EACH * vector.size
             used = self._memory(vector)
             if used > most:
                 used = self._memory(vector)  # the first time, tables of the room may have been made
