@@ -173,7 +173,7 @@ class Bounds(ConformanceBase):
 
     def test_what_is_answered_is_forgotten(self) -> None:
         """A session that has seen twice as much holds no more."""
-        for vector in list(self.starting_over())[:3]:
+        for vector in [each for each in self.starting_over() if each.name not in self.stateful][:3]:
             rounds = 1 + 30_000 // max(vector.size, 1)
             session = self.open()
             held: list[int] = []

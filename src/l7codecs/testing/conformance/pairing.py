@@ -39,7 +39,12 @@ class Pairs(ConformanceBase):
 
     def test_requests_that_wait_together_are_answered_in_order(self, vector: Vector) -> None:
         """All that the client says first, then all that the server says: every answer finds the request that it found in turns."""
-        if vector.name not in self.once and vector.name not in self.stateful:
+        # By number, the same conversation twice would use a number again that waits.
+        if (
+            self.loaded().pairing is not Pairing.ID
+            and vector.name not in self.once
+            and vector.name not in self.stateful
+        ):
             vector = vector + vector
         client, server = vector.octets(Sender.CLIENT), vector.octets(Sender.SERVER)
         together = self.outcome(Vector(vector.name, ((Sender.CLIENT, client), (Sender.SERVER, server))))
