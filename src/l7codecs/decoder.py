@@ -52,6 +52,8 @@ class Decoder:
         self.ended = False
         self.special = False
         """Anything but decoding comes first: an error to raise again, events set aside, octets lost, the end."""
+        self.gone = False
+        """The sender has said that it takes no more requests."""
         self.error: ProtocolError | None = None
         self.backlog: deque[Event] | None = None
         self.lost: Gap | None = None
@@ -67,8 +69,6 @@ class Decoder:
         """The message that is streaming: announced with ``more``, and not at its end."""
         self.given_up: GivenUp | None = None
         """Answers that are for nobody."""
-        self.gone = False
-        """The sender has said that it takes no more requests."""
 
     def next_event(self) -> Event | None:
         """The next event; None when it needs more octets. Raises `ProtocolError` where the octets are wrong."""

@@ -20,7 +20,7 @@ from l7codecs.headers import HeaderValue
 from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT, Limits
 from l7codecs.message import AttrValue, Data, Event, Flow, Gap, Kind, Message, Sender, Status
 from l7codecs.numbering import StrictPairing
-from l7codecs.ordering import AnswerOrder
+from l7codecs.ordering import AnswerOrder, Renamed
 from l7codecs.pairing import FifoPairing
 
 __all__ = ["Changes", "Session"]
@@ -68,6 +68,8 @@ class _Held:
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
+        self.size: i64 = 0
+        """Octets."""
         self._read = _NOTHING
         self._start: i64 = 0
         self._stop: i64 = 0
@@ -77,6 +79,7 @@ class _Held:
         if self._read:
             self._end_span()
         self._parts.append(octets)
+        self.size += len(octets)
 
     def add_span(self, read: bytes, start: i64, stop: i64) -> None:
         """What comes next is ``read[start:stop]``."""
@@ -90,6 +93,7 @@ class _Held:
             self._read = read
             self._start = start
         self._stop = stop
+        self.size += stop - start
 
     def _end_span(self) -> None:
         self._parts.append(self._read[self._start : self._stop])
@@ -97,6 +101,7 @@ class _Held:
 
     def take(self) -> bytes:
         """All of it, which waits no longer."""
+        self.size = 0
         if self._read:
             self._end_span()
         parts = self._parts
@@ -105,16 +110,6 @@ class _Held:
         octets = b"".join(parts)
         parts.clear()
         return octets
-
-
-@final
-class _Renamed:
-    """What waits in order, by what the caller knows it as: as long as `head` is the first of `count`."""
-
-    def __init__(self, head: Message | None, count: int, sent: dict[Message, Message]) -> None:
-        self.head = head
-        self.count = count
-        self.sent = sent
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -145,12 +140,15 @@ class Session:
         self._holds = False
         """Whether what is written has to go by `flush`: octets wait, or the transport is paused."""
         self._held: _Held | None = None
-        self._held_size = 0
         self._paused = False
         self._closed = False
         self._orders: tuple[AnswerOrder | None, AnswerOrder | None] | None = None
         """Of what is written by the client and by the server; None until something is, so that an observer has none."""
-        self._renamed: _Renamed | None = None
+
+    @property
+    def _held_size(self) -> int:
+        """Octets that were given to write and are written by `flush`."""
+        return 0 if self._held is None else self._held.size
 
     @property
     def protocol(self) -> str | None:
@@ -281,17 +279,21 @@ class Session:
     def put(self, event: Event, changes: Changes | None = None) -> None:
         """As `send`, but what can be written now comes with the next octets that any call returns: many events make one write."""
         orders = self._orders
-        if changes is None and orders is not None and self._held_size < _AT_ONCE and isinstance(event, Message):
+        held = self._held
+        if (
+            changes is None
+            and orders is not None
+            and (held is None or held.size < _AT_ONCE)
+            and isinstance(event, Message)
+        ):
             asks = event.sender is Sender.CLIENT
             order = orders[0] if asks else orders[1]
             fed = self._client.fed if asks else self._server.fed
             if order is not None and not fed and not self._paused and order.passes(event):
-                held = self._held
                 if held is None:
                     held = _Held()
                     self._held = held
                 held.add_span(event.octets, event.start, event.stop)
-                self._held_size += event.stop - event.start
                 self._holds = True
                 return
         octets = self._octets(event, changes)
@@ -310,7 +312,6 @@ class Session:
             return b""
         held = self._held
         octets = b"" if held is None else held.take()
-        self._held_size = 0
         self._holds = False
         return octets
 
@@ -320,7 +321,6 @@ class Session:
             if self._held is None:
                 self._held = _Held()
             self._held.add(octets)
-            self._held_size += len(octets)
         self._holds = True
 
     def send_message(self, message: Message, changes: Changes | None) -> bytes:
@@ -534,10 +534,13 @@ class Session:
         table = decoder.answers
         if table.waits(request) or not isinstance(table, FifoPairing):
             return request if table.waits(request) else None
-        renamed = self._renamed
+        order = self._order_of(request.sender)
+        if order is None:
+            return None
+        renamed = order.renamed
         if renamed is None or renamed.head is not table.head() or renamed.count != table.pending:
-            renamed = _Renamed(table.head(), table.pending, {self.original(each): each for each in table.waiting()})
-            self._renamed = renamed
+            renamed = Renamed(table.head(), table.pending, {self.original(each): each for each in table.waiting()})
+            order.renamed = renamed
         return renamed.sent.get(request)
 
     def hold(self, data: Data) -> None:
