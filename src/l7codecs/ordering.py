@@ -118,7 +118,10 @@ class AnswerOrder:
     @property
     def full(self) -> bool:
         """Whether more waits than there should."""
-        return self._queued >= self._limit
+        if self._queued >= self._limit:
+            return True
+        asking = self._asking
+        return asking is not None and (self._asks.pending + len(asking)) * REFUSED_AT >= self._asked_at_most
 
     @property
     def paused(self) -> bool:
@@ -242,7 +245,7 @@ class AnswerOrder:
             asking = deque()
             self._asking = asking
             self._asking_by = {}
-        self._check_room(size, len(asking), message)
+        self._check_room(size, self._asks.pending + len(asking), message)
         piece = _Piece(message, original, message.raw)
         asking.append(piece)
         if self._asking_by is not None:

@@ -453,7 +453,9 @@ class Session:
         Give this session nothing more then: read no more requests, and answers only to the first of `unanswered`. 8 times as many are
         a `LimitExceeded`.
         """
-        return self._client.asks.full or self._server.asks.full or self.queued >= self.limits.queued
+        if self._client.asks.full or self._server.asks.full or self.queued >= self.limits.queued:
+            return True
+        return self._orders is not None and any(order.full for order in self._waiting_orders())
 
     @property
     def closing(self) -> bool:
