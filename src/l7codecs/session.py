@@ -9,7 +9,6 @@ whatever clients and servers it comes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
@@ -17,6 +16,7 @@ from l7codecs._layout import check_layout
 from l7codecs.decoder import Decoder
 from l7codecs.errors import LimitExceeded, ProtocolError, Unsupported
 from l7codecs.headers import HeaderValue
+from l7codecs.held import AT_ONCE, Held
 from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT, Limits
 from l7codecs.message import AttrValue, Data, Event, Flow, Gap, Kind, Message, Sender, Status
 from l7codecs.numbering import StrictPairing
@@ -57,61 +57,6 @@ class Changes:
         return f"Changes({self.attributes!r}, set_headers={self.set_headers!r}, remove_headers={self.remove_headers!r})"
 
 
-_NOTHING: Final = b""
-_AT_ONCE: Final[i64] = 1 << 16
-"""Octets that wait, up to which nobody has to look whether there is room."""
-
-
-@final
-class _Held:
-    """Octets that wait to be written. Neighbours in one read are one piece of it; no more than one read is kept for that."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self.size: i64 = 0
-        """Octets."""
-        self._read = _NOTHING
-        self._start: i64 = 0
-        self._stop: i64 = 0
-
-    def add(self, octets: bytes) -> None:
-        """Octets that come next."""
-        if self._read:
-            self._end_span()
-        self._parts.append(octets)
-        self.size += len(octets)
-
-    def add_span(self, read: bytes, start: i64, stop: i64) -> None:
-        """What comes next is ``read[start:stop]``."""
-        if read is not self._read:
-            if self._read:
-                self._end_span()
-            self._read = read
-            self._start = start
-        elif start != self._stop:
-            self._end_span()
-            self._read = read
-            self._start = start
-        self._stop = stop
-        self.size += stop - start
-
-    def _end_span(self) -> None:
-        self._parts.append(self._read[self._start : self._stop])
-        self._read = _NOTHING
-
-    def take(self) -> bytes:
-        """All of it, which waits no longer."""
-        self.size = 0
-        if self._read:
-            self._end_span()
-        parts = self._parts
-        if len(parts) == 1:
-            return parts.pop()
-        octets = b"".join(parts)
-        parts.clear()
-        return octets
-
-
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Session:
     """One connection of one protocol.
@@ -139,7 +84,7 @@ class Session:
         self._active = client
         self._holds = False
         """Whether what is written has to go by `flush`: octets wait, or the transport is paused."""
-        self._held: _Held | None = None
+        self._held: Held | None = None
         self._paused = False
         self._closed = False
         self._orders: tuple[AnswerOrder | None, AnswerOrder | None] | None = None
@@ -283,7 +228,7 @@ class Session:
         if (
             changes is None
             and orders is not None
-            and (held is None or held.size < _AT_ONCE)
+            and (held is None or held.size < AT_ONCE)
             and isinstance(event, Message)
         ):
             asks = event.sender is Sender.CLIENT
@@ -291,7 +236,7 @@ class Session:
             fed = self._client.fed if asks else self._server.fed
             if order is not None and not fed and not self._paused and order.passes(event):
                 if held is None:
-                    held = _Held()
+                    held = Held()
                     self._held = held
                 held.add_span(event.octets, event.start, event.stop)
                 self._holds = True
@@ -319,7 +264,7 @@ class Session:
         """Keep `octets` until they can be written."""
         if octets:
             if self._held is None:
-                self._held = _Held()
+                self._held = Held()
             self._held.add(octets)
         self._holds = True
 
