@@ -362,6 +362,27 @@ def test_what_waits_behind_a_large_message_has_a_limit(protocol: Protocol) -> No
     assert up.queued == 0 and up.send(data) == b"", "what is left of it is nothing"
 
 
+@pytest.mark.parametrize("limits", [Limits(message=64, head=24, queued=100), Limits(message=64, head=24, pending=4)])
+@pytest.mark.parametrize("protocol", PAIRED, ids=names)
+def test_a_request_that_is_refused_leaves_the_session_as_it_was(protocol: Protocol, limits: Limits) -> None:
+    width = width_of(protocol)
+    roomy = Limits(message=64, head=24)
+    one, up = opened(protocol, S, limits=roomy), opened(protocol, C, limits=limits)
+    large = frame("Q", 200, "x" * 300, width)
+    sent = b"".join(up.send(event) for event in one.receive(C, large[:100]))
+    _, requests = client(protocol, *["q" * 30] * 100, limits=roomy)
+    taken = 0
+    for request in requests:
+        try:
+            assert up.send(request) == b""
+        except LimitExceeded:
+            continue
+        taken += 1
+    assert 10 < taken < 100 and up.full and up.unanswered()[1:] == requests[:taken]
+    sent += b"".join(up.send(event) for event in one.receive(C, large[100:]))
+    assert [each.letter for each in frames(sent, width)] == ["Q"] * (taken + 1) and up.queued == 0
+
+
 @pytest.mark.parametrize("protocol", PAIRED, ids=names)
 def test_what_is_given_up_before_it_is_written_is_not(protocol: Protocol) -> None:
     width = width_of(protocol)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import ClassVar, Final, NoReturn
 
-from mypy_extensions import i64, mypyc_attr
+from mypy_extensions import i32, i64, mypyc_attr
 
 from l7codecs._layout import check_layout
 from l7codecs.buffer import Buffer
@@ -52,6 +52,9 @@ class Decoder:
         self.ended = False
         self.special = False
         """Anything but decoding comes first: an error to raise again, events set aside, octets lost, the end."""
+        self.gone = False
+        """The sender has said that it takes no more requests."""
+        self._idle: i32 = 0  # behind the flags, whose place in memory it shares
         self.error: ProtocolError | None = None
         self.backlog: deque[Event] | None = None
         self.lost: Gap | None = None
@@ -61,14 +64,11 @@ class Decoder:
         """Octets from the place that `boundary` told last that have to be there before it is asked again; `boundary` sets it."""
         self.stands: i64 = -1
         """Where parsing stood at the latest event; how many took no octet at which place."""
-        self._idle: i64 = 0
         self._idle_at: i64 = -1
         self.head: Message | None = None
         """The message that is streaming: announced with ``more``, and not at its end."""
         self.given_up: GivenUp | None = None
         """Answers that are for nobody."""
-        self.gone = False
-        """The sender has said that it takes no more requests."""
 
     def next_event(self) -> Event | None:
         """The next event; None when it needs more octets. Raises `ProtocolError` where the octets are wrong."""
@@ -130,7 +130,7 @@ class Decoder:
             self._idle_at = self.stands
             return
         self._idle += 1
-        if self._idle >= _IDLE:
+        if i64(self._idle) >= _IDLE:
             raise ProtocolError(
                 self.buffer.offset,
                 f"{_IDLE} events in a row without an octet from the decoder of {self.flow.protocol}",

@@ -102,9 +102,6 @@ class Status(IntEnum):
         return True
 
 
-_NOWHERE: Final[tuple[Address | None, Address | None]] = (None, None)
-
-
 @final
 @mypyc_attr(acyclic=True)
 class Flow:
@@ -117,27 +114,27 @@ class Flow:
         self, protocol: str, client: Address | None = None, server: Address | None = None, of: Flow | None = None
     ) -> None:
         self.protocol = protocol
-        self.memory: Knowledge | None = None
-        """What the connections of its service teach each other, or this one itself; None where the protocol has no such."""
-        self._of = of
-        self._addresses = _NOWHERE if client is None and server is None else (client, server)
-        if of is not None:
-            self.memory = of.memory
-            self._addresses = of._addresses
+        self.client: Final[Address | None] = client if of is None else of.client
+        self.server: Final[Address | None] = server if of is None else of.server
+        self._link: Flow | Knowledge | None = of
+        """That of the session; of that itself, the memory."""
         self._attributes: dict[str, AttrValue] | None = None
-
-    @property
-    def client(self) -> Address | None:
-        return self._addresses[0]
-
-    @property
-    def server(self) -> Address | None:
-        return self._addresses[1]
 
     @property
     def connection(self) -> Flow:
         """That of the session, by which the connection is known."""
-        return self if self._of is None else self._of
+        link = self._link
+        return link if isinstance(link, Flow) else self
+
+    @property
+    def memory(self) -> Knowledge | None:
+        """What the connections of its service teach each other, or this one itself; None where the protocol has no such."""
+        link = self.connection._link
+        return None if isinstance(link, Flow) else link
+
+    def remember_in(self, memory: Knowledge) -> None:
+        """`memory` is that of the session, which is to be opened."""
+        self._link = memory
 
     def name(self, protocol: str) -> None:
         """The protocol is detected."""
@@ -150,11 +147,10 @@ class Flow:
         found = self._attributes
         if found is None:
             found = {"network.protocol.name": self.protocol, "network.transport": "tcp"}
-            client, server = self._addresses
-            if client is not None:
-                found["network.peer.address"], found["network.peer.port"] = client
-            if server is not None:
-                found["server.address"], found["server.port"] = server
+            if self.client is not None:
+                found["network.peer.address"], found["network.peer.port"] = self.client
+            if self.server is not None:
+                found["server.address"], found["server.port"] = self.server
             self._attributes = found
         return found
 

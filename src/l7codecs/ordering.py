@@ -31,7 +31,7 @@ from l7codecs.numbering import StrictPairing
 from l7codecs.pairing import FifoPairing, PairingTable
 from l7codecs.retention import let_go
 
-__all__ = ["AnswerOrder"]
+__all__ = ["AnswerOrder", "Renamed"]
 
 _NOTHING = PairingTable()
 
@@ -48,6 +48,16 @@ class _Piece:
         self.size: i64 = len(octets)
         self.whole = not message.more
         self.dropped = False
+
+
+@final
+class Renamed:
+    """What waits in order, by what the caller knows it as: as long as `head` is the first of `count`."""
+
+    def __init__(self, head: Message | None, count: int, sent: dict[Message, Message]) -> None:
+        self.head = head
+        self.count = count
+        self.sent = sent
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -80,6 +90,7 @@ class AnswerOrder:
         self._queued: i64 = 0
         self._paused = False
         self._error: LimitExceeded | None = None
+        self.renamed: Renamed | None = None
         self.stuck = False
         """A message is written in part, and its rest will not come: nothing can be written any more."""
 
@@ -107,7 +118,10 @@ class AnswerOrder:
     @property
     def full(self) -> bool:
         """Whether more waits than there should."""
-        return self._queued >= self._limit
+        if self._queued >= self._limit:
+            return True
+        asking = self._asking
+        return asking is not None and (self._asks.pending + len(asking)) * REFUSED_AT >= self._asked_at_most
 
     @property
     def paused(self) -> bool:
@@ -231,7 +245,7 @@ class AnswerOrder:
             asking = deque()
             self._asking = asking
             self._asking_by = {}
-        self._check_room(size, len(asking), message)
+        self._check_room(size, self._asks.pending + len(asking), message)
         piece = _Piece(message, original, message.raw)
         asking.append(piece)
         if self._asking_by is not None:

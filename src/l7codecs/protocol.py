@@ -154,7 +154,8 @@ class Protocol:
     ) -> Session:
         """A new session of a connection that is known already, as one of this protocol."""
         if self.memory is not None:
-            flow.memory = self.memory(limits, None) if shared is None else shared.memory(self)
+            memory = None if shared is None else shared.memory(self)
+            flow.remember_in(self.memory(limits, None) if memory is None else memory)
         if self.session is not None:
             return self.session(flow, limits, endpoint)
         assert self.decoder is not None

@@ -9,7 +9,6 @@ whatever clients and servers it comes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
@@ -17,10 +16,11 @@ from l7codecs._layout import check_layout
 from l7codecs.decoder import Decoder
 from l7codecs.errors import LimitExceeded, ProtocolError, Unsupported
 from l7codecs.headers import HeaderValue
+from l7codecs.held import AT_ONCE, Held
 from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT, Limits
 from l7codecs.message import AttrValue, Data, Event, Flow, Gap, Kind, Message, Sender, Status
 from l7codecs.numbering import StrictPairing
-from l7codecs.ordering import AnswerOrder
+from l7codecs.ordering import AnswerOrder, Renamed
 from l7codecs.pairing import FifoPairing
 
 __all__ = ["Changes", "Session"]
@@ -57,66 +57,6 @@ class Changes:
         return f"Changes({self.attributes!r}, set_headers={self.set_headers!r}, remove_headers={self.remove_headers!r})"
 
 
-_NOTHING: Final = b""
-_AT_ONCE: Final[i64] = 1 << 16
-"""Octets that wait, up to which nobody has to look whether there is room."""
-
-
-@final
-class _Held:
-    """Octets that wait to be written. Neighbours in one read are one piece of it; no more than one read is kept for that."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._read = _NOTHING
-        self._start: i64 = 0
-        self._stop: i64 = 0
-
-    def add(self, octets: bytes) -> None:
-        """Octets that come next."""
-        if self._read:
-            self._end_span()
-        self._parts.append(octets)
-
-    def add_span(self, read: bytes, start: i64, stop: i64) -> None:
-        """What comes next is ``read[start:stop]``."""
-        if read is not self._read:
-            if self._read:
-                self._end_span()
-            self._read = read
-            self._start = start
-        elif start != self._stop:
-            self._end_span()
-            self._read = read
-            self._start = start
-        self._stop = stop
-
-    def _end_span(self) -> None:
-        self._parts.append(self._read[self._start : self._stop])
-        self._read = _NOTHING
-
-    def take(self) -> bytes:
-        """All of it, which waits no longer."""
-        if self._read:
-            self._end_span()
-        parts = self._parts
-        if len(parts) == 1:
-            return parts.pop()
-        octets = b"".join(parts)
-        parts.clear()
-        return octets
-
-
-@final
-class _Renamed:
-    """What waits in order, by what the caller knows it as: as long as `head` is the first of `count`."""
-
-    def __init__(self, head: Message | None, count: int, sent: dict[Message, Message]) -> None:
-        self.head = head
-        self.count = count
-        self.sent = sent
-
-
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Session:
     """One connection of one protocol.
@@ -144,13 +84,16 @@ class Session:
         self._active = client
         self._holds = False
         """Whether what is written has to go by `flush`: octets wait, or the transport is paused."""
-        self._held: _Held | None = None
-        self._held_size = 0
+        self._held: Held | None = None
         self._paused = False
         self._closed = False
         self._orders: tuple[AnswerOrder | None, AnswerOrder | None] | None = None
         """Of what is written by the client and by the server; None until something is, so that an observer has none."""
-        self._renamed: _Renamed | None = None
+
+    @property
+    def _held_size(self) -> int:
+        """Octets that were given to write and are written by `flush`."""
+        return 0 if self._held is None else self._held.size
 
     @property
     def protocol(self) -> str | None:
@@ -281,17 +224,21 @@ class Session:
     def put(self, event: Event, changes: Changes | None = None) -> None:
         """As `send`, but what can be written now comes with the next octets that any call returns: many events make one write."""
         orders = self._orders
-        if changes is None and orders is not None and self._held_size < _AT_ONCE and isinstance(event, Message):
+        held = self._held
+        if (
+            changes is None
+            and orders is not None
+            and (held is None or held.size < AT_ONCE)
+            and isinstance(event, Message)
+        ):
             asks = event.sender is Sender.CLIENT
             order = orders[0] if asks else orders[1]
             fed = self._client.fed if asks else self._server.fed
             if order is not None and not fed and not self._paused and order.passes(event):
-                held = self._held
                 if held is None:
-                    held = _Held()
+                    held = Held()
                     self._held = held
                 held.add_span(event.octets, event.start, event.stop)
-                self._held_size += event.stop - event.start
                 self._holds = True
                 return
         octets = self._octets(event, changes)
@@ -310,7 +257,6 @@ class Session:
             return b""
         held = self._held
         octets = b"" if held is None else held.take()
-        self._held_size = 0
         self._holds = False
         return octets
 
@@ -318,9 +264,8 @@ class Session:
         """Keep `octets` until they can be written."""
         if octets:
             if self._held is None:
-                self._held = _Held()
+                self._held = Held()
             self._held.add(octets)
-            self._held_size += len(octets)
         self._holds = True
 
     def send_message(self, message: Message, changes: Changes | None) -> bytes:
@@ -453,7 +398,9 @@ class Session:
         Give this session nothing more then: read no more requests, and answers only to the first of `unanswered`. 8 times as many are
         a `LimitExceeded`.
         """
-        return self._client.asks.full or self._server.asks.full or self.queued >= self.limits.queued
+        if self._client.asks.full or self._server.asks.full or self.queued >= self.limits.queued:
+            return True
+        return self._orders is not None and any(order.full for order in self._waiting_orders())
 
     @property
     def closing(self) -> bool:
@@ -534,10 +481,13 @@ class Session:
         table = decoder.answers
         if table.waits(request) or not isinstance(table, FifoPairing):
             return request if table.waits(request) else None
-        renamed = self._renamed
+        order = self._order_of(request.sender)
+        if order is None:
+            return None
+        renamed = order.renamed
         if renamed is None or renamed.head is not table.head() or renamed.count != table.pending:
-            renamed = _Renamed(table.head(), table.pending, {self.original(each): each for each in table.waiting()})
-            self._renamed = renamed
+            renamed = Renamed(table.head(), table.pending, {self.original(each): each for each in table.waiting()})
+            order.renamed = renamed
         return renamed.sent.get(request)
 
     def hold(self, data: Data) -> None:
