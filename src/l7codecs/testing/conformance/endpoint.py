@@ -335,7 +335,7 @@ class Endpoints(ConformanceBase):
                 break
             sent.append(exchange.request)
         waits = joined.client.unanswered()
-        most = pending * REFUSED_AT + 1  # one is held back for want of a number before the cap is seen
+        most = pending * REFUSED_AT
         assert len(waits) <= most, (
             f"{len(waits)} requests wait in an endpoint, more than {REFUSED_AT} times limits.pending = {pending}"
         )
