@@ -132,14 +132,14 @@ class Connection:
     """One connection."""
 
     def __init__(self, flow: Flow, limits: Limits) -> None:
-        triple = Flow("triple", flow.client, flow.server)
-        connect = Flow("connect", flow.client, flow.server)
+        triple = Flow("triple", of=flow)
+        connect = Flow("connect", of=flow)
         self.flows = [
-            Flow("http2", flow.client, flow.server),
-            Flow("grpc", flow.client, flow.server),
+            flow if flow.protocol == "http2" else Flow("http2", of=flow),
+            Flow("grpc", of=flow),
             triple,
             triple,
-            Flow("grpc_web", flow.client, flow.server),
+            Flow("grpc_web", of=flow),
             connect,
             connect,
         ]
