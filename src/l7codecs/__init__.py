@@ -33,7 +33,20 @@ from l7codecs.errors import (
 )
 from l7codecs.headers import Headers, HeaderValue
 from l7codecs.limits import DEFAULT_LIMITS, Limits
-from l7codecs.message import Address, AttrValue, Data, Event, Flow, Gap, Kind, Message, Opaque, Sender, Status
+from l7codecs.message import (
+    Address,
+    AttrValue,
+    Data,
+    Event,
+    Flow,
+    Gap,
+    Kind,
+    Message,
+    Opaque,
+    RequestId,
+    Sender,
+    Status,
+)
 from l7codecs.ordering import AnswerOrder
 from l7codecs.pairing import FifoPairing, IdPairing, Pairing, PairingTable, StreamPairing, new_pairing
 from l7codecs.protocol import Attribute, Detection, Direction, Protocol, Verdict
@@ -76,6 +89,7 @@ __all__ = [
     "ProtocolEntry",
     "ProtocolError",
     "RegistryError",
+    "RequestId",
     "Sender",
     "Session",
     "Status",
