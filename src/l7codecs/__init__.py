@@ -33,6 +33,7 @@ from l7codecs.errors import (
 )
 from l7codecs.headers import Headers, HeaderValue
 from l7codecs.limits import DEFAULT_LIMITS, Limits
+from l7codecs.lines import LineDecoder
 from l7codecs.message import (
     Address,
     AttrValue,
@@ -52,6 +53,7 @@ from l7codecs.pairing import FifoPairing, IdPairing, Pairing, PairingTable, Stre
 from l7codecs.protocol import Attribute, Detection, Direction, Protocol, Verdict
 from l7codecs.registry import ProtocolEntry, get_protocol, list_protocols, load_protocols, usable_protocols
 from l7codecs.session import Changes, Session
+from l7codecs.verbs import Line, LineMessage, Verb
 
 __all__ = [
     "Address",
@@ -80,6 +82,9 @@ __all__ = [
     "L7Error",
     "LimitExceeded",
     "Limits",
+    "Line",
+    "LineDecoder",
+    "LineMessage",
     "Message",
     "Opaque",
     "Pairing",
@@ -95,6 +100,7 @@ __all__ = [
     "Status",
     "StreamPairing",
     "Unsupported",
+    "Verb",
     "Verdict",
     "detect",
     "get_protocol",
