@@ -32,6 +32,7 @@ from l7codecs.errors import (
     Unsupported,
 )
 from l7codecs.headers import Headers, HeaderValue
+from l7codecs.lanes import LanePairing, QuietPairing
 from l7codecs.limits import DEFAULT_LIMITS, Limits
 from l7codecs.lines import LineDecoder
 from l7codecs.message import (
@@ -80,6 +81,7 @@ __all__ = [
     "IncompleteMessage",
     "Kind",
     "L7Error",
+    "LanePairing",
     "LimitExceeded",
     "Limits",
     "Line",
@@ -93,6 +95,7 @@ __all__ = [
     "Protocol",
     "ProtocolEntry",
     "ProtocolError",
+    "QuietPairing",
     "RegistryError",
     "RequestId",
     "Sender",
