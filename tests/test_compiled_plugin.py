@@ -120,7 +120,6 @@ def test_a_native_subclass_of_a_compiled_class_is_refused_with_a_sentence(tmp_pa
         ("decoder", "Decoder"),
         ("decoder", "FramedDecoder"),
         ("lanes", "LanePairing"),
-        ("lanes", "QuietPairing"),
         ("lines", "LineDecoder"),
         ("message", "Event"),
         ("message", "Message"),

@@ -28,19 +28,23 @@ class Asked(Message):
         return self.token or None
 
 
-class Table(QuietPairing):
-    def quiet(self, request: Message) -> bool:
-        assert isinstance(request, Asked)
-        return request.quiet
-
-    def fits(self, request: Message, answer: Message) -> int:
-        assert isinstance(request, Asked) and isinstance(answer, Asked)
-        if request.token != answer.token:
-            return 0
-        return int(request.form == answer.form) * (2 if answer.token else 1)
+def quiet(request: Message) -> bool:
+    assert isinstance(request, Asked)
+    return request.quiet
 
 
-def ask(table: Table, *forms: str) -> list[Asked]:
+def fits(request: Message, answer: Message) -> int:
+    assert isinstance(request, Asked) and isinstance(answer, Asked)
+    if request.token != answer.token:
+        return 0
+    return int(request.form == answer.form) * (2 if answer.token else 1)
+
+
+def new_table(limit: int) -> QuietPairing:
+    return QuietPairing(limit, quiet, fits)
+
+
+def ask(table: QuietPairing, *forms: str) -> list[Asked]:
     """``get`` asks, ``get?`` may stay silent, ``get?t`` has the token t."""
     found = []
     for form in forms:
@@ -51,14 +55,14 @@ def ask(table: Table, *forms: str) -> list[Asked]:
 
 
 def test_in_order_where_all_are_answered() -> None:
-    table = Table(10)
+    table = new_table(10)
     a, b = ask(table, "get", "get")
     assert [table.answered(Asked("get")) for _ in range(2)] == [a, b]
     assert table.pending == 0
 
 
 def test_who_stays_silent_is_passed_over() -> None:
-    table = Table(10)
+    table = new_table(10)
     a, _, c, end = ask(table, "get?1", "get?2", "get?3", "noop")
     assert table.waiting()[0] is a
     assert table.answered(Asked("get", token="3")) is c
@@ -68,7 +72,7 @@ def test_who_stays_silent_is_passed_over() -> None:
 
 
 def test_what_is_uncertain_pairs_with_nothing_until_something_is_certain() -> None:
-    table = Table(10)
+    table = new_table(10)
     _, _, end, after = ask(table, "get?", "get?", "noop", "get")
     assert table.answered(Asked("get")) is None, "of the first or of the second"
     assert table.answered(Asked("noop")) is end
@@ -76,7 +80,7 @@ def test_what_is_uncertain_pairs_with_nothing_until_something_is_certain() -> No
 
 
 def test_an_uncertain_answer_may_be_of_one_that_is_never_silent() -> None:
-    table = Table(10)
+    table = new_table(10)
     _, b, end = ask(table, "get?", "get", "noop")
     assert table.answered(Asked("get")) is None
     # Had it been of the first, this were of the second; nothing else is left.
@@ -85,7 +89,7 @@ def test_an_uncertain_answer_may_be_of_one_that_is_never_silent() -> None:
 
 
 def test_what_fits_nothing_ends_the_certainty() -> None:
-    table = Table(10)
+    table = new_table(10)
     ask(table, "get", "get")
     assert table.answered(Asked("noop")) is None
     ask(table, "get")
@@ -93,7 +97,7 @@ def test_what_fits_nothing_ends_the_certainty() -> None:
 
 
 def test_a_client_that_takes_turns_pairs_on_after_a_loss() -> None:
-    table = Table(10)
+    table = new_table(10)
     for _ in range(5):
         (request,) = ask(table, "get")
         assert table.answered(Asked("get")) is request
@@ -106,18 +110,18 @@ def test_a_client_that_takes_turns_pairs_on_after_a_loss() -> None:
 
 
 def test_an_answer_before_its_request() -> None:
-    table = Table(10)
+    table = new_table(10)
     assert table.answered(Asked("get")) is None
     _, second = ask(table, "get", "get")
     assert table.answered(Asked("get")) is second
 
 
 def test_past_the_limit_the_oldest_is_forgotten() -> None:
-    table = Table(2)
+    table = new_table(2)
     _, b, c = ask(table, "get", "get", "noop")
     assert (table.forgotten, table.pending) == (1, 2)
     assert [table.answered(Asked("get")), table.answered(Asked("get")), table.answered(Asked("noop"))] == [None, b, c]
-    table = Table(2)
+    table = new_table(2)
     ask(table, "get?", "get", "get")
     assert (table.answered(Asked("get")), table.pending) == (None, 0), "how many answers come is not known"
 
@@ -125,7 +129,7 @@ def test_past_the_limit_the_oldest_is_forgotten() -> None:
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=40))
 def test_no_answer_pairs_with_a_wrong_request(asked: list[tuple[bool, bool]]) -> None:
     """A server that knows who stays silent; a noop ends it, which is certain whatever was before."""
-    table = Table(100)
+    table = new_table(100)
     requests = []
     for quiet, silent in asked:
         (request,) = ask(table, "get?" if quiet else "get")
@@ -141,7 +145,7 @@ def test_no_answer_pairs_with_a_wrong_request(asked: list[tuple[bool, bool]]) ->
 @pytest.mark.parametrize("form", ["get?", "get?x", "get"])
 def test_it_costs_linear_time(form: str) -> None:
     def cost(count: int) -> float:
-        table = Table(100_000)
+        table = new_table(100_000)
         for number in range(count):
             ask(table, form.replace("x", str(number)))
         start = time.process_time()
@@ -153,7 +157,7 @@ def test_it_costs_linear_time(form: str) -> None:
 
 
 def test_what_waits_lets_go_of_its_reads() -> None:
-    table = QuietPairing(1_000, 10_000)
+    table = QuietPairing(1_000, quiet, fits, 10_000)
     for _ in range(100):
         table.asked(Message(FLOW, Sender.CLIENT, Kind.REQUEST, 0, bytes(5_000), 0, 10))
     assert sum({id(each.octets): len(each.octets) for each in table.waiting()}.values()) <= 20_000

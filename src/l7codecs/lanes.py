@@ -12,7 +12,8 @@ silent. Where it tells too little, the answer pairs with nothing, and what it le
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
@@ -34,15 +35,24 @@ _LOST: Final[i64] = 2
 """Nobody knows what waits."""
 
 
-@mypyc_attr(allow_interpreted_subclasses=True)
+@final
 class QuietPairing(PairingTable):
-    """Answers come in the order of the requests; those that are `quiet` may get none.
+    """Answers come in the order of the requests, and some requests may get none.
 
-    A plugin overrides `quiet` and `fits`. After lost octets, and where an answer fits nothing that waits, it pairs on only while the client
-    takes turns, as `FifoPairing` does.
+    ``quiet(request)`` says which those are. ``fits(request, answer)`` says whether `answer` can be of `request`: 0 no, 1 it can, 2 it is
+    certain, since it repeats something of that request alone. After lost octets, and where an answer fits nothing that waits, answers pair
+    on only while the client takes turns, as `FifoPairing` does.
     """
 
-    def __init__(self, limit: int, octets: int = DEFAULT_LIMITS.waiting) -> None:
+    def __init__(
+        self,
+        limit: int,
+        quiet: Callable[[Message], bool],
+        fits: Callable[[Message, Message], int],
+        octets: int = DEFAULT_LIMITS.waiting,
+    ) -> None:
+        self.quiet: Final = quiet
+        self.fits: Final = fits
         self._limit: i64 = limit
         self._octets: i64 = octets
         self._size: i64 = 0
@@ -57,14 +67,6 @@ class QuietPairing(PairingTable):
         self._standing: i64 = _CERTAIN
         self._turns: i64 = 0
         self.forgotten = 0
-
-    def quiet(self, request: Message) -> bool:
-        """Whether `request` may get no answer."""
-        return False
-
-    def fits(self, request: Message, answer: Message) -> int:
-        """Whether `answer` can be of `request`: 0 no, 1 it can, 2 it is certain, since it repeats something of the request alone."""
-        return 1
 
     def asked(self, request: Message) -> None:
         waiting: i64 = len(self._items) - self._first

@@ -32,6 +32,9 @@ _LF: Final[i64] = 10
 _CR: Final[i64] = 13
 _LONG: Final[i64] = 256
 """Octets of a line behind a gap from which on more of it are waited for at once."""
+_REQUEST: Final = Kind.REQUEST
+_HEARTBEAT: Final = Kind.HEARTBEAT
+_RESPONSE: Final = Kind.RESPONSE
 _NO_VERB: Final = Verb(Kind.CONTROL)
 
 
@@ -121,17 +124,19 @@ class LineDecoder(Decoder):
         super().gap(size)
 
     def next_event(self) -> Event | None:
-        buffer = self.buffer
         if self._begun:
-            return self._go_on()
+            return _go_on(self)
+        buffer = self.buffer
         size = buffer.line(self._head_limit)
         if size <= 0:
-            return self._no_line(size)
+            return _no_line(self, size)
         data = buffer.data
         at = buffer.pos
-        end = self._end_of_line(data, at, size)
-        verb = self._verb_of(data, at, end)
-        block: i64 = self._block_of(verb, data, at, end, size) if verb.block != 0 else -1
+        end = at + size - 1
+        if end > at and data[end - 1] == _CR:
+            end -= 1
+        verb = _verb_at(self, data, at, end)
+        block: i64 = _block_of(self, verb, data, at, end, size) if verb.block != 0 else -1
         self._verb = verb
         self._line_size = end - at
         self._block = size
@@ -141,185 +146,20 @@ class LineDecoder(Decoder):
             # The ordinary case: all of it is here.
             if block < 0:
                 buffer.pass_over(size)
-                return self._complete(False)
+                return _complete(self, False)
             total = size + block + 2
             if total <= self._message_limit and buffer.end - at >= total:
                 at += size + block
                 if data[at] != _CR or data[at + 1] != _LF:
-                    self._wrong_end(data[at : at + 2], size + block)
+                    _wrong_end(self, data[at : at + 2], size + block)
                 buffer.pass_over(total)
-                return self._complete(False)
+                return _complete(self, False)
             self._declared = total
         else:
             self._declared = -1
         self._begun = True
-        self._follow(verb, data, at, end, size, block)
-        return self._go_on()
-
-    def _no_line(self, size: i64) -> Event | None:
-        """There is no whole line yet; of a message that streams, what is there of it."""
-        if size < 0:
-            at = int(self.buffer.message_size())
-            self.exceed(
-                at, f"a line of more than {self._head_limit} octets", f"at most limits.head = {self._head_limit}"
-            )
-        return None if self.head is None else self.rest()
-
-    def _end_of_line(self, data: bytes, at: i64, size: i64) -> i64:
-        """Where the line ends that takes `size` octets with what ends it."""
-        end = at + size - 1
-        if end > at and data[end - 1] == _CR:
-            end -= 1
-        return end
-
-    def _verb_of(self, data: bytes, at: i64, end: i64) -> Verb:
-        start, stop = nth_word(data, at, end, 0, self._tabs)
-        if start < 0:
-            return self.verb(b"")
-        word = data[start:stop]
-        found = self._verbs.get(word)
-        if found is None and self._any_case:
-            found = self._verbs.get(word.upper())
-        return self.verb(word) if found is None else found
-
-    def _block_of(self, verb: Verb, data: bytes, at: i64, end: i64, size: i64) -> i64:
-        """Octets of the block behind the line ``data[at:end]`` of `size` octets; -1 where there is none."""
-        block: i64 = -1
-        if not self._own_block:
-            start, stop = find_word(data, at, end, verb.block, self._tabs)
-            if start >= 0:
-                block = read_number(data, start, stop)
-        if block < 0:
-            line = self._line
-            line.verb = verb
-            line.octets = data
-            line.start = at
-            line.end = end
-            line.stop = at + size
-            line.offset = self.buffer.offset
-            told: int = self.block_size(line)
-            line.octets = b""
-            if told < 0:
-                return -1
-            block = HUGE if told > int(HUGE) else told
-        if block > self.limits.payload:
-            seen = "more than 2**56" if block >= HUGE else str(block)
-            at = self.buffer.message_size()
-            self.exceed(int(at), f"a block of {seen} octets", f"at most limits.payload = {self.limits.payload}")
-        return block
-
-    def _follow(self, verb: Verb, data: bytes, at: i64, end: i64, size: i64, block: i64) -> None:
-        """Pass over the line ``data[at:end]`` of `size` octets; what is behind it comes next. What is too large streams from here on."""
-        self.buffer.pass_over(size)
-        self._left = block
-        self._goes_on = verb.goes_on
-        if self.head is not None:
-            return
-        have = self.buffer.message_size()
-        if block >= 0:
-            if have + block + 2 <= self._message_limit:
-                return
-        elif not verb.goes_on or have <= self._message_limit:
-            return
-        self._head_left = 0
-        if verb.head != 0 and block >= 0 and not verb.goes_on:
-            start, stop = find_word(data, at, end, verb.head, self._tabs)
-            part: i64 = read_number(data, start, stop) if start >= 0 else 0
-            part = min(max(part, 0), block)
-            if have + part > self._head_limit:
-                self.exceed(0, f"a head of {have + part} octets", f"at most limits.head = {self._head_limit}")
-            self._head_left = part
-            self._left = block - part
-
-    def _go_on(self) -> Event | None:
-        """The next event of the message in progress; None where it needs more octets."""
-        buffer = self.buffer
-        while True:
-            if self._head_left >= 0:
-                self._head_left = buffer.pass_over(self._head_left)
-                if self._head_left > 0:
-                    return None
-                self._head_left = -1
-                message = self._complete(True)
-                self.head = message
-                return message
-            if self._left > 0:
-                if self.head is not None:
-                    self._left = buffer.pass_window(self._left)
-                    return self.rest()
-                self._left = buffer.pass_over(self._left)
-                if self._left > 0:
-                    return None
-            if self._left == 0:
-                if not buffer.need(2):
-                    return None if self.head is None else self.rest()
-                data = buffer.data
-                at = buffer.pos
-                if data[at] != _CR or data[at + 1] != _LF:
-                    self._wrong_end(data[at : at + 2], buffer.message_size())
-                buffer.pass_over(2)
-                self._left = -1
-            if not self._goes_on:
-                return self._complete(False) if self.head is None else self._finish()
-            size = buffer.line(self._head_limit)
-            if size <= 0:
-                return self._no_line(size)
-            data = buffer.data
-            at = buffer.pos
-            end = self._end_of_line(data, at, size)
-            verb = self._verb_of(data, at, end)
-            block: i64 = self._block_of(verb, data, at, end, size) if verb.block != 0 else -1
-            self._follow(verb, data, at, end, size, block)
-
-    def _wrong_end(self, octets: bytes, at: i64) -> None:
-        """`octets` are not the CRLF that should stand behind a block."""
-        if self._strict:
-            self.fail(int(at), f"{octets!r} behind a block of {self._block_size} octets", "CRLF")
-        self._ended = False
-
-    def _finish(self) -> Event:
-        """The last of a streaming message; what ends its block is no payload."""
-        head = self.head
-        assert head is not None
-        self.head = None
-        self._begun = False
-        offset = self.buffer.message_offset
-        octets = self.buffer.take()
-        if self._verb.goes_on:
-            return Data(head, offset, octets, False)
-        return Data(head, offset, octets, False, 0, -1, 0, max(0, len(octets) - 2))
-
-    def _complete(self, more: bool) -> Message:
-        """The message in progress, or its head where `more`."""
-        buffer = self.buffer
-        line = self._line
-        line.verb = self._verb
-        line.offset = buffer.message_offset
-        line.octets = buffer.message()
-        start = buffer.message_start()
-        line.start = start
-        line.end = start + self._line_size
-        line.block = start + self._block
-        line.block_size = self._block_size
-        line.stop = start + buffer.message_size()
-        line.more = more
-        line.ended = self._ended
-        message = self.message(line) if self._own_message else LineMessage(line, line.verb.kind)
-        line.octets = b""  # else it would keep the read
-        buffer.finish()
-        if more:
-            message.declared_size = self._declared
-        else:
-            self._begun = False
-        if self._own_pair:
-            self.pair(message)
-        else:
-            kind = message.kind
-            if kind is Kind.REQUEST or kind is Kind.HEARTBEAT:
-                self.asks.asked(message)
-            elif kind is Kind.RESPONSE:
-                message.request = self.answers.answered(message)
-        return message
+        _follow(self, verb, data, at, end, size, block)
+        return _go_on(self)
 
     def boundary(self, octets: bytes) -> int:
         """The first line whose verb is in ``verbs`` and which is `plausible`. Where a gap ends, a line may begin."""
@@ -330,7 +170,7 @@ class LineDecoder(Decoder):
             if lf < 0:
                 break
             if not self._amid and lf - at < self._head_limit:
-                end = self._end_of_line(octets, at, lf + 1 - at)
+                end = _end_of_line(octets, at, lf + 1 - at)
                 if self._known(octets, at, end) and self.plausible(octets[at:end]):
                     return int(at)
             self._amid = False
@@ -352,3 +192,187 @@ class LineDecoder(Decoder):
             return False
         word = octets[start:stop]
         return word in self._verbs or (self._any_case and word.upper() in self._verbs)
+
+
+# Functions rather than methods: calling a method of a class that may have interpreted subclasses costs a look-up by name.
+
+
+def _no_line(decoder: LineDecoder, size: i64) -> Event | None:
+    """There is no whole line yet; of a message that streams, what is there of it."""
+    if size < 0:
+        at = int(decoder.buffer.message_size())
+        decoder.exceed(
+            at, f"a line of more than {decoder._head_limit} octets", f"at most limits.head = {decoder._head_limit}"
+        )
+    return None if decoder.head is None else decoder.rest()
+
+
+def _end_of_line(data: bytes, at: i64, size: i64) -> i64:
+    """Where the line ends that takes `size` octets with what ends it."""
+    end = at + size - 1
+    if end > at and data[end - 1] == _CR:
+        end -= 1
+    return end
+
+
+def _verb_at(decoder: LineDecoder, data: bytes, at: i64, end: i64) -> Verb:
+    start, stop = nth_word(data, at, end, 0, decoder._tabs)
+    if start < 0:
+        return decoder.verb(b"")
+    word = data[start:stop]
+    found = decoder._verbs.get(word)
+    if found is None and decoder._any_case:
+        found = decoder._verbs.get(word.upper())
+    return decoder.verb(word) if found is None else found
+
+
+def _block_of(decoder: LineDecoder, verb: Verb, data: bytes, at: i64, end: i64, size: i64) -> i64:
+    """Octets of the block behind the line ``data[at:end]`` of `size` octets; -1 where there is none."""
+    block: i64 = -1
+    if not decoder._own_block:
+        start, stop = find_word(data, at, end, verb.block, decoder._tabs)
+        if start >= 0:
+            block = read_number(data, start, stop)
+    if block < 0:
+        line = decoder._line
+        line.verb = verb
+        line.octets = data
+        line.start = at
+        line.end = end
+        line.stop = at + size
+        line.offset = decoder.buffer.offset
+        told: int = decoder.block_size(line)
+        line.octets = b""
+        if told < 0:
+            return -1
+        block = HUGE if told > int(HUGE) else told
+    if block > decoder.limits.payload:
+        seen = "more than 2**56" if block >= HUGE else str(block)
+        at = decoder.buffer.message_size()
+        decoder.exceed(int(at), f"a block of {seen} octets", f"at most limits.payload = {decoder.limits.payload}")
+    return block
+
+
+def _follow(decoder: LineDecoder, verb: Verb, data: bytes, at: i64, end: i64, size: i64, block: i64) -> None:
+    """Pass over the line ``data[at:end]`` of `size` octets; what is behind it comes next. What is too large streams from here on."""
+    decoder.buffer.pass_over(size)
+    decoder._left = block
+    decoder._goes_on = verb.goes_on
+    if decoder.head is not None:
+        return
+    have = decoder.buffer.message_size()
+    if block >= 0:
+        if have + block + 2 <= decoder._message_limit:
+            return
+    elif not verb.goes_on or have <= decoder._message_limit:
+        return
+    decoder._head_left = 0
+    if verb.head != 0 and block >= 0 and not verb.goes_on:
+        start, stop = find_word(data, at, end, verb.head, decoder._tabs)
+        part: i64 = read_number(data, start, stop) if start >= 0 else 0
+        part = min(max(part, 0), block)
+        if have + part > decoder._head_limit:
+            decoder.exceed(0, f"a head of {have + part} octets", f"at most limits.head = {decoder._head_limit}")
+        decoder._head_left = part
+        decoder._left = block - part
+
+
+def _go_on(decoder: LineDecoder) -> Event | None:
+    """The next event of the message in progress; None where it needs more octets."""
+    buffer = decoder.buffer
+    while True:
+        if decoder._head_left >= 0:
+            decoder._head_left = buffer.pass_over(decoder._head_left)
+            if decoder._head_left > 0:
+                return None
+            decoder._head_left = -1
+            message = _complete(decoder, True)
+            decoder.head = message
+            return message
+        if decoder._left > 0:
+            if decoder.head is not None:
+                decoder._left = buffer.pass_window(decoder._left)
+                return decoder.rest()
+            decoder._left = buffer.pass_over(decoder._left)
+            if decoder._left > 0:
+                return None
+        if decoder._left == 0:
+            if not buffer.need(2):
+                return None if decoder.head is None else decoder.rest()
+            data = buffer.data
+            at = buffer.pos
+            if data[at] != _CR or data[at + 1] != _LF:
+                _wrong_end(decoder, data[at : at + 2], buffer.message_size())
+            buffer.pass_over(2)
+            decoder._left = -1
+        if not decoder._goes_on:
+            return _complete(decoder, False) if decoder.head is None else _finish(decoder)
+        size = buffer.line(decoder._head_limit)
+        if size <= 0:
+            return _no_line(decoder, size)
+        data = buffer.data
+        at = buffer.pos
+        end = _end_of_line(data, at, size)
+        verb = _verb_at(decoder, data, at, end)
+        block: i64 = _block_of(decoder, verb, data, at, end, size) if verb.block != 0 else -1
+        _follow(decoder, verb, data, at, end, size, block)
+
+
+def _wrong_end(decoder: LineDecoder, octets: bytes, at: i64) -> None:
+    """`octets` are not the CRLF that should stand behind a block."""
+    if decoder._strict:
+        decoder.fail(int(at), f"{octets!r} behind a block of {decoder._block_size} octets", "CRLF")
+    decoder._ended = False
+
+
+def _finish(decoder: LineDecoder) -> Event:
+    """The last of a streaming message; what ends its block is no payload."""
+    head = decoder.head
+    assert head is not None
+    decoder.head = None
+    decoder._begun = False
+    offset = decoder.buffer.message_offset
+    octets = decoder.buffer.take()
+    if decoder._verb.goes_on:
+        return Data(head, offset, octets, False)
+    return Data(head, offset, octets, False, 0, -1, 0, max(0, len(octets) - 2))
+
+
+def _complete(decoder: LineDecoder, more: bool) -> Message:
+    """The message in progress, or its head where `more`."""
+    buffer = decoder.buffer
+    line = decoder._line
+    line.verb = decoder._verb
+    line.offset = buffer.message_offset
+    line.octets = buffer.message()
+    start = buffer.message_start()
+    line.start = start
+    line.end = start + decoder._line_size
+    line.block = start + decoder._block
+    line.block_size = decoder._block_size
+    line.stop = start + buffer.message_size()
+    line.more = more
+    line.ended = decoder._ended
+    verb = decoder._verb
+    made = verb.made
+    if made is not None:
+        message: Message = made(line, verb.kind)
+    elif decoder._own_message:
+        message = decoder.message(line)
+    else:
+        message = LineMessage(line, verb.kind)
+    line.octets = b""  # else it would keep the read
+    buffer.finish()
+    if more:
+        message.declared_size = decoder._declared
+    else:
+        decoder._begun = False
+    if decoder._own_pair:
+        decoder.pair(message)
+    else:
+        kind = message.kind
+        if kind is _REQUEST or kind is _HEARTBEAT:
+            decoder.asks.asked(message)
+        elif kind is _RESPONSE:
+            message.request = decoder.answers.answered(message)
+    return message

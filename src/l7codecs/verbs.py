@@ -6,11 +6,11 @@ from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
-from l7codecs._layout import check_layout
 from l7codecs.message import Flow, Kind, Message, Sender, Status
 
 __all__ = ["HUGE", "Line", "LineMessage", "Verb", "find_word", "nth_word", "read_number"]
 
+_RESPONSE: Final = Kind.RESPONSE
 _BLANK: Final[i64] = 32
 _TAB: Final[i64] = 9
 _ZERO: Final[i64] = 48
@@ -30,7 +30,8 @@ class Verb:
     block: the word that declares the size of the block behind the line.
     head: the word that declares how much of the block is a header section, which a message that is too large to buffer keeps in its head.
 
-    ``goes_on`` says that another line follows, which belongs to the message. ``note`` is the plugin's own.
+    ``goes_on`` says that another line follows, which belongs to the message. ``made`` is the class of its messages, which are then made
+    without asking the plugin (`LineDecoder.message`). ``note`` is the plugin's own.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Verb:
         status: Status | None = None,
         error: str | None = None,
         note: str | None = None,
+        made: type[LineMessage] | None = None,
     ) -> None:
         self.kind: Final = kind
         self.operation: Final = operation
@@ -57,6 +59,7 @@ class Verb:
         self.status: Final = status
         self.error: Final = error
         self.note: Final = note
+        self.made: Final = made
 
     def __repr__(self) -> str:
         return f"<Verb {self.kind.value} {self.operation or self.note or self.error or ''}>"
@@ -186,10 +189,6 @@ class LineMessage(Message):
         self._block = line.block - line.start
         self._block_size = line.block_size
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        check_layout(cls)
-
     def word(self, index: int) -> bytes | None:
         """Word `index` of the first line, 0 is the verb, -1 the last word; None where there are not so many."""
         start, stop = find_word(self.octets, self.start, self.start + self._line_size, index, self._tabs)
@@ -222,7 +221,7 @@ class LineMessage(Message):
     @property
     def operation(self) -> str | None:
         found = self.verb.operation
-        if found is None and self.kind is Kind.RESPONSE:
+        if found is None and self.kind is _RESPONSE:
             request = self.request
             return None if request is None else request.operation
         return found
