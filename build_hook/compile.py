@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # -P leaves it out
 
 import setuptools  # noqa: F401  # before mypyc, which asks whether it is there
+from attributes import with_checked_properties, with_members, with_safe_setters
 from documented import with_docs, with_docs_assigned
 from mypyc.build import mypycify
 from objects import build
@@ -36,25 +37,6 @@ def without_trashcan(source: str) -> str:
         return found[0] if "PyObject_GC_UnTrack" in found[0] else _TRASHCAN.sub("", found[0])
 
     return _DEALLOC.sub(spare, source)
-
-
-_SETTER = re.compile(
-    r"^([ \t]*)static int\n\1\w+\(\w+ \*self, PyObject \*value, void \*closure\)\n\1\{\n(?![ \t]*if \(value == NULL\))",
-    re.MULTILINE,
-)
-_REFUSE = """    if (value == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "this attribute cannot be deleted");
-        return -1;
-    }
-"""
-
-
-def without_deletion(source: str) -> str:
-    """`source` in C, where the setter of a property refuses `del`.
-
-    CPython calls a setter with NULL for it, which mypyc's own attributes look for and its properties do not: it was a crash.
-    """
-    return _SETTER.sub(lambda found: found[0] + _REFUSE, source)
 
 
 def main(group: str, out: str, objects: str, *files: str) -> None:
@@ -82,7 +64,8 @@ def main(group: str, out: str, objects: str, *files: str) -> None:
     )
     modules = {file.removesuffix(".py").replace("/", "."): text for file, text in sources.items()}
     for source in Path("_c").glob("__native_*.c"):
-        source.write_text(with_docs(without_deletion(without_trashcan(source.read_text("utf-8"))), modules), "utf-8")
+        text = with_safe_setters(with_checked_properties(without_trashcan(source.read_text("utf-8"))))
+        source.write_text(with_members(with_docs(text, modules)), "utf-8")
     if apart:
         library = extensions[0]  # the others only load it
         library.sources = [f"_c/{name}" for name in make_units(Path("_c"), group)]

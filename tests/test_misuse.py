@@ -1,8 +1,21 @@
 """What a caller does wrong is an exception, in the compiled build as in the pure one: never a crash, never an endless loop."""
 
+import sys
+
 import pytest
 
-from l7codecs import L7Error, Message, Opaque, Sender, Session, Status, list_protocols, open_session
+from l7codecs import (
+    L7Error,
+    Limits,
+    Message,
+    Opaque,
+    Sender,
+    Session,
+    Status,
+    __compiled__,
+    list_protocols,
+    open_session,
+)
 
 C, S = Sender.CLIENT, Sender.SERVER
 NAMES = ["auto", *(entry.name for entry in list_protocols())]
@@ -100,3 +113,54 @@ def test_a_session_of_another_protocols_messages() -> None:
                 session.reply_error(request, Status.INTERNAL, "\ud800")
             except REFUSED:
                 pass
+
+
+def things() -> list[object]:
+    """A session, and events of every kind."""
+    session = open_session("redis", limits=Limits(message=64, head=64))
+    events = [
+        *session.receive(C, b"GET a\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$99\r\n" + b"x" * 99 + b"\r\n"),
+        *session.receive(S, b"$1\r\na\r\n"),
+        *session.gap(S, 5),
+        *session.receive(S, b"\r\n"),
+    ]
+    http2 = open_session("http2")
+    events += http2.receive(C, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0\0\0\x03\1\5\0\0\0\1\x82\x86\x84")
+    assert {type(event).__name__ for event in events} >= {"RedisRequest", "RedisReply", "Data", "Gap", "Http2Message"}
+    return [session, http2, *events]
+
+
+def test_a_refused_value_leaves_the_old_one() -> None:
+    """What was refused once let the old object go all the same, which was then freed while it was still in its place."""
+    for thing in things():
+        for word in dir(thing):
+            if word.startswith("__") or callable(old := getattr(thing, word, None)) or getattr(thing, word) is not old:
+                continue
+            before = sys.getrefcount(old)
+            if old is None or type(old) in (bool, int):  # everybody's
+                continue
+            for value in WRONG:
+                try:
+                    setattr(thing, word, value)
+                except REFUSED:
+                    assert getattr(thing, word) is old
+                else:
+                    setattr(thing, word, old)
+            assert sys.getrefcount(old) == before, (thing, word)
+
+
+@pytest.mark.skipif(not __compiled__, reason="of the compiled build")
+def test_what_a_loop_looks_at_is_read_in_place() -> None:
+    """CPython reads a member of a type without a call; an attribute with a getter costs ten times as much."""
+    for word in ("sender", "kind", "request", "flow"):
+        assert any(type(vars(cls).get(word)).__name__ == "member_descriptor" for cls in Message.__mro__), word
+
+
+def test_a_property_refuses_what_it_cannot_keep() -> None:
+    """What is no message was read as one all the same: a crash."""
+    (request,) = open_session("redis").receive(C, b"PING\r\n")
+    assert isinstance(request, Message)
+    for wrong in (3, "x", request):
+        with pytest.raises((TypeError, ValueError, AttributeError)):
+            request.request = wrong  # type: ignore[assignment]
+    assert request.request is None

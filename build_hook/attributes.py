@@ -1,0 +1,160 @@
+"""What mypyc's attributes do otherwise than those of Python's own classes, mended in the C that it made.
+
+- `with_checked_properties`: what is assigned to a property is checked, and `del` of it refused.
+- `with_safe_setters`: a value of a wrong type leaves the old one as it was.
+- `with_members`: reading an attribute costs what reading a slot of CPython's own costs.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["with_checked_properties", "with_members", "with_safe_setters"]
+
+_PROPERTY_SETTER = re.compile(
+    r"(?P<head>^static int\n\w+\(\w+ \*self, PyObject \*value, void \*closure\)\n\{\n)"
+    r"(?:(?!^\}\n).*\n)*?"
+    r"    (?:retval = )?CPyDef_(?P<function>\w+)\(\(PyObject \*\) self, \w+\);\n"
+    r"(?:    if \(retval == 2\) \{\n        return -1;\n    \}\n)?"
+    r"    return 0;\n"
+    r"\}\n",
+    re.MULTILINE,
+)
+
+
+def with_checked_properties(source: str) -> str:
+    """`source` in C, where the setter of a property looks at what it is given.
+
+    CPython calls a setter with NULL for `del`. mypyc's own attributes look for that; its properties do not, nor do they check a type that
+    may be None: each was a crash. The function that Python code calls does all of it.
+    """
+    return _PROPERTY_SETTER.sub(
+        lambda found: (
+            f"""{found["head"]}    if (value == NULL) {{
+        PyErr_SetString(PyExc_AttributeError, "this attribute cannot be deleted");
+        return -1;
+    }}
+    PyObject *done = CPyPy_{found["function"]}((PyObject *) self, &value, 1, NULL);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}}
+"""
+        ),
+        source,
+    )
+
+
+_DROPS_FIRST = re.compile(
+    r"(?P<head>^static int\n\w+\(\w+ \*self, PyObject \*value, void \*closure\)\n\{\n(?:(?!^\}\n).*\n)*?)"
+    r"    if \(self->(?P<field>\w+) != (?P<none>NULL|CPY_INT_TAG)\) \{\n"
+    r"        (?P<drop>CPy\w*_DECREF)\(self->(?P=field)\);\n"
+    r"    \}\n"
+    r"(?P<rest>(?:(?!^\}\n).*\n)*?)"
+    r"    self->(?P=field) = tmp;\n",
+    re.MULTILINE,
+)
+
+
+def with_safe_setters(source: str) -> str:
+    """`source` in C, where a setter lets go of the old value once the new one has taken its place.
+
+    mypyc lets go of it before it looks whether the new one has the right type: where it has not, the attribute still named an object
+    that it no longer held.
+    """
+
+    def mend(found: re.Match[str]) -> str:
+        kind = "PyObject *" if found["none"] == "NULL" else "CPyTagged "
+        return (
+            f"{found['head']}{found['rest']}"
+            f"    {kind}old = self->{found['field']};\n"
+            f"    self->{found['field']} = tmp;\n"
+            f"    if (old != {found['none']}) {{\n        {found['drop']}(old);\n    }}\n"
+        )
+
+    return _DROPS_FIRST.sub(mend, source)
+
+
+_TABLE = re.compile(
+    r"^static PyGetSetDef (?P<owner>\w+)_getseters\[\] = \{\n(?P<entries>.*?)^[ \t]*\};\n", re.MULTILINE | re.DOTALL
+)
+_ENTRY = re.compile(
+    r'\{"(?P<name>[A-Za-z]\w*)",\s*\(getter\)(?P<getter>\w+),\s*(?:\(setter\)\w+|NULL),\s*(?P<doc>NULL|(?:"(?:[^"\\]|\\.)*"\s*)+), NULL\}'
+)
+_GETTER = r"^{getter}\((?P<struct>\w+) \*self, void \*closure\)\n\{{\n(?P<body>.*?)^\}}\n"
+_HELD = re.compile(
+    r"(?:    if \(unlikely\(self->(?P<checked>\w+) == NULL\)\) \{\n(?:        .*\n)+    \}\n)?"
+    r"    CPy_INCREF\(self->(?P<field>\w+)\);\n    PyObject \*retval = self->(?P=field);\n    return retval;\n"
+)
+_CALLED = re.compile(r"    return (?P<function>CPyDef_\w+)\(\(PyObject \*\) self\);\n")
+_RETURNED = (
+    r"^[ \t]*PyObject \*{function}\(PyObject \*cpy_r_self\) \{{\n"
+    r"(?:    PyObject \*cpy_r_r\d;\n)+"
+    r"    cpy_r_r0 = \(\(\w+ \*\)cpy_r_self\)->(?P<field>\w+);\n"
+    r"(?:    if \(unlikely\(cpy_r_r0 == NULL\)\) \{{\n        CPy_AttributeError\(.*\n        goto CPyL\d;\n    \}}\n)?"
+    r"    CPy_INCREF\(cpy_r_r0\);\n"
+    r"(?:CPyL\d: ;\n)?"
+    r"    return cpy_r_r0;\n"
+)
+_SETATTRO = """#include <structmember.h>
+
+static int
+l7_setattro(PyObject *self, PyObject *name, PyObject *value)
+{
+    PyObject *found = _PyType_Lookup(Py_TYPE(self), name);
+    if (found != NULL && Py_IS_TYPE(found, &PyMemberDescr_Type)) {
+        for (PyGetSetDef *each = PyDescr_TYPE(found)->tp_getset; each != NULL && each->name != NULL; each++) {
+            if (each->set != NULL && PyUnicode_CompareWithASCIIString(name, each->name) == 0)
+                return each->set(self, value, each->closure);
+        }
+    }
+    return PyObject_GenericSetAttr(self, name, value);
+}
+
+"""
+
+
+def with_members(source: str) -> str:
+    """`source` in C, where public attributes that hold an object are members of their type, and properties that only return one.
+
+    CPython's interpreter reads a member (`PyMemberDef`) in place; a getter costs it a look-up and two calls, which was half of what a loop
+    over events does. What is assigned goes on to mypyc's setter, which sees to its type. The getters stay beside them for the setters'
+    sake: of two descriptors with a name, CPython takes the member.
+    """
+    prepared = False
+
+    def add(found: re.Match[str]) -> str:
+        nonlocal prepared
+        owner = found["owner"]
+        members = [
+            f'    {{"{entry["name"]}", T_OBJECT_EX, offsetof({held[0]}, {held[1]}), READONLY, {entry["doc"]}}},\n'
+            for entry in _ENTRY.finditer(found["entries"])
+            if (held := _held(source, entry["getter"])) is not None
+        ]
+        if not members:
+            return found[0]
+        owners.append(owner)
+        head = "" if prepared else _SETATTRO
+        prepared = True
+        table = f"static PyMemberDef {owner}_members[] = {{\n{''.join(members)}    {{NULL}}  /* Sentinel */\n}};\n"
+        return f"{head}{found[0]}{table}"
+
+    owners: list[str] = []
+    text = _TABLE.sub(add, source)
+    for owner in owners:
+        slot = f"    .tp_getset = {owner}_getseters,\n"
+        if text.count(slot) != 1:
+            raise ValueError(f"mypyc's type {owner} has no table of attributes")
+        text = text.replace(slot, f"{slot}    .tp_members = {owner}_members,\n    .tp_setattro = l7_setattro,\n")
+    return text
+
+
+def _held(source: str, getter: str) -> tuple[str, str] | None:
+    """The struct and its field that `getter` does nothing with but return it; None where it does anything else."""
+    found = re.search(_GETTER.format(getter=getter), source, re.MULTILINE | re.DOTALL)
+    if found is None:
+        return None
+    held = _HELD.fullmatch(found["body"])
+    if held is None:
+        called = _CALLED.fullmatch(found["body"])
+        held = called and re.search(_RETURNED.format(function=called["function"]), source, re.MULTILINE)
+    return (found["struct"], held["field"]) if held else None
