@@ -41,17 +41,13 @@ class Decoder(LineDecoder):
         b"put": Verb(Kind.REQUEST, "put", resource=1, block=2),
         b"hput": Verb(Kind.REQUEST, "hput", resource=1, block=-1, head=-2),
         b"fetch": Verb(Kind.REQUEST, "fetch", resource=1, many=True),
-        b"drop": Verb(Kind.REQUEST, "drop", resource=1),
+        b"drop": Verb(Kind.REQUEST, "drop", resource=1, quietly=b"quietly"),
         b"VALUE": Verb(Kind.RESPONSE, block=2, goes_on=True, status=Status.OK),
         b"NOTE": Verb(Kind.RESPONSE, goes_on=True, status=Status.OK),
         b"DONE": Verb(Kind.RESPONSE, status=Status.NOT_FOUND, error="nothing"),
         b"OK": Verb(Kind.RESPONSE, status=Status.OK),
         b"ERR": Verb(Kind.RESPONSE, status=Status.UNKNOWN, error="ERR"),
     }
-
-    def message(self, line: Line) -> Message:
-        kind = line.verb.kind
-        return LineMessage(line, Kind.ONEWAY if line.ends_with(b"quietly") else kind)
 
 
 def detect(client: bytes, server: bytes) -> Detection:
@@ -125,6 +121,29 @@ def test_what_a_line_says() -> None:
     assert isinstance(put, LineMessage)
     assert (put.word(1), put.word(-1), put.word(3), put.words) == (b"a", b"3", None, [b"put", b"a", b"3"])
     assert (put.block, put.block_size, put.payload) == (b"x\r\n", 3, b"x\r\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        (b"drop a quietly", Kind.ONEWAY),
+        (b"drop a quietly  ", Kind.ONEWAY),
+        (b"drop quietly quietly", Kind.ONEWAY),
+        (b"drop quietly", Kind.REQUEST),  # that is the key
+        (b"drop a unquietly", Kind.REQUEST),
+        (b"drop a quietly b", Kind.REQUEST),
+        (b"fetch a quietly", Kind.REQUEST),
+        (b"quietly", None),
+    ],
+)
+def test_a_last_word_that_wants_no_answer(line: bytes, kind: Kind | None) -> None:
+    if kind is None:
+        with pytest.raises(ProtocolError):
+            events(line + b"\r\n")
+        return
+    (message,) = events(line + b"\r\n")
+    assert isinstance(message, Message)
+    assert message.kind is kind
 
 
 def test_tabs_and_case() -> None:
@@ -257,7 +276,7 @@ def test_a_wrong_end_may_be_told_in_place_of_an_error() -> None:
 
         def message(self, line: Line) -> Message:
             ended.append(line.ended)
-            return LineMessage(line, line.verb.kind)
+            return LineMessage(line, line.kind)
 
     ended: list[bool] = []
     for by in (1, 1 << 30):

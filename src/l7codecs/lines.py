@@ -24,7 +24,7 @@ from l7codecs.decoder import Decoder
 from l7codecs.limits import Limits
 from l7codecs.message import Data, Event, Flow, Kind, Message, Sender
 from l7codecs.pairing import PairingTable
-from l7codecs.verbs import HUGE, Line, LineMessage, Verb, find_word, nth_word, read_number
+from l7codecs.verbs import HUGE, Line, LineMessage, Verb, find_word, is_quiet, nth_word, read_number
 
 __all__ = ["LineDecoder"]
 
@@ -35,6 +35,7 @@ _LONG: Final[i64] = 256
 _REQUEST: Final = Kind.REQUEST
 _HEARTBEAT: Final = Kind.HEARTBEAT
 _RESPONSE: Final = Kind.RESPONSE
+_ONEWAY: Final = Kind.ONEWAY
 _NO_VERB: Final = Verb(Kind.CONTROL)
 
 
@@ -99,7 +100,7 @@ class LineDecoder(Decoder):
 
     def message(self, line: Line) -> Message:
         """The message of `line`, which is its first line."""
-        return LineMessage(line, line.verb.kind)
+        return LineMessage(line, line.kind)
 
     def plausible(self, line: bytes) -> bool:
         """Whether a message may begin with `line`, whose first word is in ``verbs``, behind lost octets."""
@@ -355,12 +356,16 @@ def _complete(decoder: LineDecoder, more: bool) -> Message:
     line.ended = decoder._ended
     verb = decoder._verb
     made = verb.made
+    kind = verb.kind
+    if verb.quietly is not None and is_quiet(line.octets, line.start, line.end, verb, line.tabs):
+        kind = _ONEWAY
+    line.kind = kind
     if made is not None:
-        message: Message = made(line, verb.kind)
+        message: Message = made(line, kind)
     elif decoder._own_message:
         message = decoder.message(line)
     else:
-        message = LineMessage(line, verb.kind)
+        message = LineMessage(line, kind)
     line.octets = b""  # else it would keep the read
     buffer.finish()
     if more:

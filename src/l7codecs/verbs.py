@@ -8,7 +8,7 @@ from mypy_extensions import i64, mypyc_attr
 
 from l7codecs.message import Flow, Kind, Message, Sender, Status
 
-__all__ = ["HUGE", "Line", "LineMessage", "Verb", "find_word", "nth_word", "read_number"]
+__all__ = ["HUGE", "Line", "LineMessage", "Verb", "find_word", "is_quiet", "nth_word", "read_number"]
 
 _RESPONSE: Final = Kind.RESPONSE
 _BLANK: Final[i64] = 32
@@ -30,6 +30,7 @@ class Verb:
     block: the word that declares the size of the block behind the line.
     head: the word that declares how much of the block is a header section, which a message that is too large to buffer keeps in its head.
 
+    ``quietly`` is the last word of a line that wants no answer, behind the resource: its message is ONEWAY then.
     ``goes_on`` says that another line follows, which belongs to the message. ``made`` is the class of its messages, which are then made
     without asking the plugin (`LineDecoder.message`). ``note`` is the plugin's own.
     """
@@ -48,6 +49,7 @@ class Verb:
         error: str | None = None,
         note: str | None = None,
         made: type[LineMessage] | None = None,
+        quietly: bytes | None = None,
     ) -> None:
         self.kind: Final = kind
         self.operation: Final = operation
@@ -60,6 +62,7 @@ class Verb:
         self.error: Final = error
         self.note: Final = note
         self.made: Final = made
+        self.quietly: Final = quietly
 
     def __repr__(self) -> str:
         return f"<Verb {self.kind.value} {self.operation or self.note or self.error or ''}>"
@@ -115,6 +118,18 @@ def read_number(octets: bytes, at: i64, end: i64) -> i64:
     return found if found < HUGE else HUGE
 
 
+def is_quiet(octets: bytes, at: i64, end: i64, verb: Verb, tabs: bool) -> bool:
+    """Whether the line ``octets[at:end]`` ends with the word of `verb` that wants no answer, behind its resource."""
+    word = verb.quietly
+    if word is None or end <= at:
+        return False
+    last: i64 = octets[end - 1]
+    if last != word[len(word) - 1] and last != _BLANK and last != _TAB:
+        return False
+    start, stop = find_word(octets, at, end, -1, tabs)
+    return octets[start:stop] == word and find_word(octets, at, end, verb.resource, tabs)[0] < start
+
+
 def _split(octets: bytes, at: i64, end: i64, tabs: bool, first: i64) -> list[bytes]:
     """The words of ``octets[at:end]`` from word `first` on."""
     if first > 0:
@@ -131,9 +146,10 @@ def _split(octets: bytes, at: i64, end: i64, tabs: bool, first: i64) -> list[byt
 class Line:
     """A line that a decoder has read, and where its message stands; for the methods of the decoder, and only while they run.
 
-    ``octets[start:end]`` is the line without what ends it; ``octets[block:block + block_size]`` the block (``block_size`` is -1 where
-    there is none), and ``octets[start:stop]`` the message, or its head where ``more``. ``ended`` is False where something else than CRLF
-    stands behind the block. Only what is in front of ``stop`` is there.
+    ``kind`` is what its verb says, or ONEWAY where it ends so. ``octets[start:end]`` is the line without what ends it;
+    ``octets[block:block + block_size]`` the block (``block_size`` is -1 where there is none), and ``octets[start:stop]`` the message, or
+    its head where ``more``. ``ended`` is False where something else than CRLF stands behind the block. Only what is in front of
+    ``stop`` is there.
     """
 
     def __init__(self, flow: Flow, sender: Sender, verb: Verb, tabs: bool) -> None:
@@ -141,6 +157,7 @@ class Line:
         self.sender: Final = sender
         self.tabs: Final = tabs
         self.verb = verb
+        self.kind = verb.kind
         self.offset: i64 = 0
         self.octets = b""
         self.start: i64 = 0
@@ -161,14 +178,17 @@ class Line:
         start, stop = find_word(self.octets, self.start, self.end, index, self.tabs)
         return read_number(self.octets, start, stop) if start >= 0 else -1
 
-    def ends_with(self, word: bytes) -> bool:
-        """Whether `word` is the last word, and not the first."""
-        size: i64 = len(word)
-        at = self.end - size
-        if at <= self.start or not self.octets.endswith(word, self.start, self.end):
-            return False
-        before = self.octets[at - 1]
-        return before == _BLANK or (self.tabs and before == _TAB)
+    def numbers(self, first: int, last: int) -> bool:
+        """Whether the words from `first` to `last` are there, and decimal numbers."""
+        at, _ = nth_word(self.octets, self.start, self.end, first, self.tabs)
+        for _ in range(first, last + 1):
+            if at < 0:
+                return False
+            at, stop = nth_word(self.octets, at, self.end, 0, self.tabs)
+            if at < 0 or read_number(self.octets, at, stop) < 0:
+                return False
+            at = stop
+        return True
 
     @property
     def words(self) -> list[bytes]:

@@ -89,23 +89,23 @@ class MetaCommand(Command):
             attributes["memcached.opaque"] = self.request_id
 
 
-def asks(operation: str, resource: int = 0, many: bool = False, block: int = 0, note: str | None = None) -> Verb:
-    kind = Kind.ONEWAY if operation == "quit" else Kind.REQUEST
-    made = None if note == "noreply" else MetaCommand if note == "meta" else Command
-    return Verb(kind, operation, resource=resource, many=many, block=block, note=note, made=made)
+def asks(word: str, resource: int = 0, many: bool = False, block: int = 0, noreply: bool = True) -> Verb:
+    kind = Kind.ONEWAY if word == "quit" else Kind.REQUEST
+    quietly = b"noreply" if noreply else None
+    return Verb(kind, word, resource=resource, many=many, block=block, quietly=quietly, made=Command)
 
 
-COMMANDS = {name.encode(): asks(name) for name in ACCESS}
-COMMANDS |= {name: asks(name.decode(), 1, many=True) for name in (b"get", b"gets")}
-COMMANDS |= {name: asks(name.decode(), 2, many=True) for name in (b"gat", b"gats")}
-COMMANDS |= {name: asks(name.decode(), 1, note="noreply") for name in (b"touch", b"incr", b"decr", b"delete")}
-COMMANDS |= {name: asks(name.decode(), 0, note="noreply") for name in (b"flush_all", b"verbosity")}
-COMMANDS |= {
-    name: asks(name.decode(), 1, block=4, note="noreply")
-    for name in (b"set", b"add", b"replace", b"append", b"prepend", b"cas")
-}
-COMMANDS |= {name: asks(name.decode(), 1, note="meta") for name in (b"mg", b"md", b"ma", b"me")}
-COMMANDS[b"ms"] = asks("ms", 1, block=2, note="meta")
+def asks_meta(word: str, block: int = 0) -> Verb:
+    return Verb(Kind.REQUEST, word, resource=1, block=block, made=MetaCommand)
+
+
+COMMANDS = {word.encode(): asks(word, noreply=word in ("flush_all", "verbosity")) for word in ACCESS}
+COMMANDS |= {word.encode(): asks(word, 1, many=True, noreply=False) for word in ("get", "gets")}
+COMMANDS |= {word.encode(): asks(word, 2, many=True, noreply=False) for word in ("gat", "gats")}
+COMMANDS |= {word.encode(): asks(word, 1) for word in ("touch", "incr", "decr", "delete")}
+COMMANDS |= {word.encode(): asks(word, 1, block=4) for word in ("set", "add", "replace", "append", "prepend", "cas")}
+COMMANDS |= {word.encode(): asks_meta(word) for word in ("mg", "md", "ma", "me")}
+COMMANDS[b"ms"] = asks_meta("ms", block=2)
 
 
 class CommandDecoder(LineDecoder):
@@ -121,28 +121,14 @@ class CommandDecoder(LineDecoder):
 
     def block_size(self, line: Line) -> int:
         """Where the server refuses the line alone, it takes what follows for commands."""
-        words = line.words
-        if len(words) < 2 or len(words[1]) > KEY_SIZE:
+        place = line.verb.block
+        size = line.number(place)
+        if size > 2**31 - 3 or (line.end - line.start > KEY_SIZE and len(line.word(1) or b"") > KEY_SIZE):
             return -1
-        if line.verb.note == "meta":
-            size = line.number(2)
-        else:
-            numbers = words[2:6] if words[0] == b"cas" else words[2:5]
-            extra = len(words) - 2 - len(numbers)
-            if extra not in (0, 1) or len(numbers) < 3 or not numbers[0].isdigit():
-                return -1
-            if not numbers[1].removeprefix(b"-").isdigit() or not numbers[-1].isdigit():
-                return -1
-            size = line.number(4)
-        return size if size < 2**31 - 2 else -1
-
-    def message(self, line: Line) -> Command:
-        """Of a command that may end with noreply; the table makes all others."""
-        kind = line.verb.kind
-        if line.ends_with(b"noreply"):
-            if line.word(2) is not None or line.verb.operation == "flush_all":  # else it is the key
-                kind = Kind.ONEWAY
-        return Command(line, kind)
+        if place == 4 and not line.numbers(2, 4):
+            flags, time = line.word(2) or b"", (line.word(3) or b"").removeprefix(b"-")
+            return size if flags.isdigit() and time.isdigit() else -1
+        return size
 
     def plausible(self, line: bytes) -> bool:
         """Values hold text as well: a line of words that can be printed."""
