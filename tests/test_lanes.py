@@ -79,6 +79,15 @@ def test_what_is_uncertain_pairs_with_nothing_until_something_is_certain() -> No
     assert table.answered(Asked("get")) is after
 
 
+def test_what_ends_a_run_ends_that_one() -> None:
+    table = new_table(10)
+    _, _, end, _, _, other = ask(table, "get?", "get?", "noop", "get?", "get?", "noop")
+    assert table.answered(Asked("get")) is None
+    assert table.answered(Asked("noop")) is end
+    assert table.answered(Asked("get")) is None
+    assert table.answered(Asked("noop")) is other
+
+
 def test_an_uncertain_answer_may_be_of_one_that_is_never_silent() -> None:
     table = new_table(10)
     _, b, end = ask(table, "get?", "get", "noop")

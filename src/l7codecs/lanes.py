@@ -142,12 +142,19 @@ class QuietPairing(PairingTable):
             request = items[found]
             self._leave(found + 1, 0)
             return request
-        # Any from `found` to the first that cannot have stayed silent.
-        while at < count and tries < 2 * _TRIES and (at < sure or self.quiet(items[at])):
+        # Of any that it can be of, up to the first that cannot have stayed silent.
+        last = at
+        while at < sure or self.quiet(items[at]):
             at += 1
             tries += 1
-        last = at + 1 if at < count and tries < 2 * _TRIES else count
-        self._leave(found + 1, max(last, sure) - found - 1)
+            if at >= count:
+                break
+            if tries >= 2 * _TRIES:
+                last = count - 1
+                break
+            if self.fits(items[at], answer) != 0:
+                last = at
+        self._leave(found + 1, max(last + 1, sure) - found - 1)
         return None
 
     def _leave(self, first: i64, doubt: i64) -> None:
