@@ -158,7 +158,7 @@ class Message(Event):
     copied. ``more`` says that `Data` events with the rest follow.
     """
 
-    declared_size: i64 = -1
+    declared_size: i64
     """Octets of the whole message where it streams and says so itself; -1 where it does not."""
 
     def __init__(
@@ -183,6 +183,7 @@ class Message(Event):
         self._request: Message | None = None
         self._attributes: dict[str, AttrValue] | None = None
         self._referred = False
+        self.declared_size = -1
         self.more = more  # the last but `request`, so that small numbers of a subclass share its place in memory
         if request is not None:
             self.request = request

@@ -113,6 +113,8 @@ class FifoPairing(PairingTable):
         self._skip: i64 = 0
         self._early: i64 = 0
         self.forgotten = 0
+        self._unusual = False
+        """Whether `asked` has more to look at than that there is room."""
         self.observes = False
         """Whether it belongs to somebody who plays neither side."""
         self.keeps = False
@@ -122,6 +124,25 @@ class FifoPairing(PairingTable):
         """How often in a row a request was answered before the next was asked; negative for a while after it was otherwise."""
 
     def asked(self, request: Message) -> None:
+        if self._unusual:
+            self._asked_else(request)
+            return
+        items = self._items
+        items.append(request)
+        waiting: i64 = len(items) - self._first
+        if waiting > 1:
+            self.turns = _AGAIN
+            if waiting > self._limit:
+                self._too_many(request)
+        size = self._size + request.stop - request.start
+        self._size = size
+        if size > self._octets:
+            self._unusual = True
+        if request.octets is not self._read:
+            self._lies_in(request.octets)
+
+    def _asked_else(self, request: Message) -> None:
+        """As `asked`: after a loss, with answers that came early, where there is no room, or while `waits` is asked for."""
         items = self._items
         if self._standing != _CERTAIN and (self._standing == _LOST or len(items) > self._first):
             self.clear()
@@ -143,6 +164,12 @@ class FifoPairing(PairingTable):
         if self._early > 0 and waiting == 1:
             self._early -= 1
             self.pop()
+        self._settle()
+
+    def _settle(self) -> None:
+        self._unusual = (
+            self._standing != _CERTAIN or self._size > self._octets or self._index is not None or self._early > 0
+        )
 
     def _lies_in(self, read: bytes) -> None:
         """What is asked lies in another read. All of them are let go where they are more than there is room for."""
@@ -167,6 +194,7 @@ class FifoPairing(PairingTable):
         self.turns = _AGAIN
         if self._early < self._limit:
             self._early += 1
+            self._unusual = True
 
     def forget_early(self) -> None:
         """What came while nothing waited answers nothing."""
@@ -198,6 +226,7 @@ class FifoPairing(PairingTable):
         if index is None:
             index = {item for item in self._items if item is not None}
             self._index = index
+            self._unusual = True
         return request in index
 
     @property
@@ -262,6 +291,7 @@ class FifoPairing(PairingTable):
         self.clear()
         if self.observes:
             self._standing = _TURNS if takes_turns and self._standing != _LOST else _LOST
+            self._unusual = True
 
     @property
     def pending(self) -> int:

@@ -179,6 +179,8 @@ class CommandSpec:
         self.known: bool = known
         self.first_key: i64 = 0  # argument index of the first key where that is fixed, otherwise 0
         self.single_key: bool = False  # that argument, if present, is the only key whatever follows
+        self.key_index: i64 = -1  # where the only key stands; -1 where that is not fixed, or there may be more
+        self.operation: str | None = name if name else None
         self.has_subcommands: bool = False
         self.effect: i64 = 0  # what the command does to the connection; this and the next two are set by `_state.py`
         self.pins: str | None = None  # why it ties what follows to its connection, outside of a transaction
@@ -192,6 +194,8 @@ class CommandSpec:
             self.single_key = fixed or name in _ONE_KEY
         if self._special == _MIGRATE:
             self.first_key = 0
+        if self.single_key:
+            self.key_index = self.first_key
 
     def __repr__(self) -> str:
         return f"CommandSpec({self.name!r}, access={self.access!r})"

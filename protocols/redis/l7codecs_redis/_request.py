@@ -87,8 +87,10 @@ class RedisRequest(Message):
         self._request = None
         self._attributes = None
         self._referred = False
+        self.declared_size = -1
         self.more = more
         self.spec = spec
+        self._operation = spec.operation
         self._key_at = key_at
         self._key_size = key_size
         self.database = database
@@ -98,8 +100,12 @@ class RedisRequest(Message):
     @property
     def operation(self) -> str | None:
         """The command in upper case, with its sub-command: ``SET``, ``XGROUP CREATE``."""
-        name = self.spec.name
-        return name if name else None
+        return self._operation
+
+    def become(self, spec: CommandSpec) -> None:
+        """Take it for another command."""
+        self.spec = spec
+        self._operation = spec.operation
 
     @property
     def resources(self) -> tuple[str | bytes, ...]:

@@ -30,7 +30,7 @@ from ._commands import CommandSpec, find_command, unknown_command
 from ._inline import split_arguments
 from ._pairing import ask
 from ._request import NO_COMMAND, UNSEEN, RedisRequest
-from ._resp import CR, DOLLAR, LF, NEED_MORE, SPEC, STAR, STREAMED, bad_octet, check_line_end, read_length
+from ._resp import CR, DOLLAR, NEED_MORE, SPEC, STAR, STREAMED, bad_octet, check_line_end, read_length
 from ._resuming import ResumingDecoder
 from ._state import NO_EFFECT, SELECT, ConnectionState, Standing
 
@@ -40,6 +40,8 @@ _REQUEST: Final = Kind.REQUEST
 _PUSH: Final = Kind.PUSH
 _CRLF: Final[i64] = 0x0A0D
 """CR LF as a little-endian number of 16 bits."""
+_CRLF_DOLLAR: Final[i64] = 0x240A0D
+_ZERO: Final[i64] = 0x30
 
 
 @final
@@ -148,13 +150,18 @@ class RequestDecoder(ResumingDecoder):
         self.go_on_behind(size)
 
     def next_event(self) -> Event | None:
+        if self._left < 0 and not self.wary:
+            whole = self._whole()
+            if whole is not None:
+                return whole
+        return self._next()
+
+    def _next(self) -> Event | None:
+        """As `next_event`, of anything."""
         buffer = self.buffer
         if self.wary:
             return self.next_wary()
         if self._left < 0:
-            whole = self._whole()
-            if whole is not None:
-                return whole
             if buffer.pos >= buffer.end and not buffer.need(1):
                 return None
             if buffer.data[buffer.pos] != STAR:
@@ -224,19 +231,18 @@ class RequestDecoder(ResumingDecoder):
         data = buffer.data
         start = buffer.pos
         end = min(buffer.end, start + self._message_limit)
-        at = start + 1
-        if at >= end or data[start] != STAR or buffer.held is not None:
+        if start + 10 > end or data[start] != STAR or buffer.held is not None:
             return None
-        octet: i64 = data[at]
-        count: i64 = octet - 0x30
+        word: i64 = read_i64_le(data, start)
+        count: i64 = ((word >> 8) & 0xFF) - _ZERO
         if count < 1 or count > 9:
             return None
-        at += 1
-        if at >= end:
-            return None
-        octet = data[at]
-        if 0x30 <= octet <= 0x39:
-            count = count * 10 + octet - 0x30
+        at = start + 2
+        if (word >> 16) & 0xFF != CR:
+            octet: i64 = ((word >> 16) & 0xFF) - _ZERO
+            if octet < 0 or octet > 9:
+                return None
+            count = count * 10 + octet
             at += 1
         if count > self._elements_limit:
             return None
@@ -246,27 +252,37 @@ class RequestDecoder(ResumingDecoder):
         key_index: i64 = -1
         index: i64 = 0
         while index < count:
-            # CR LF of the line before, then "$" and a size of one to seven digits.
-            if at + 5 > end or read_i16_le(data, at) != _CRLF or data[at + 2] != DOLLAR:
+            # CR LF of the line before, "$", a size, CR LF: eight octets hold it where the size has up to three digits, and a
+            # command that is whole has as many behind it.
+            if at + 8 > end:
                 return None
-            octet = data[at + 3]
-            size: i64 = octet - 0x30
-            if size < 0 or size > 9:
+            word = read_i64_le(data, at)
+            size: i64 = ((word >> 24) & 0xFF) - _ZERO
+            if word & 0xFFFFFF != _CRLF_DOLLAR or size < 0 or size > 9:
                 return None
-            octet = data[at + 4]
-            at += 5
-            if octet != CR:
+            word = word >> 32
+            octet = (word & 0xFF) - _ZERO
+            if word & 0xFFFF == _CRLF:
+                at += 6
+            elif word & 0xFFFF00 == _CRLF << 8 and 0 <= octet <= 9 and size > 0:
+                size = size * 10 + octet
+                at += 7
+            else:
+                at += 4
                 if size == 0:
                     return None
-                while octet != CR:
-                    if octet < 0x30 or octet > 0x39 or size > 999_999 or at >= end:
+                while True:
+                    if octet < 0 or octet > 9 or size > 999_999 or at + 4 > end:
                         return None
-                    size = size * 10 + octet - 0x30
-                    octet = data[at]
+                    size = size * 10 + octet
                     at += 1
-            if at + size + 3 > end or data[at] != LF or size > self._payload_limit:
+                    word = i64(read_i16_le(data, at))
+                    if word == _CRLF:
+                        break
+                    octet = (word & 0xFF) - _ZERO
+                at += 2
+            if at + size + 2 > end or size > self._payload_limit:
                 return None
-            at += 1
             if index == key_index:
                 key_at = at - start
                 key_size = size
@@ -274,22 +290,30 @@ class RequestDecoder(ResumingDecoder):
                 if size > _NAME_SIZE:
                     return None
                 spec = _command_at(data, at, size)
-                if spec.single_key:
-                    key_index = spec.first_key
+                key_index = spec.key_index
             elif index == 1 and spec.has_subcommands:
                 found = spec.subcommand(data[at : at + min(size, _NAME_SIZE)])
                 if found is not None:
                     spec = found
-                    if spec.single_key:
-                        key_index = spec.first_key
+                    key_index = spec.key_index
             at += size
             index += 1
         if read_i16_le(data, at) != _CRLF:
             return None
-        buffer.pos = at + 2
-        self._key_at = key_at
-        self._key_size = key_size
-        return self._message(spec)
+        stop = at + 2
+        buffer.pos = stop
+        if spec.effect != NO_EFFECT or self.state.busy or self._stream:
+            self._key_at = key_at
+            self._key_size = key_size
+            return self._message(spec)
+        state = self.state
+        buffer.start = stop
+        message = RedisRequest(
+            self.flow, self.sender, _REQUEST, buffer.base + start, data, start, stop, False,
+            spec, key_at, key_size, state.database,
+        )  # fmt: skip
+        state.pairing.asked(message)
+        return message
 
     def _argument(self) -> bool:
         """Go on with an argument whose length is known; False while it and its CR LF are not whole.

@@ -207,7 +207,7 @@ def _change(message: RedisRequest, changes: Changes, limits: Limits) -> RedisReq
         spec = find_command(words[0]) or unknown_command(words[0])
         if spec.has_subcommands and len(words) > 1:
             spec = spec.subcommand(words[1]) or spec
-        changed.spec = spec
+        changed.become(spec)
     was = message.situation
     changed.situation = Situation(
         was.pins, was.batch_size, was.extra_items, was.selects, was.fallback, was.original or message

@@ -1,15 +1,16 @@
-"""What mypyc's attributes do otherwise than those of Python's own classes, mended in the C that it made.
+"""What mypyc's classes do otherwise than Python's own, mended in the C that it made.
 
 - `with_checked_properties`: what is assigned to a property is checked, and `del` of it refused.
 - `with_safe_setters`: a value of a wrong type leaves the old one as it was.
 - `with_members`: reading an attribute costs what reading a slot of CPython's own costs.
+- `with_direct_allocation`: so does making an object.
 """
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["with_checked_properties", "with_members", "with_safe_setters"]
+__all__ = ["with_checked_properties", "with_direct_allocation", "with_members", "with_safe_setters"]
 
 _PROPERTY_SETTER = re.compile(
     r"(?P<head>^static int\n\w+\(\w+ \*self, PyObject \*value, void \*closure\)\n\{\n)"
@@ -158,3 +159,35 @@ def _held(source: str, getter: str) -> tuple[str, str] | None:
         called = _CALLED.fullmatch(found["body"])
         held = called and re.search(_RETURNED.format(function=called["function"]), source, re.MULTILINE)
     return (found["struct"], held["field"]) if held else None
+
+
+_ALLOCATION = re.compile(
+    r"    self = \((?P<struct>\w+) \*\)type->tp_alloc\(type, 0\);\n"
+    r"(?=    if \(self == NULL\)\n        return NULL;\n"
+    r"(?:    self->vtable = (?P<owner>\w+)_vtable;|    if \(type != CPyType_(?P<base>\w+)\) \{))"
+)
+
+
+def with_direct_allocation(source: str) -> str:
+    """`source` in C, where an object of a class that the garbage collector does not track is made without a call of its type's.
+
+    `PyType_GenericAlloc` works out for each object what is known of the class: its size, and that nothing stands before it.
+    """
+
+    def mend(found: re.Match[str]) -> str:
+        owner = found["owner"] or found["base"]
+        flags = re.search(rf"CPyType_{owner}_template_ = \{{\n.*?\.tp_flags = ([^,]*),", source, re.DOTALL)
+        if flags is None or "HAVE_GC" in flags[1] or "MANAGED" in flags[1]:
+            return found[0]
+        return (
+            f"    if (type == CPyType_{owner}) {{\n"
+            f"        self = PyObject_Malloc(sizeof({found['struct']}));\n"
+            "        if (self == NULL)\n"
+            "            return PyErr_NoMemory();\n"
+            f"        memset((void *)self, 0, sizeof({found['struct']}));\n"
+            "        PyObject_Init((PyObject *)self, type);\n"
+            "    } else\n"
+            f"    {found[0]}"
+        )
+
+    return _ALLOCATION.sub(mend, source)
