@@ -90,9 +90,11 @@ class LineDecoder(Decoder):
         """What a line says whose first word is not in ``verbs``; `word` is empty where the line is."""
         self.fail(int(self.buffer.message_size()), f"a line that begins with {word[:32]!r}", "a word of the protocol")
 
-    def block_size(self, line: Line) -> int:
-        """Octets of the block behind `line`, whose verb has one; -1 where none comes all the same."""
-        size = line.number(int(line.verb.block))
+    def block_size(self, line: Line, size: int) -> int:
+        """Octets of the block behind `line`, whose verb has one; -1 where none comes all the same.
+
+        `size` is what the line declares; -1 where that is no number. More than 56 bits are told as ``2**56``.
+        """
         if size < 0:
             at = int(self.buffer.message_size())
             self.fail(at, f"{line.word(int(line.verb.block))!r} for the size of a block", "a decimal number")
@@ -230,11 +232,10 @@ def _verb_at(decoder: LineDecoder, data: bytes, at: i64, end: i64) -> Verb:
 def _block_of(decoder: LineDecoder, verb: Verb, data: bytes, at: i64, end: i64, size: i64) -> i64:
     """Octets of the block behind the line ``data[at:end]`` of `size` octets; -1 where there is none."""
     block: i64 = -1
-    if not decoder._own_block:
-        start, stop = find_word(data, at, end, verb.block, decoder._tabs)
-        if start >= 0:
-            block = read_number(data, start, stop)
-    if block < 0:
+    start, stop = find_word(data, at, end, verb.block, decoder._tabs)
+    if start >= 0:
+        block = read_number(data, start, stop)
+    if decoder._own_block or block < 0:
         line = decoder._line
         line.verb = verb
         line.octets = data
@@ -242,7 +243,7 @@ def _block_of(decoder: LineDecoder, verb: Verb, data: bytes, at: i64, end: i64, 
         line.end = end
         line.stop = at + size
         line.offset = decoder.buffer.offset
-        told: int = decoder.block_size(line)
+        told: int = decoder.block_size(line, int(block))
         line.octets = b""
         if told < 0:
             return -1

@@ -78,8 +78,8 @@ class MetaCommand(Command):
     @property
     def resources(self) -> tuple[str | bytes, ...]:
         """The key, which flag b says is in base64: the same key must not have two names."""
-        key = self.word(1)
-        return () if key is None else (decoded(key, self.flags),)
+        keys = super().resources
+        return tuple(decoded(key, self.flags) for key in keys if isinstance(key, bytes)) if b" b" in self.raw else keys
 
     def collect(self, attributes: dict[str, AttrValue]) -> None:
         super().collect(attributes)
@@ -119,13 +119,11 @@ class CommandDecoder(LineDecoder):
         known = len(word) <= 32 and word.isascii() and word.isalnum()
         return Verb(Kind.REQUEST, word.decode("ascii") if known else None, made=Command)
 
-    def block_size(self, line: Line) -> int:
+    def block_size(self, line: Line, size: int) -> int:
         """Where the server refuses the line alone, it takes what follows for commands."""
-        place = line.verb.block
-        size = line.number(place)
         if size > 2**31 - 3 or (line.end - line.start > KEY_SIZE and len(line.word(1) or b"") > KEY_SIZE):
             return -1
-        if place == 4 and not line.numbers(2, 4):
+        if line.verb.block == 4 and not line.numbers(2, 3):
             flags, time = line.word(2) or b"", (line.word(3) or b"").removeprefix(b"-")
             return size if flags.isdigit() and time.isdigit() else -1
         return size

@@ -58,7 +58,7 @@ class NatsMessage(LineMessage):
 
     @property
     def subject(self) -> bytes | None:
-        return self.word(1) if self.carries or self.operation == "SUB" else None
+        return self.word(1) if self.carries or self.verb.operation == "SUB" else None
 
     @property
     def reply(self) -> bytes | None:
@@ -67,7 +67,7 @@ class NatsMessage(LineMessage):
             return None
         words = self.words
         sizes = 2 if self.verb.head != 0 else 1
-        before = 3 if self.operation in ("MSG", "HMSG") else 2  # the sid is between
+        before = 3 if self.verb.operation in ("MSG", "HMSG") else 2  # the sid is between
         return words[before] if len(words) == before + 1 + sizes else None
 
     @property
@@ -114,6 +114,7 @@ class NatsMessage(LineMessage):
         return self.code if self.status not in (None, Status.OK) else None
 
     def collect(self, attributes: dict[str, AttrValue]) -> None:
+        said = self.verb.operation  # ``operation`` of an answer is what was asked
         attributes["messaging.system"] = "nats"
         if self.operation is not None:
             attributes["messaging.operation.name"] = self.operation
@@ -124,10 +125,10 @@ class NatsMessage(LineMessage):
             attributes["messaging.message.body.size"] = (self.block_size or 0) - self.header_size
         if self.reply is not None:
             attributes["nats.reply_to"] = self.reply.decode("utf-8", "backslashreplace")
-        if self.operation in ("MSG", "HMSG", "SUB", "UNSUB"):
-            number = 1 if self.operation == "UNSUB" else -1 if self.operation == "SUB" else 2
+        if said in ("MSG", "HMSG", "SUB", "UNSUB"):
+            number = 1 if said == "UNSUB" else -1 if said == "SUB" else 2
             attributes["nats.sid"] = (self.word(number) or b"").decode("utf-8", "backslashreplace")
-        if self.operation == "SUB":
+        if said == "SUB":
             attributes["l7.pins"] = "subscription"
             words = self.words
             if len(words) == 4:
@@ -150,7 +151,7 @@ class Info(NatsMessage):
                 attributes[f"nats.{name}"] = value
         if told.get("ldm") is True:
             attributes["nats.lame_duck"] = True
-        if self.operation == "CONNECT":
+        if self.verb.operation == "CONNECT":
             attributes["nats.verbose"] = told.get("verbose") is not False
 
 

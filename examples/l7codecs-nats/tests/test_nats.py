@@ -49,6 +49,8 @@ def test_a_verbose_client_is_answered_in_order() -> None:
 
 
 def test_verbose_is_the_default() -> None:
+    ok = messages("no-connect", S)[1]
+    assert (ok.operation, ok.attributes.get("nats.sid"), ok.attributes.get("l7.pins")) == ("SUB", None, None)
     assert said("no-connect")[:2] == [("response", "+OK", "SUB a 1"), ("response", "+OK", "PUB a 2")]
 
 
