@@ -299,6 +299,9 @@ def test_a_line_is_not_looked_at_twice() -> None:
     short = message.shortened(8)
     assert isinstance(short, LineMessage)
     assert (short.raw, short.size, short.more, short.operation) == (b"fetch ab", 11, True, "fetch")
+    assert (short.resources, short.words) == ((), [b"fetch"]), "a key that is cut is another key"
+    short = message.shortened(9)
+    assert short is not None and short.resources == (b"abc",)
 
 
 def test_sessions_write_what_they_read() -> None:

@@ -118,6 +118,10 @@ def read_number(octets: bytes, at: i64, end: i64) -> i64:
     return found if found < HUGE else HUGE
 
 
+def _separates(octet: int, tabs: bool) -> bool:
+    return octet == _BLANK or (tabs and octet == _TAB)
+
+
 def is_quiet(octets: bytes, at: i64, end: i64, verb: Verb, tabs: bool) -> bool:
     """Whether the line ``octets[at:end]`` ends with the word of `verb` that wants no answer, behind its resource."""
     word = verb.quietly
@@ -277,7 +281,11 @@ class LineMessage(Message):
         line.offset = self.offset
         line.octets = self.octets[self.start : self.start + size]
         line.stop = len(line.octets)
-        line.end = min(self._line_size, line.stop)
+        line.end = self._line_size
+        if line.stop < line.end:  # a word that is cut is none
+            line.end = line.stop
+            while line.end > 0 and not _separates(line.octets[line.end - 1], self._tabs):
+                line.end -= 1
         line.block = self._block
         line.block_size = self._block_size
         line.more = True

@@ -10,18 +10,17 @@ __all__ = ["detect"]
 
 _INFO = b"INFO {"
 _SCORE = 80
+_BLANKS = bytes.maketrans(b"\t\r\n", b"   ")
 
 
 def detect(client: bytes, server: bytes) -> Detection:
-    """The server decides; what no client says is denied before."""
-    word = client[:8].upper().replace(b"\t", b" ").replace(b"\r", b" ").replace(b"\n", b" ")
-    if word:
-        first, blank, _ = word.partition(b" ")
-        if first not in CLIENT if blank or len(word) == 8 else not any(name.startswith(first) for name in CLIENT):
-            return Detection(Verdict.NO)
+    """The server decides, whatever the client says: a verdict must not depend on who is seen first."""
     begun = server[: len(_INFO)].upper().replace(b"\t", b" ")
     if begun == _INFO:
         return Detection(Verdict.YES, _SCORE, "the server sends INFO and JSON")
-    if _INFO.startswith(begun):
-        return Detection(Verdict.MORE, _SCORE, "the server's INFO", Sender.SERVER)
-    return Detection(Verdict.NO)
+    if not _INFO.startswith(begun):
+        return Detection(Verdict.NO)
+    word, blank, _ = client[:8].upper().translate(_BLANKS).partition(b" ")
+    ours = word in CLIENT if blank or len(word) == 8 else any(name.startswith(word) for name in CLIENT)
+    # What no client of NATS says holds up no other protocol.
+    return Detection(Verdict.MORE, _SCORE if ours else 0, "the server's INFO", Sender.SERVER)
