@@ -88,6 +88,17 @@ def test_what_ends_a_run_ends_that_one() -> None:
     assert table.answered(Asked("noop")) is other
 
 
+@pytest.mark.parametrize("count", [62, 63, 64, 65, 66, 200])
+def test_a_long_run_of_which_only_the_first_fits(count: int) -> None:
+    """Where more would have to be looked at than is worth it, the answer pairs with nothing."""
+    table = new_table(1_000)
+    (first,) = ask(table, "get?")
+    ask(table, *["set?"] * count)
+    assert table.answered(Asked("get")) is (first if count < 63 else None)
+    (end,) = ask(table, "noop")
+    assert table.answered(Asked("noop")) is end
+
+
 def test_an_uncertain_answer_may_be_of_one_that_is_never_silent() -> None:
     table = new_table(10)
     _, b, end = ask(table, "get?", "get", "noop")

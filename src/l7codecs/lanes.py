@@ -80,7 +80,7 @@ class QuietPairing(PairingTable):
                 return
             self._early -= 1
             return
-        if waiting > 0 and self._turns >= 0:
+        if waiting > 0:
             self._turns = _AGAIN
         size = request.stop - request.start
         if self._size + size > self._octets and size > SHORT:
@@ -143,8 +143,8 @@ class QuietPairing(PairingTable):
             self._leave(found + 1, 0)
             return request
         # Of any that it can be of, up to the first that cannot have stayed silent.
-        last = at
-        while at < sure or self.quiet(items[at]):
+        last = min(at, count - 1)
+        while at < count and (at < sure or self.quiet(items[at])):
             at += 1
             tries += 1
             if at >= count:

@@ -24,7 +24,7 @@ from l7codecs.decoder import Decoder
 from l7codecs.limits import Limits
 from l7codecs.message import Data, Event, Flow, Kind, Message, Sender
 from l7codecs.pairing import PairingTable
-from l7codecs.verbs import HUGE, Line, LineMessage, Verb, find_word, is_quiet, nth_word, read_number
+from l7codecs.verbs import HUGE, Line, LineMessage, Verb, are_numbers, find_word, is_quiet, nth_word, read_number
 
 __all__ = ["LineDecoder"]
 
@@ -48,6 +48,8 @@ class LineDecoder(Decoder):
 
     tabs: a tab separates words as well.
     any_case: ``verbs``, whose words are upper case, are meant in any case.
+    ordinary: `block_size` is asked only of lines with more octets than that, where a word is no number that should be one, and of a
+        block that is refused otherwise.
     strict: CRLF has to stand behind a block. Else any two octets end it, and `Line.ended` tells.
     """
 
@@ -55,6 +57,7 @@ class LineDecoder(Decoder):
     tabs: ClassVar[bool] = False
     any_case: ClassVar[bool] = False
     strict: ClassVar[bool] = True
+    ordinary: ClassVar[int] = 0
 
     def __init__(self, flow: Flow, sender: Sender, limits: Limits, asks: PairingTable, answers: PairingTable) -> None:
         super().__init__(flow, sender, limits, asks, answers)
@@ -63,12 +66,14 @@ class LineDecoder(Decoder):
         self._tabs: bool = own.tabs
         self._any_case: bool = own.any_case
         self._strict: bool = own.strict
+        self._ordinary: i64 = own.ordinary
         # Calling a method that an interpreted class may override costs a look-up, so what is not overridden is not called.
         self._own_message = getattr(own, "message") is not getattr(LineDecoder, "message")  # noqa: B009
         self._own_block = getattr(own, "block_size") is not getattr(LineDecoder, "block_size")  # noqa: B009
         self._own_pair = getattr(own, "pair") is not getattr(Decoder, "pair")  # noqa: B009
         self._head_limit: i64 = limits.head
         self._message_limit: i64 = limits.message
+        self._payload_limit: i64 = limits.payload
         self._line = Line(flow, sender, _NO_VERB, self._tabs)
         self._verb = _NO_VERB
         self._begun = False
@@ -235,7 +240,14 @@ def _block_of(decoder: LineDecoder, verb: Verb, data: bytes, at: i64, end: i64, 
     start, stop = find_word(data, at, end, verb.block, decoder._tabs)
     if start >= 0:
         block = read_number(data, start, stop)
-    if decoder._own_block or block < 0:
+    if block < 0 or (
+        decoder._own_block
+        and (
+            end - at > decoder._ordinary
+            or block > decoder._payload_limit
+            or (verb.numbers != 0 and not are_numbers(data, at, end, verb.numbers, verb.block, decoder._tabs))
+        )
+    ):
         line = decoder._line
         line.verb = verb
         line.octets = data
@@ -248,7 +260,7 @@ def _block_of(decoder: LineDecoder, verb: Verb, data: bytes, at: i64, end: i64, 
         if told < 0:
             return -1
         block = HUGE if told > int(HUGE) else told
-    if block > decoder.limits.payload:
+    if block > decoder._payload_limit:
         seen = "more than 2**56" if block >= HUGE else str(block)
         at = decoder.buffer.message_size()
         decoder.exceed(int(at), f"a block of {seen} octets", f"at most limits.payload = {decoder.limits.payload}")

@@ -8,7 +8,7 @@ from mypy_extensions import i64, mypyc_attr
 
 from l7codecs.message import Flow, Kind, Message, Sender, Status
 
-__all__ = ["HUGE", "Line", "LineMessage", "Verb", "find_word", "is_quiet", "nth_word", "read_number"]
+__all__ = ["HUGE", "Line", "LineMessage", "Verb", "are_numbers", "find_word", "is_quiet", "nth_word", "read_number"]
 
 _RESPONSE: Final = Kind.RESPONSE
 _BLANK: Final[i64] = 32
@@ -28,6 +28,7 @@ class Verb:
 
     resource: the word that it is about, a key; with ``many`` all that follow as well.
     block: the word that declares the size of the block behind the line.
+    numbers: the first of the words up to that one that are numbers in an ordinary line (see `LineDecoder.ordinary`).
     head: the word that declares how much of the block is a header section, which a message that is too large to buffer keeps in its head.
 
     ``quietly`` is the last word of a line that wants no answer, behind the resource: its message is ONEWAY then.
@@ -43,6 +44,7 @@ class Verb:
         resource: int = 0,
         many: bool = False,
         block: int = 0,
+        numbers: int = 0,
         head: int = 0,
         goes_on: bool = False,
         status: Status | None = None,
@@ -56,6 +58,7 @@ class Verb:
         self.resource: i64 = resource
         self.many: Final = many
         self.block: i64 = block
+        self.numbers: i64 = numbers
         self.head: i64 = head
         self.goes_on: Final = goes_on
         self.status: Final = status
@@ -116,6 +119,17 @@ def read_number(octets: bytes, at: i64, end: i64) -> i64:
             found = found * 10 + octet - _ZERO
         at += 1
     return found if found < HUGE else HUGE
+
+
+def are_numbers(octets: bytes, at: i64, end: i64, first: i64, last: i64, tabs: bool) -> bool:
+    """Whether the words `first` to `last` of ``octets[at:end]`` are there, and decimal numbers."""
+    start, stop = nth_word(octets, at, end, first, tabs)
+    while start >= 0 and read_number(octets, start, stop) >= 0:
+        if first >= last:
+            return True
+        first += 1
+        start, stop = nth_word(octets, stop, end, 0, tabs)
+    return False
 
 
 def _separates(octet: int, tabs: bool) -> bool:
@@ -182,18 +196,6 @@ class Line:
         start, stop = find_word(self.octets, self.start, self.end, index, self.tabs)
         return read_number(self.octets, start, stop) if start >= 0 else -1
 
-    def numbers(self, first: int, last: int) -> bool:
-        """Whether the words from `first` to `last` are there, and decimal numbers."""
-        at, _ = nth_word(self.octets, self.start, self.end, first, self.tabs)
-        for _ in range(first, last + 1):
-            if at < 0:
-                return False
-            at, stop = nth_word(self.octets, at, self.end, 0, self.tabs)
-            if at < 0 or read_number(self.octets, at, stop) < 0:
-                return False
-            at = stop
-        return True
-
     @property
     def words(self) -> list[bytes]:
         """All words."""
@@ -258,10 +260,12 @@ class LineMessage(Message):
             return ()
         octets = self.octets
         end = self.start + self._line_size
-        if verb.many:
-            return tuple(_split(octets, self.start, end, self._tabs, first))
         start, stop = find_word(octets, self.start, end, first, self._tabs)
-        return (octets[start:stop],) if start >= 0 else ()
+        if start < 0:
+            return ()
+        if verb.many and stop < end:
+            return tuple(_split(octets, start, end, self._tabs, 0))
+        return (octets[start:stop],)
 
     @property
     def status(self) -> Status | None:

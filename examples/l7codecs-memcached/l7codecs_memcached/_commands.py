@@ -92,7 +92,9 @@ class MetaCommand(Command):
 def asks(word: str, resource: int = 0, many: bool = False, block: int = 0, noreply: bool = True) -> Verb:
     kind = Kind.ONEWAY if word == "quit" else Kind.REQUEST
     quietly = b"noreply" if noreply else None
-    return Verb(kind, word, resource=resource, many=many, block=block, quietly=quietly, made=Command)
+    return Verb(
+        kind, word, resource=resource, many=many, block=block, numbers=2 if block else 0, quietly=quietly, made=Command
+    )
 
 
 def asks_meta(word: str, block: int = 0) -> Verb:
@@ -112,6 +114,7 @@ class CommandDecoder(LineDecoder):
     """The client's direction."""
 
     verbs = COMMANDS
+    ordinary = 200  # octets of a line in which no key can be too long
     strict = False  # the server takes two octets behind a value, whatever they are, and answers with an error
 
     def verb(self, word: bytes) -> Verb:
@@ -121,9 +124,9 @@ class CommandDecoder(LineDecoder):
 
     def block_size(self, line: Line, size: int) -> int:
         """Where the server refuses the line alone, it takes what follows for commands."""
-        if size > 2**31 - 3 or (line.end - line.start > KEY_SIZE and len(line.word(1) or b"") > KEY_SIZE):
+        if size > 2**31 - 3 or len(line.word(1) or b"") > KEY_SIZE:
             return -1
-        if line.verb.block == 4 and not line.numbers(2, 3):
+        if line.verb.block == 4:
             flags, time = line.word(2) or b"", (line.word(3) or b"").removeprefix(b"-")
             return size if flags.isdigit() and time.isdigit() else -1
         return size

@@ -105,6 +105,7 @@ def test_noreply_is_a_key_as_well() -> None:
         (b"set k 0 0 abc", False),
         (b"set k 0 0 -1", False),
         (b"set " + b"k" * 251 + b" 0 0 7", False),
+        (b"set k 0 0 2147483648", False),
         (b"cas k 0 0 7 1", True),
         (b"ms k 7 Fxx", True),
         (b"ms k 7 MX", True),
