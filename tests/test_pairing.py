@@ -240,3 +240,31 @@ def test_an_endpoint_counts_no_answer_ahead() -> None:
     upstream.send(request)
     (answer,) = (event for event in upstream.receive(Sender.SERVER, b"!\2") if isinstance(event, Message))
     assert answer.request is request
+
+
+class Named(Message):
+    """A message with a text in place of a number."""
+
+    def __init__(self, name: str | bytes | int) -> None:
+        super().__init__(FLOW, Sender.CLIENT, Kind.REQUEST, 0, b"", 0, 0)
+        self.name = name
+
+    @property
+    def request_id(self) -> str | bytes | int | None:
+        return self.name
+
+
+def test_ids_may_be_text() -> None:
+    table = IdPairing(3)
+    requests = [Named(name) for name in (b"inbox.1", "inbox.1", 1)]
+    for request in requests:
+        table.asked(request)
+    assert [table.answered(Named(name)) for name in (1, b"inbox.1", b"inbox.1", "inbox.1")] == [
+        requests[2],
+        requests[0],
+        None,
+        requests[1],
+    ]
+    for name in (b"a", b"b", b"c", b"d"):
+        table.asked(Named(name))
+    assert (table.forgotten, table.answered(Named(b"a")), table.pending) == (1, None, 3)

@@ -32,8 +32,23 @@ from l7codecs.errors import (
     Unsupported,
 )
 from l7codecs.headers import Headers, HeaderValue
+from l7codecs.lanes import LanePairing, QuietPairing
 from l7codecs.limits import DEFAULT_LIMITS, Limits
-from l7codecs.message import Address, AttrValue, Data, Event, Flow, Gap, Kind, Message, Opaque, Sender, Status
+from l7codecs.lines import LineDecoder
+from l7codecs.message import (
+    Address,
+    AttrValue,
+    Data,
+    Event,
+    Flow,
+    Gap,
+    Kind,
+    Message,
+    Opaque,
+    RequestId,
+    Sender,
+    Status,
+)
 from l7codecs.numbering import StrictPairing, put_number
 from l7codecs.ordering import AnswerOrder
 from l7codecs.pairing import FifoPairing, IdPairing, Pairing, PairingTable, StreamPairing, new_pairing
@@ -41,6 +56,7 @@ from l7codecs.protocol import Attribute, Detection, Direction, Protocol, Verdict
 from l7codecs.registry import ProtocolEntry, get_protocol, list_protocols, load_protocols, usable_protocols
 from l7codecs.session import Changes, Session
 from l7codecs.sharing import Knowledge, Memory, Shared
+from l7codecs.verbs import Line, LineMessage, Verb
 
 __all__ = [
     "Address",
@@ -68,8 +84,12 @@ __all__ = [
     "Kind",
     "Knowledge",
     "L7Error",
+    "LanePairing",
     "LimitExceeded",
     "Limits",
+    "Line",
+    "LineDecoder",
+    "LineMessage",
     "Memory",
     "Message",
     "Opaque",
@@ -79,7 +99,9 @@ __all__ = [
     "Protocol",
     "ProtocolEntry",
     "ProtocolError",
+    "QuietPairing",
     "RegistryError",
+    "RequestId",
     "Sender",
     "Session",
     "Shared",
@@ -87,6 +109,7 @@ __all__ = [
     "StreamPairing",
     "StrictPairing",
     "Unsupported",
+    "Verb",
     "Verdict",
     "detect",
     "get_protocol",

@@ -25,6 +25,9 @@ __all__ = ["Buffer"]
 
 _LOOKAHEAD: Final[i64] = 64
 """Octets of the next chunk to join to a cut token at least, so that a short header needs one join."""
+_LF: Final[i64] = 10
+_NEAR: Final[i64] = 40
+"""Octets that are looked at one by one, which costs less than a call where the line is short."""
 _PIECES: Final[i64] = 32
 """Pieces of a message that are kept apart at most."""
 
@@ -135,7 +138,13 @@ class Buffer:
         inside: i64 = self.end - self.pos
         scanned = self._scanned
         if scanned < inside:
-            at: i64 = self.data.find(b"\n", self.pos + scanned, self.end)
+            data = self.data
+            at: i64 = self.pos + scanned
+            near: i64 = min(at + _NEAR, self.end)
+            while at < near and data[at] != _LF:
+                at += 1
+            if at == near:
+                at = data.find(b"\n", near, self.end)
             if at >= 0:
                 self._scanned = 0
                 size = at + 1 - self.pos

@@ -27,6 +27,7 @@ __all__ = [
     "Kind",
     "Message",
     "Opaque",
+    "RequestId",
     "Sender",
     "Status",
 ]
@@ -35,6 +36,9 @@ AttrValue: TypeAlias = (
     str | int | bool | bytes | tuple[str, ...] | tuple[int, ...] | tuple[bool, ...] | tuple[bytes, ...]
 )
 """The value of one attribute: never a stringified number."""
+
+RequestId: TypeAlias = int | str | bytes
+"""What pairs an answer with its request: a number, or the text that a protocol has in its place."""
 
 Address: TypeAlias = tuple[str, int]
 """Host (an IP address, or a name that the caller gave) and port."""
@@ -261,8 +265,8 @@ class Message(Event):
         return self.stop - self.start
 
     @property
-    def request_id(self) -> int | None:
-        """The number that pairs answers with requests, where the protocol has one."""
+    def request_id(self) -> RequestId | None:
+        """What pairs answers with requests, where the protocol has such: a number, or a text."""
         return None
 
     @property

@@ -67,9 +67,9 @@ class StrictPairing(PairingTable):
     # What is sent.
 
     def own_number(self, message: Message) -> int | None:
-        """The number that `message` itself has, as the wire does: never negative."""
+        """The number that `message` itself has, as the wire does: never negative; None where it has none, or a word."""
         number = message.stream_id if self._stream else message.request_id
-        return None if number is None else number % self._count
+        return number % self._count if isinstance(number, int) else None
 
     def ready(self, message: Message) -> bool:
         """Whether a number is free for `message`, which asks."""

@@ -16,7 +16,7 @@ from mypy_extensions import i64, mypyc_attr, u8
 from l7codecs._layout import check_layout
 from l7codecs.errors import LimitExceeded
 from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT
-from l7codecs.message import Kind, Message
+from l7codecs.message import Kind, Message, RequestId
 from l7codecs.retention import SHORT, Reads, gather
 
 __all__ = ["TURNS", "FifoPairing", "IdPairing", "Pairing", "PairingTable", "StreamPairing", "new_pairing"]
@@ -39,7 +39,7 @@ class Pairing(Enum):
     FIFO = "fifo"
     """Answers come in the order of the requests."""
     ID = "id"
-    """An answer repeats the number of its request; answers come in any order."""
+    """An answer repeats the number of its request, or a text in its place; answers come in any order."""
     STREAM = "stream"
     """A request and its answers share a stream."""
     NONE = "none"
@@ -440,13 +440,13 @@ class _Kept:
 
 @final
 class IdPairing(PairingTable):
-    """An answer repeats the number of its request. Requests that share a number are answered in their order."""
+    """An answer repeats the number of its request, or a text in its place. Requests that share one are answered in their order."""
 
     def __init__(self, limit: int, octets: int = DEFAULT_LIMITS.waiting) -> None:
         self._limit = limit
         self._kept = _Kept(octets)
         # The first of a dict is behind all that were deleted before it, which costs O(limit) each time; not so here.
-        self._by_id: OrderedDict[int, Message | deque[Message]] = OrderedDict()
+        self._by_id: OrderedDict[RequestId, Message | deque[Message]] = OrderedDict()
         self._count = 0
         self.forgotten = 0
 
@@ -479,7 +479,7 @@ class IdPairing(PairingTable):
             return None
         return self._take(number)
 
-    def _take(self, number: int) -> Message | None:
+    def _take(self, number: RequestId) -> Message | None:
         known = self._by_id.get(number)
         if known is None:
             return None

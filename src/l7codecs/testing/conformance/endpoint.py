@@ -271,7 +271,7 @@ class Endpoints(ConformanceBase):
             self._check_answers(client, [exchange], where)
             answer = client.answered[0]
             assert answer.request_id == exchange.request.request_id, (
-                f"{where}: the answer has number {answer.request_id}, and the request {exchange.request.request_id}"
+                f"{where}: the answer has number {answer.request_id!r}, and the request {exchange.request.request_id!r}"
             )
 
     def test_what_is_written_while_paused_waits(self) -> None:

@@ -30,7 +30,7 @@ class Pairs(ConformanceBase):
             )
             if pairing is Pairing.ID:
                 assert request.request_id == event.request_id, (
-                    f"{vector.name}: {place(event)} has number {event.request_id}, and its request {request.request_id}"
+                    f"{vector.name}: {place(event)} has number {event.request_id!r}, and its request {request.request_id!r}"
                 )
             if pairing is Pairing.STREAM:
                 assert request.stream_id == event.stream_id, (
