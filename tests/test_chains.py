@@ -31,6 +31,7 @@ KNOWN = {
     "RedisRequest": "a Message",
     "Situation": "holds a Message that has not been changed itself",
     "CommandSpec": "commands and their sub-commands, from a fixed table",
+    "Flow": "one link: to that of the session, which has none",
     "Half": "the two directions of one connection of a capture",
     "Inflow": "the streams of one connection, which know the connection",
     "Inflows": "as above",

@@ -120,7 +120,7 @@ class Flow:
         self.protocol = protocol
         self.client: Final[Address | None] = client if of is None else of.client
         self.server: Final[Address | None] = server if of is None else of.server
-        self._link: Flow | Knowledge | None = of
+        self._link: Flow | Knowledge | None = None if of is None else of.connection
         """That of the session; of that itself, the memory."""
         self._attributes: dict[str, AttrValue] | None = None
 
