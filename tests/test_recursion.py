@@ -17,6 +17,9 @@ KNOWN = {
         "once each: what is wary is not while it asks, and what follows a hand-over is read by another decoder"
     ),
     "StreamTable._rehouse StreamTable.add": "once: the new table has room",
+    "golden._plain": "the depth of a golden file's row: an attribute's value, or a header's",
+    "golden._differences": "the depth of a golden file's row, of which dicts are two",
+    "Joined.ask Joined.reply Joined.settle": "once: what settles does not ask for it again",
     "GrpcTypes._seal": "`_ANY_DEPTH`, which it counts",
     "Http2Session.put Http2Session.send_message Http2Session.send_rest Session._octets Session.put": (
         "once: `Session.put` is an observer's, the rest an endpoint's"
