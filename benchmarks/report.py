@@ -1,7 +1,8 @@
 """Print the table of figures, and write it into the documentation: ``python report.py REPORT.json [PAGE.md]``.
 
 REPORT.json is what ``pytest --benchmark-json`` wrote. The page is changed between its two markers only, and only by a whole run of the
-compiled build: whoever measures a part, or the pure build, gets the table on the terminal alone.
+compiled build: whoever measures a part, or the pure build, gets the table on the terminal alone. The drawings beside the page (`plot.py`)
+are made of the same figures.
 """
 
 from __future__ import annotations
@@ -85,6 +86,8 @@ def main(arguments: list[str]) -> int:
     table = [HEADER, *map(cells, lines)]
     print(plain(table), *caption(machine), sep="\n")
     if len(arguments) > 1:
+        import plot  # which reads reports by this module
+
         page = Path(arguments[1])
         missing = sorted(WHOLE - places)
         if missing or not machine["compiled"]:
@@ -94,6 +97,7 @@ def main(arguments: list[str]) -> int:
             before, _, rest = page.read_text().partition(BEGIN)
             _, _, after = rest.partition(END)
             words = "  \n".join(caption(machine))
+            plot.draw(page.parent / "plots", lines)
             page.write_text(f"{before}{BEGIN}\n\n{words}\n\n{markdown(table)}\n\n{END}{after}")
             print(f"{page} is written.")
     return 0

@@ -5,6 +5,8 @@ import sys
 
 from l7codecs import Data, Kind, ProtocolError, Sender, Status, open_session
 
+REQUEST = Kind.REQUEST  # Python 3.11 takes longer to look it up than to choose where a request goes
+
 
 class Leg(asyncio.Protocol):
     """One connection, and the session that plays a side of it; `target`: a client's routes, a server's port."""
@@ -53,10 +55,10 @@ class Leg(asyncio.Protocol):
 
 class Client(Leg):
     def take(self, event):
-        if event.__class__ is Data or event.kind is not Kind.REQUEST:
+        if event.__class__ is Data or event.kind is not REQUEST:
             for leg in self.legs[1:]:
                 leg.session.put(event)  # nothing, where it belongs to none of the streams there
-        elif not event.error:
+        else:  # one that is malformed is refused by its own session, and written nowhere
             path = event.path or ""
             for prefix, port in self.target:
                 if path.startswith(prefix):

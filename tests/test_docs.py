@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,37 @@ def definitions(source: str) -> dict[str, str]:
                 found.get(name, "") + ast.unparse(node) if isinstance(node, ast.AugAssign) else ast.unparse(node)
             )
     return found
+
+
+CODE_WIDTH = 100
+"""Characters that fit the column of the site from 768 px on (docs/style.css)."""
+
+
+def test_code_fits_its_column() -> None:
+    wide = []
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for block in re.finditer(r"^ *```\w*\n(.*?)^ *```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+            wide += [(page.name, line) for line in block[1].splitlines() if len(line) > CODE_WIDTH]
+    assert not wide
+
+
+def test_the_drawings_show_what_the_table_has() -> None:
+    page = (ROOT / "docs" / "reference" / "performance.md").read_text("utf-8")
+    rows = [row.strip("| ").split(" | ") for row in page.splitlines() if row.startswith("| ")][1:]
+    assert len(rows) > 40
+    drawn = {}
+    for name in ("speed", "sizes"):
+        text = (ROOT / "docs" / "reference" / "plots" / f"{name}.svg").read_text("utf-8")
+        drawn[name] = [unescape(found) for found in re.findall(r"<g><title>(.*?)</title>", text)]
+    figures = [(row[2], row[4].strip(), row[6].strip() if len(row) > 6 else "") for row in rows]
+    assert drawn["speed"] == [figure for peer, figure, _ in figures if peer != "–" and figure.endswith("×")]
+    assert drawn["sizes"] == [figure for peer, figure, reach in figures if peer == "–" and reach.startswith("≤")]
+
+
+def test_nothing_of_the_site_is_fetched_from_elsewhere() -> None:
+    """The search, the drawings and the style are files of the site."""
+    config = (ROOT / "mkdocs.yml").read_text("utf-8")
+    assert "\n  - search" in config and "\n  - offline" in config and "\n  font: false" in config
+    for drawing in (ROOT / "docs").rglob("*.svg"):
+        assert not re.search(r"(?:href|src|url)\W+https?:|@import|<script", drawing.read_text("utf-8")), drawing
+    assert "http" not in (ROOT / "docs" / "style.css").read_text("utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gc
 import tracemalloc
 from collections import deque
@@ -10,7 +11,9 @@ from collections.abc import Callable, Iterator
 
 from hpack import Encoder
 
-from l7codecs import LimitExceeded, Limits, Message, Sender, Session, Status, get_protocol
+from endpoint_toys import BY_ID
+from endpoint_toys import frame as toy_frame
+from l7codecs import LimitExceeded, Limits, Memory, Message, Sender, Session, Shared, Status, get_protocol
 
 C, S = Sender.CLIENT, Sender.SERVER
 KI = 1024
@@ -68,6 +71,49 @@ def test_an_observer_of_redis() -> None:
 
     most = 2 * limits.waiting + limits.pending * (KI + 600) + 4 * limits.message + 64 * KI
     assert held(lambda: get_protocol("redis").open(limits=limits), work) < most
+
+
+def test_an_endpoint_that_many_clients_share() -> None:
+    limits = Limits(pending=100, waiting=64 * KI, queued=64 * KI, message=4 * KI, head=KI)
+
+    def work(session: Session) -> Iterator[object]:
+        apart = Limits(message=4 * KI, head=KI)
+        clients = [BY_ID[4].open(limits=apart, endpoint=S) for _ in range(4)]
+        for number in range(1_000):  # which are given up and never answered
+            stranger = BY_ID[4].open(limits=apart, endpoint=S)
+            for request in stranger.receive(C, toy_frame("Q", number, "g" * 100, 4)):
+                assert isinstance(request, Message)
+                yield session.send(request)
+                yield session.cancel(request)
+        with contextlib.suppress(LimitExceeded):
+            for number in range(1_000):
+                for event in clients[1].receive(C, toy_frame("Q", number, "w" * 1_000, 4)):
+                    yield session.send(event)
+        for event in clients[2].receive(C, toy_frame("Q", 1, "s" * 8_000, 4)[:6_000]):  # to whose end others wait
+            with contextlib.suppress(LimitExceeded):
+                yield session.send(event)
+        with contextlib.suppress(LimitExceeded):
+            for number in range(10_000):
+                for event in clients[3].receive(C, toy_frame("Q", number, "b" * 100, 4)):
+                    yield session.send(event)
+
+    most = 8 * limits.waiting + 8 * limits.queued + 2 * limits.message + 64 * KI + (800 + 800 + 100) * 1_000
+    assert held(lambda: BY_ID[4].open(limits=limits, endpoint=C), work) < most
+
+
+def test_what_is_shared() -> None:
+    shared = Shared(Limits(shared=256 * KI))
+
+    def work(session: Session) -> Iterator[object]:
+        memory = session.flow.memory
+        assert isinstance(memory, Memory)
+        for number in range(20_000):
+            memory.put(b"%d" % number, "x" * (number % 100))
+            yield number
+
+    names = dataclasses.replace(BY_ID[4], memory=Memory)
+    assert held(lambda: names.open(shared=shared), work) < 2 * 256 * KI + 64 * KI
+    assert shared.evicted > 10_000
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:

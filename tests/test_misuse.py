@@ -164,3 +164,14 @@ def test_a_property_refuses_what_it_cannot_keep() -> None:
         with pytest.raises((TypeError, ValueError, AttributeError)):
             request.request = wrong  # type: ignore[assignment]
     assert request.request is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_end_of_an_iteration_is_seen_by_all_who_ask(name: str) -> None:
+    session = open_session(name)
+    events = session.receive(C, b"")
+    assert list(events) == [] and next(events, None) is None
+    with pytest.raises(StopIteration):
+        next(events)
+    with pytest.raises(StopIteration):
+        events.__next__()

@@ -13,7 +13,7 @@ Function = tuple[str, str]
 
 KNOWN = {
     "Http2Decoder.start FrameReader._next_event FrameReader.next_event": "once: then the direction is no longer opening",
-    "ReplyDecoder.next_event RequestDecoder.next_event ResumingDecoder.next_wary": (
+    "ReplyDecoder._next ReplyDecoder.next_event RequestDecoder._next RequestDecoder.next_event ResumingDecoder.next_wary": (
         "once each: what is wary is not while it asks, and what follows a hand-over is read by another decoder"
     ),
     "StreamTable._rehouse StreamTable.add": "once: the new table has room",
@@ -21,6 +21,9 @@ KNOWN = {
     "Http2Session.put Http2Session.send_message Http2Session.send_rest Session._octets Session.put": (
         "once: `Session.put` is an observer's, the rest an endpoint's"
     ),
+    "Joined.ask Joined.reply Joined.settle": "once: `settle` asks and replies without settling again",
+    "golden._plain": "the depth of an attribute: a tuple of values",
+    "golden._differences": "the depth of a golden line: attributes in an event",
 }
 """Functions that may reach each other, and how often at most."""
 

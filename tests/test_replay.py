@@ -180,7 +180,9 @@ def of_kind(kind: type[Session]) -> Session:
 
 
 def test_differences_are_found() -> None:
-    with pytest.raises(AssertionError, match=r"^said, joined: event 0 of the client, message and message: 9 and 4$"):
+    with pytest.raises(
+        AssertionError, match=r"^said, joined: event 0 of the client, message and message: stream_id is 9 and 4$"
+    ):
         check_cuts(Protocol("careless", "Careless", (), Pairing.FIFO, Careless).open, SAID)
     with pytest.raises(AssertionError, match=r"^said, joined: 4 and 5 requests wait$"):
         check_cuts(lambda: of_kind(CountsCalls), SAID)

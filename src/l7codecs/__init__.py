@@ -49,11 +49,13 @@ from l7codecs.message import (
     Sender,
     Status,
 )
+from l7codecs.numbering import StrictPairing, put_number
 from l7codecs.ordering import AnswerOrder
 from l7codecs.pairing import FifoPairing, IdPairing, Pairing, PairingTable, StreamPairing, new_pairing
-from l7codecs.protocol import Attribute, Detection, Direction, Protocol, Verdict
+from l7codecs.protocol import Attribute, Detection, Direction, Protocol, Verdict, pairings
 from l7codecs.registry import ProtocolEntry, get_protocol, list_protocols, load_protocols, usable_protocols
 from l7codecs.session import Changes, Session
+from l7codecs.sharing import Knowledge, Memory, Shared
 from l7codecs.verbs import Line, LineMessage, Verb
 
 __all__ = [
@@ -80,6 +82,7 @@ __all__ = [
     "IdPairing",
     "IncompleteMessage",
     "Kind",
+    "Knowledge",
     "L7Error",
     "LanePairing",
     "LimitExceeded",
@@ -87,6 +90,7 @@ __all__ = [
     "Line",
     "LineDecoder",
     "LineMessage",
+    "Memory",
     "Message",
     "Opaque",
     "Pairing",
@@ -100,8 +104,10 @@ __all__ = [
     "RequestId",
     "Sender",
     "Session",
+    "Shared",
     "Status",
     "StreamPairing",
+    "StrictPairing",
     "Unsupported",
     "Verb",
     "Verdict",
@@ -111,6 +117,8 @@ __all__ = [
     "load_protocols",
     "new_pairing",
     "open_session",
+    "pairings",
+    "put_number",
 ]
 
 __version__ = "0.1.0"
@@ -126,14 +134,16 @@ def open_session(
     endpoint: Sender | None = None,
     client: Address | None = None,
     server: Address | None = None,
+    shared: Shared | None = None,
 ) -> Session:
     """A session for one connection of `protocol`: a registered name, a `Protocol`, or ``"auto"`` to detect it.
 
     `endpoint` is the side that the caller plays, None for an observer; `client` and `server` are addresses to put in the attributes of
-    messages. Raises `RegistryError` for a name that is not registered.
+    messages. Sessions that have one `shared` teach each other names, of protocols that have such.
+    Raises `RegistryError` for a name that is not registered.
     """
     if protocol == "auto":
-        return AutoSession(Flow("auto", client, server), usable_protocols(), limits, endpoint)
+        return AutoSession(Flow("auto", client, server), usable_protocols(), limits, endpoint, shared)
     if isinstance(protocol, str):
         protocol = get_protocol(protocol)
-    return protocol.open(limits=limits, endpoint=endpoint, client=client, server=server)
+    return protocol.open(limits=limits, endpoint=endpoint, client=client, server=server, shared=shared)

@@ -213,7 +213,9 @@ class Buffer:
 
     def message_start(self) -> i64:
         """Where in `message` the message in progress starts."""
-        return self.start if self.held is None else 0
+        if self.held is None:  # an expression of both would be an object, compiled
+            return self.start
+        return 0
 
     def finish(self) -> None:
         """What has been parsed has become an event; the next message starts here."""

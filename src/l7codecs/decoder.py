@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections import deque
 from typing import ClassVar, Final, NoReturn
 
-from mypy_extensions import i64, mypyc_attr
+from mypy_extensions import i32, i64, mypyc_attr
 
 from l7codecs._layout import check_layout
 from l7codecs.buffer import Buffer
 from l7codecs.errors import IncompleteMessage, LimitExceeded, ProtocolError
+from l7codecs.giving_up import GivenUp
 from l7codecs.limits import Limits
 from l7codecs.message import Data, Event, Flow, Gap, Kind, Message, Opaque, Sender
 from l7codecs.pairing import PairingTable
@@ -51,6 +52,9 @@ class Decoder:
         self.ended = False
         self.special = False
         """Anything but decoding comes first: an error to raise again, events set aside, octets lost, the end."""
+        self.gone = False
+        """The sender has said that it takes no more requests."""
+        self._idle: i32 = 0  # behind the flags, whose place in memory it shares
         self.error: ProtocolError | None = None
         self.backlog: deque[Event] | None = None
         self.lost: Gap | None = None
@@ -60,10 +64,11 @@ class Decoder:
         """Octets from the place that `boundary` told last that have to be there before it is asked again; `boundary` sets it."""
         self.stands: i64 = -1
         """Where parsing stood at the latest event; how many took no octet at which place."""
-        self._idle: i64 = 0
         self._idle_at: i64 = -1
         self.head: Message | None = None
         """The message that is streaming: announced with ``more``, and not at its end."""
+        self.given_up: GivenUp | None = None
+        """Answers that are for nobody."""
 
     def next_event(self) -> Event | None:
         """The next event; None when it needs more octets. Raises `ProtocolError` where the octets are wrong."""
@@ -125,7 +130,7 @@ class Decoder:
             self._idle_at = self.stands
             return
         self._idle += 1
-        if self._idle >= _IDLE:
+        if i64(self._idle) >= _IDLE:
             raise ProtocolError(
                 self.buffer.offset,
                 f"{_IDLE} events in a row without an octet from the decoder of {self.flow.protocol}",
@@ -155,13 +160,38 @@ class Decoder:
             passed = self._resume(lost)
             if passed is not None or lost.resumed_at is None:
                 return passed
-        self.special = self.ended
+        given_up = self.given_up
+        self.special = self.ended or given_up is not None
         found = self.next_event()
+        if given_up is not None:
+            while found is not None and given_up.swallows(found):
+                found = self.next_event()
+            if given_up.count == 0:
+                self.given_up = None
+                self.special = self.ended
         if found is None and self.ended and self.unfinished():
             at = self.buffer.message_offset
             raise IncompleteMessage(
                 at, f"the end of the stream after {self.buffer.unfinished} octets", "the rest of the message"
             )
+        return found
+
+    def give_up(self, request: Message, sent: Message) -> None:
+        """The answer to `request`, for which `sent` waits, is for nobody."""
+        self._gives_up().add(request, sent)
+
+    def give_up_rest(self, request: Message) -> None:
+        """What is still to come of an answer to `request` that has begun is for nobody."""
+        head = self.head
+        if head is not None and head.request is request:
+            self._gives_up().add_head(head)
+
+    def _gives_up(self) -> GivenUp:
+        found = self.given_up
+        if found is None:
+            found = GivenUp(self.answers)
+            self.given_up = found
+            self.special = True
         return found
 
     def _resume(self, lost: Gap) -> Event | None:
@@ -233,12 +263,14 @@ class Decoder:
         return Data(head, offset, self.buffer.take(), False)
 
     def pair(self, message: Message) -> None:
-        """Remember a request, or give an answer its request, as the protocol declares."""
+        """Remember a request, or give an answer its request, as the protocol declares; GOAWAY is ``gone``."""
         kind = message.kind
         if kind is Kind.REQUEST or kind is Kind.HEARTBEAT:
             self.asks.asked(message)
         elif kind is Kind.RESPONSE:
             message.request = self.answers.answered(message)
+        elif kind is Kind.GOAWAY:
+            self.gone = True
 
     def fail(self, at: int, seen: str, expected: str, spec: str = "") -> NoReturn:
         """Raise `ProtocolError` for octet `at` of the message in progress, counted from its first."""

@@ -17,10 +17,12 @@ from l7codecs.decoder import Decoder
 from l7codecs.errors import ProtocolError
 from l7codecs.limits import DEFAULT_LIMITS, Limits
 from l7codecs.message import Data, Event, Flow, Message, Opaque, Sender, Status
+from l7codecs.ordering import AnswerOrder
 from l7codecs.pairing import PairingTable
 from l7codecs.protocol import NOT_THIS, Detection, Protocol, Verdict
 from l7codecs.registry import BROKEN, fault, tell, usable_protocols
 from l7codecs.session import Changes, Session
+from l7codecs.sharing import Shared
 
 __all__ = ["AutoSession", "Candidate", "decide", "detect"]
 
@@ -135,7 +137,9 @@ class AutoSession(Session):
         protocols: list[Protocol],
         limits: Limits = DEFAULT_LIMITS,
         endpoint: Sender | None = None,
+        shared: Shared | None = None,
     ) -> None:
+        self._shared = shared
         self._found: Session | None = None
         self._settings: dict[str, object] = {}
         """What was set that not every session has; it is set where the protocol that is found has it."""
@@ -307,10 +311,13 @@ class AutoSession(Session):
         protocol = next((item for item in self._protocols if item.name == name), None)
         if protocol is None:
             return False
-        client, server = self.flow.client, self.flow.server
+        flow = self.flow
+        undecided = flow.protocol
+        flow.name(protocol.name)  # the connection's own from the start, so that it can be known by it
         try:
-            found = protocol.open(limits=self.limits, endpoint=self.endpoint, client=client, server=server)
+            found = protocol.open_on(flow, limits=self.limits, endpoint=self.endpoint, shared=self._shared)
         except BROKEN as error:
+            flow.name(undecided)
             tell(fault(protocol, f"cannot be opened: {type(error).__name__}: {error}"))
             self._protocols = [item for item in self._protocols if item is not protocol]
             return False
@@ -320,7 +327,6 @@ class AutoSession(Session):
     def _enter(self, found: Session) -> None:
         self._decided = True
         self._found = found
-        self.flow = found.flow
         if self._paused:
             found.paused = True
             self._pause(False)
@@ -368,7 +374,7 @@ class AutoSession(Session):
         return self._found.send_message(message, changes)
 
     def send_rest(self, event: Event) -> bytes:
-        return event.raw if self._found is None else self._found.send_rest(event)
+        return super().send_rest(event) if self._found is None else self._found.send_rest(event)
 
     def sent(self, message: Message) -> None:
         if self._found is None:
@@ -395,6 +401,20 @@ class AutoSession(Session):
     def pending_output(self) -> bytes:
         return super().pending_output() if self._found is None else self._behind(self._found.pending_output())
 
+    def cancel(self, request: Message) -> bytes:
+        return b"" if self._found is None else self._behind(self._found.cancel(request))
+
+    def pass_on(self, message: Message, original: Message | None = None) -> bytes:
+        return super().pass_on(message, original) if self._found is None else self._found.pass_on(message, original)
+
+    def answer(self, request: Message, reply: Message) -> bytes:
+        return (
+            super().answer(request, reply) if self._found is None else self._behind(self._found.answer(request, reply))
+        )
+
+    def new_order(self, sender: Sender) -> AnswerOrder:
+        return super().new_order(sender) if self._found is None else self._found.new_order(sender)
+
     def close(self) -> bytes:
         return super().close() if self._found is None else self._behind(self._found.close())
 
@@ -420,11 +440,18 @@ class AutoSession(Session):
         return self._held_size + (0 if self._found is None else self._found.queued)
 
     @property
+    def full(self) -> bool:
+        return super().full if self._found is None else self._found.full or self.queued >= self.limits.queued
+
+    @property
     def closing(self) -> bool:
         return super().closing if self._found is None else self._found.closing
 
     def unanswered(self) -> list[Message]:
         return super().unanswered() if self._found is None else self._found.unanswered()
+
+    def original(self, request: Message) -> Message:
+        return request if self._found is None else self._found.original(request)
 
     def unprocessed(self) -> list[Message]:
         return super().unprocessed() if self._found is None else self._found.unprocessed()

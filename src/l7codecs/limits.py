@@ -1,4 +1,4 @@
-"""The limits of one session. Every field has a unit and a default; none is ever reserved up front."""
+"""The limits of one session, and of what sessions share. Every field has a unit and a default; none is ever reserved up front."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Limits:
         ``full``, and raises at 8 times as many.
     streams: concurrent streams of a multiplexed connection. Past it an observer, which may not have seen how they ended, forgets requests,
         whose answers come with ``request=None``.
+    shared: octets of what the sessions of one service have learnt for each other. Past it what was used longest ago is forgotten.
     detection: octets of one direction that detection may wait for; past it the best candidate is taken.
     """
 
@@ -41,6 +42,7 @@ class Limits:
     waiting: int = 16 * 1024 * 1024
     queued: int = 8 * 1024 * 1024
     streams: int = 1_000
+    shared: int = 1024 * 1024
     detection: int = 1024
 
     def __post_init__(self) -> None:

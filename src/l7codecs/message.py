@@ -15,6 +15,7 @@ from mypy_extensions import i64, mypyc_attr
 
 from l7codecs._layout import check_layout
 from l7codecs.headers import EMPTY_HEADERS, Headers
+from l7codecs.sharing import Knowledge
 
 __all__ = [
     "Address",
@@ -108,13 +109,41 @@ class Status(IntEnum):
 @final
 @mypyc_attr(acyclic=True)
 class Flow:
-    """What all messages of one connection share: the protocol's name and, where the caller gave them, both addresses."""
+    """What all messages of one connection share: the protocol's name and, where the caller gave them, both addresses.
 
-    def __init__(self, protocol: str, client: Address | None = None, server: Address | None = None) -> None:
-        self.protocol: Final = protocol
-        self.client: Final = client
-        self.server: Final = server
+    A room whose messages are of several protocols makes one for each, `of` that of the session.
+    """
+
+    def __init__(
+        self, protocol: str, client: Address | None = None, server: Address | None = None, of: Flow | None = None
+    ) -> None:
+        self.protocol = protocol
+        self.client: Final[Address | None] = client if of is None else of.client
+        self.server: Final[Address | None] = server if of is None else of.server
+        self._link: Flow | Knowledge | None = of
+        """That of the session; of that itself, the memory."""
         self._attributes: dict[str, AttrValue] | None = None
+
+    @property
+    def connection(self) -> Flow:
+        """That of the session, by which the connection is known."""
+        link = self._link
+        return link if isinstance(link, Flow) else self
+
+    @property
+    def memory(self) -> Knowledge | None:
+        """What the connections of its service teach each other, or this one itself; None where the protocol has no such."""
+        link = self.connection._link
+        return None if isinstance(link, Flow) else link
+
+    def remember_in(self, memory: Knowledge) -> None:
+        """`memory` is that of the session, which is to be opened."""
+        self._link = memory
+
+    def name(self, protocol: str) -> None:
+        """The protocol is detected."""
+        self.protocol = protocol
+        self._attributes = None
 
     @property
     def attributes(self) -> Mapping[str, AttrValue]:
@@ -212,6 +241,11 @@ class Message(Event):
         return self.flow.protocol
 
     @property
+    def connection(self) -> Flow:
+        """The connection on which it came: ``message.connection is session.flow``, of whoever received it."""
+        return self.flow.connection
+
+    @property
     def raw(self) -> bytes:
         """The exact octets; of a message with ``more`` those of its head."""
         if self.start == 0 and self.stop == len(self.octets):
@@ -239,6 +273,33 @@ class Message(Event):
     def stream_id(self) -> int | None:
         """The stream of a multiplexed connection."""
         return None
+
+    @property
+    def last(self) -> bool:
+        """Whether nothing of its sender follows that belongs to the same request; for rooms whose requests have several answers."""
+        return self.kind is not Kind.PUSH
+
+    def renumbered(self, number: int) -> bytes | None:
+        """``raw`` with `number` in place of ``request_id`` (``stream_id`` where streams pair); None where a room cannot write it.
+
+        `number` is below 2 to the protocol's ``id_bits``; see `put_number`. With it many clients are served on one connection.
+        """
+        return None
+
+    def cancellation(self, number: int | None) -> bytes:
+        """The octets that tell the peer that this request, which has `number` there, is given up; empty where the protocol has none."""
+        return b""
+
+    @property
+    def pins(self) -> str | None:
+        """Why what follows has to stay on this connection (``l7.pins``); None where it has not."""
+        why = self.attributes.get("l7.pins")
+        return why if isinstance(why, str) else None
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the answer may wait for what others do (``l7.blocks``)."""
+        return self.attributes.get("l7.blocks") is True
 
     @property
     def service(self) -> str | None:

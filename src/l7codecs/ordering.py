@@ -1,4 +1,4 @@
-"""Answers in the order of the requests, for a session that writes them to a client.
+"""What one session writes, in its order: answers as they were asked for, and no message inside another.
 
 A client of a protocol that pairs by order may ask many times before it reads. What answers a later request, because it was made here
 or another server was faster, waits until the requests before it are answered:
@@ -8,9 +8,11 @@ or another server was faster, waits until the requests before it are answered:
     written                 a          b c
 
 - An answer to a request that waits no longer is late. Another was written in its place, so it is dropped, and its `Data` as well.
-- An answer that streams is not interrupted: others wait for its end, and so do pushes.
+- A message that streams is not interrupted: others wait for its end, be they answers, pushes, or what other clients ask.
+- What asks is written in the order in which it came, when its number is free (`PairingTable.ready`). Its books are kept then.
 - What waits is counted in octets (`AnswerOrder.queued`). From ``limits.queued`` on the order is `AnswerOrder.full`, and the caller holds
-  back; `REFUSED_AT` times as much is a `LimitExceeded`, then and at every later call. Nothing overtakes and nothing is forgotten.
+  back; `REFUSED_AT` times as much of answers is a `LimitExceeded`, then and at every later call; a request that is more is refused. Nothing
+  overtakes and nothing is forgotten.
 
 Every call costs O(1) amortised, beside the octets that it returns.
 """
@@ -22,52 +24,91 @@ from typing import final
 
 from mypy_extensions import i64, mypyc_attr
 
-from l7codecs.errors import LimitExceeded
+from l7codecs.errors import LimitExceeded, Unsupported
 from l7codecs.limits import REFUSED_AT, Limits
 from l7codecs.message import Data, Kind, Message
-from l7codecs.pairing import FifoPairing
+from l7codecs.numbering import StrictPairing
+from l7codecs.pairing import FifoPairing, PairingTable
 from l7codecs.retention import let_go
 
-__all__ = ["AnswerOrder"]
+__all__ = ["AnswerOrder", "Renamed"]
+
+_NOTHING = PairingTable()
 
 
 @final
 class _Piece:
-    """An answer or a push that waits for its turn, as far as it has come."""
+    """A message that waits for its turn, as far as it has come."""
 
-    def __init__(self, message: Message, octets: bytes) -> None:
+    def __init__(self, message: Message, original: Message, octets: bytes) -> None:
         self.message = message
+        self.original = original
+        """What the caller knows it as; another where it was changed."""
         self.parts = [octets]
         self.size: i64 = len(octets)
         self.whole = not message.more
+        self.dropped = False
+
+
+@final
+class Renamed:
+    """What waits in order, by what the caller knows it as: as long as `head` is the first of `count`."""
+
+    def __init__(self, head: Message | None, count: int, sent: dict[Message, Message]) -> None:
+        self.head = head
+        self.count = count
+        self.sent = sent
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class AnswerOrder:
-    """The answers that one session writes, in the order of the requests in `waiting`, which it has received."""
+    """What one session writes: answers to the requests in `waiting`, which it has received, and what it asks, which `asks` remembers."""
 
-    def __init__(self, waiting: FifoPairing, limits: Limits) -> None:
+    def __init__(self, waiting: PairingTable, limits: Limits, asks: PairingTable = _NOTHING) -> None:
         self._waiting = waiting
+        self._fifo = waiting if isinstance(waiting, FifoPairing) else None
+        self._strict = waiting if isinstance(waiting, StrictPairing) else None
+        self._asks = asks
+        self._numbered = isinstance(asks, StrictPairing)
         self._limit: i64 = limits.queued
         self._refused_at: i64 = min(limits.queued * REFUSED_AT, 2**62)
-        self._early: dict[Message, deque[_Piece]] = {}
+        self._asked_at_most: i64 = min(limits.pending * REFUSED_AT, 2**62)
+        self._early: dict[Message, deque[_Piece]] | None = None
         """By request: answers that came before it was their turn."""
         self._pushed: deque[_Piece] | None = None
-        """Pushes that wait for the end of an answer."""
-        self._open: dict[Message, _Piece] = {}
+        """Pushes, and answers that have numbers, that wait for the end of a message."""
+        self._asking: deque[_Piece] | None = None
+        """What asks, and waits for the end of a message or for a number."""
+        self._asking_by: dict[Message, _Piece] | None = None
+        """The same by what the caller knows it as."""
+        self._open: dict[Message, _Piece] | None = None
         """By head: what waits and has not come to its end."""
         self._streaming: Message | None = None
-        """The head that is written and whose end is not."""
+        """The head that is written and whose end is not, as the caller knows it."""
         self._out: list[bytes] = []
         """What could be written, were it not for `paused`."""
         self._queued: i64 = 0
         self._paused = False
         self._error: LimitExceeded | None = None
+        self.renamed: Renamed | None = None
+        self.stuck = False
+        """A message is written in part, and its rest will not come: nothing can be written any more."""
+
+    # What a room may add.
 
     def begun(self, message: Message) -> None:
         """The first octets of an answer or a push are written. A room overrides it where an answer does more than answer."""
         if message.kind is Kind.RESPONSE:
-            self._waiting.pop()
+            if self._fifo is not None:
+                self._fifo.pop()
+            elif self._strict is None:
+                self._waiting.answered(message)
+
+    def asked(self, message: Message, original: Message) -> bytes | None:
+        """The octets of `message`, which asks in place of `original` and is written now; None: its own. Its books are kept."""
+        return self._asks.asks(message, original)
+
+    # What waits.
 
     @property
     def queued(self) -> int:
@@ -77,7 +118,10 @@ class AnswerOrder:
     @property
     def full(self) -> bool:
         """Whether more waits than there should."""
-        return self._queued >= self._limit
+        if self._queued >= self._limit:
+            return True
+        asking = self._asking
+        return asking is not None and (self._asks.pending + len(asking)) * REFUSED_AT >= self._asked_at_most
 
     @property
     def paused(self) -> bool:
@@ -90,25 +134,71 @@ class AnswerOrder:
 
     def holds(self, request: Message) -> bool:
         """Whether a whole answer to `request` waits for its turn."""
-        pieces = self._early.get(request)
+        pieces = self._early.get(request) if self._early is not None else None
         return pieces is not None and pieces[0].whole
+
+    def unwritten(self) -> list[Message]:
+        """What asks, and nothing of which is written."""
+        if self._asking is None:
+            return []
+        return [piece.original for piece in self._asking if not piece.dropped and _asks(piece.message)]
+
+    # What is given to write.
+
+    def passes(self, message: Message) -> bool:
+        """Whether `message` is written whole, as it is and at once, as nearly all are; then its books are kept."""
+        if (
+            self._streaming is not None
+            or message.more
+            or self._early
+            or self._pushed
+            or self._asking
+            or self._out
+            or self._paused
+            or self.stuck
+            or self._error is not None
+        ):
+            return False
+        kind = message.kind
+        if kind is Kind.REQUEST:
+            if self._numbered or self._asks.exhausted:
+                return False
+            self.asked(message, message)
+            return True
+        fifo = self._fifo
+        if kind is not Kind.RESPONSE or fifo is None or message.request is None or fifo.head() is not message.request:
+            return False
+        self.begun(message)
+        return True
 
     def answer(self, request: Message | None, message: Message, octets: bytes) -> bytes:
         """`message` answers `request`, in `octets`; returns what can be written now. Without a request it answers the next one."""
         self._check()
         if request is None:
             return self.push(message, octets)
-        waiting = self._waiting
-        if waiting.head() is request:
+        fifo = self._fifo
+        if fifo is None:
+            strict = self._strict
+            if strict is not None:
+                if not strict.waits(request):
+                    return b""  # late
+                if message.last:
+                    strict.take(request)
+            return self.push(message, octets)
+        if fifo.head() is request:
             if self._streaming is None:
                 return self._begin(message, octets)
-        elif not waiting.waits(request):
+        elif not fifo.waits(request):
             return self._late(message)
-        piece = _Piece(message, octets)
-        pieces = self._early.get(request)
+        piece = _Piece(message, message, octets)
+        early = self._early
+        if early is None:
+            early = {}
+            self._early = early
+        pieces = early.get(request)
         if pieces is None:
             pieces = deque()
-            self._early[request] = pieces
+            early[request] = pieces
         pieces.append(piece)
         self._hold(piece)
         return self.output()
@@ -119,39 +209,118 @@ class AnswerOrder:
         return self.answer(request, message, octets)
 
     def push(self, message: Message, octets: bytes) -> bytes:
-        """`message` answers nothing: it is written as soon as no answer would be interrupted."""
+        """`message` has no place in an order: it is written as soon as no message would be interrupted."""
         self._check()
         if self._streaming is None:
             return self._begin(message, octets)
-        piece = _Piece(message, octets)
+        piece = _Piece(message, message, octets)
         if self._pushed is None:
             self._pushed = deque()
         self._pushed.append(piece)
         self._hold(piece)
         return self.output()
 
+    def ask(self, message: Message, original: Message) -> bytes:
+        """`message` asks, or belongs to what asks, and is written in place of `original`: as soon as what came before it is.
+
+        Raises, before anything changes, `LimitExceeded` where it is too much to wait, `Unsupported` where nothing can be written any more.
+        """
+        self._check()
+        if self.stuck:
+            raise Unsupported("a message that was written in part will not end here: send it on another connection")
+        if self._asks.exhausted:
+            raise LimitExceeded(
+                message.offset, "a request more than may wait for an answer", "an endpoint that is not `full`"
+            )
+        if self._streaming is None and not self._asking and self._asks.ready(message):
+            octets = self.asked(message, original)
+            if octets is None:
+                octets = message.raw
+            if message.more and octets:
+                self._streaming = original
+            return self._write(octets, message)
+        size: i64 = message.stop - message.start
+        asking = self._asking
+        if asking is None:
+            asking = deque()
+            self._asking = asking
+            self._asking_by = {}
+        self._check_room(size, self._asks.pending + len(asking), message)
+        piece = _Piece(message, original, message.raw)
+        asking.append(piece)
+        if self._asking_by is not None:
+            self._asking_by[original] = piece
+        self._hold(piece)
+        return self.output()
+
+    def insert(self, message: Message, octets: bytes) -> bytes:
+        """`octets` that say something of `message` are written as soon as no message would be interrupted."""
+        self._check()
+        if self._streaming is None:
+            return self._write(octets, message)
+        piece = _Piece(message, message, octets)
+        piece.whole = True
+        if self._pushed is None:
+            self._pushed = deque()
+        self._pushed.append(piece)
+        self._hold(piece)
+        return self.output()
+
+    def withdraw(self, original: Message) -> bool:
+        """What asks is given up; whether nothing of it is written, and nothing will be."""
+        if original is self._streaming:
+            self._streaming = None
+            self.stuck = True
+            return False
+        piece = self._asking_by.pop(original, None) if self._asking_by is not None else None
+        if piece is None:
+            return False
+        piece.dropped = True
+        piece.parts = []
+        self._queued -= piece.size
+        if self._open is not None:
+            self._open.pop(original, None)
+        return True
+
+    def give_up(self) -> list[Message]:
+        """What asks and waits will not be written: returns it, once."""
+        found = self.unwritten()
+        for piece in self._asking or ():
+            if not piece.dropped:
+                self._queued -= piece.size
+                if self._open is not None:
+                    self._open.pop(piece.original, None)
+        self._asking = None
+        self._asking_by = None
+        return found
+
     def rest(self, data: Data) -> bytes:
-        """Further octets of an answer or a push; returns what can be written now."""
+        """Further octets of a message; returns what can be written now. Nothing, of a message that is not written."""
         self._check()
         head = data.message
         if head is self._streaming:
             if not data.more:
                 self._streaming = None
             return self._write(data.raw, head)
-        piece = self._open.get(head)
+        piece = self._open.get(head) if self._open is not None else None
         if piece is None:
-            return b""  # of a late answer
+            return b""  # of a late answer, or of a request that is refused or given up
         octets = data.raw
+        size: i64 = len(octets)
+        if self._asking_by is not None and head in self._asking_by:
+            self._check_room(size, 0, head)
         piece.parts.append(octets)
-        piece.size += len(octets)
+        piece.size += size
         if not data.more:
             piece.whole = True
-            del self._open[head]
-        self._count(len(octets), head)
+            self._closed(head)
+        self._count(size, head)
         return b""
 
     def output(self) -> bytes:
         """All that can be written now and was not returned."""
+        if self._asking is not None and self._streaming is None:
+            self._release()  # numbers may be free again
         if self._paused or not self._out:
             return b""
         octets = self._out[0] if len(self._out) == 1 else b"".join(self._out)
@@ -159,9 +328,20 @@ class AnswerOrder:
         self._out.clear()
         return octets
 
+    # Limits.
+
     def _check(self) -> None:
         if self._error is not None:
             raise self._error.with_traceback(None)  # else each time makes it longer
+
+    def _check_room(self, size: i64, count: i64, message: Message) -> None:
+        """Refuse `size` octets more of what asks, behind `count` that wait."""
+        if self._queued + size > self._refused_at or count >= self._asked_at_most:
+            raise LimitExceeded(
+                message.offset,
+                f"{count + 1} requests of {self._queued + size} octets that wait to be written",
+                f"at most {REFUSED_AT} times limits.queued = {self._limit} octets, and {REFUSED_AT} times limits.pending",
+            )
 
     def _count(self, size: i64, message: Message) -> None:
         """`size` octets more wait."""
@@ -178,12 +358,19 @@ class AnswerOrder:
     def _hold(self, piece: _Piece) -> None:
         let_go(piece.message)
         if not piece.whole:
-            self._open[piece.message] = piece
+            if self._open is None:
+                self._open = {}
+            self._open[piece.original] = piece
         self._count(piece.size, piece.message)
+
+    def _closed(self, head: Message) -> None:
+        """What waits has come to its end, or its turn has."""
+        if self._open is not None:
+            self._open.pop(head, None)
 
     def _late(self, message: Message) -> bytes:
         """An answer to a request that does not wait: it was answered, unless it could not be remembered."""
-        if self._waiting.skipping:
+        if self._fifo is not None and self._fifo.skipping:
             self._error = LimitExceeded(
                 message.offset,
                 "an answer to a request that was forgotten",
@@ -193,6 +380,8 @@ class AnswerOrder:
             raise self._error
         return b""
 
+    # What is written.
+
     def _begin(self, message: Message, octets: bytes) -> bytes:
         """Write a message whose turn it is, and what waited for it."""
         self._start(message)
@@ -201,17 +390,20 @@ class AnswerOrder:
         return self._write(octets, message)
 
     def _start(self, message: Message) -> None:
-        if not self._early:
+        fifo = self._fifo
+        if not self._early or fifo is None:
             self.begun(message)
             return
-        head = self._waiting.head()
+        head = fifo.head()
         self.begun(message)
-        if head is not None and self._waiting.head() is not head:
+        if head is not None and fifo.head() is not head:
             self._drop(head)  # nothing more answers it
 
     def _write(self, octets: bytes, message: Message) -> bytes:
         """Write octets of `message`, and what is due then."""
-        if not (self._paused or self._out or self._pushed or self._early):
+        if self.stuck:
+            return b""
+        if not (self._paused or self._out or self._pushed or self._early or self._asking):
             return octets
         self._out.append(octets)
         size: i64 = len(octets)
@@ -223,33 +415,77 @@ class AnswerOrder:
         return self.output()
 
     def _release(self) -> None:
-        """Write what is due: pushes first, then answers, as long as none has still to come to its end."""
-        while self._streaming is None:
+        """Write what is due: pushes first, then what asks, then answers, as long as none has still to come to its end."""
+        while self._streaming is None and not self.stuck:
             if self._pushed:
                 self._due(self._pushed.popleft())
                 continue
-            head = self._waiting.head() if self._early else None
-            pieces = self._early.get(head) if head is not None else None
+            if self._asking and self._ask_next():
+                continue
+            fifo = self._fifo
+            early = self._early
+            if not early or fifo is None:
+                return
+            head = fifo.head()
+            pieces = early.get(head) if head is not None else None
             if head is None or pieces is None:
                 return
             piece = pieces.popleft()
             if not pieces:
-                del self._early[head]
+                del early[head]
             self._due(piece)
+
+    def _ask_next(self) -> bool:
+        """Write the next of what asks, if it can be."""
+        asking = self._asking
+        if not asking:
+            return False
+        piece = asking[0]
+        if piece.dropped:
+            asking.popleft()
+            return True
+        if not self._asks.ready(piece.message):
+            return False
+        asking.popleft()
+        original = piece.original
+        if self._asking_by is not None:
+            self._asking_by.pop(original, None)
+        octets = self.asked(piece.message, original)
+        if octets is None:
+            octets = piece.parts[0]
+        if not piece.whole:
+            self._closed(original)
+        if octets:
+            self._queued += len(octets) - len(piece.parts[0])
+            piece.parts[0] = octets
+            if not piece.whole:
+                self._streaming = original
+            self._out.extend(piece.parts)
+        else:
+            self._queued -= piece.size  # it belongs to what waits no longer
+        if not asking:
+            self._asking = None
+            self._asking_by = None
+        return True
 
     def _due(self, piece: _Piece) -> None:
         """Write what waited."""
         message = piece.message
         self._start(message)
         if not piece.whole:
-            del self._open[message]
+            self._closed(message)
             self._streaming = message
         self._out.extend(piece.parts)
 
     def _drop(self, request: Message) -> None:
         """Forget what waits of answers to `request`."""
-        pieces = self._early.pop(request, None)
+        pieces = self._early.pop(request, None) if self._early is not None else None
         if pieces is not None:
             for piece in pieces:
                 self._queued -= piece.size
-                self._open.pop(piece.message, None)
+                self._closed(piece.message)
+
+
+def _asks(message: Message) -> bool:
+    """Whether `message` waits for an answer."""
+    return message.kind is Kind.REQUEST or message.kind is Kind.HEARTBEAT

@@ -16,7 +16,7 @@ from mypy_extensions import i64, mypyc_attr, u8
 from l7codecs._layout import check_layout
 from l7codecs.errors import LimitExceeded
 from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT
-from l7codecs.message import Message, RequestId
+from l7codecs.message import Kind, Message, RequestId
 from l7codecs.retention import SHORT, Reads, gather
 
 __all__ = ["TURNS", "FifoPairing", "IdPairing", "Pairing", "PairingTable", "StreamPairing", "new_pairing"]
@@ -63,9 +63,49 @@ class PairingTable:
         """The request that `answer` answers, which is then no longer waited for; None where it is not known."""
         return None
 
+    def again(self, request: Message, answer: Message) -> None:
+        """`answer` was not the last one to `request`, as turns out: another will come like it."""
+        self.asked(request)
+
     def waiting(self) -> list[Message]:
         """The requests that are remembered, in their order; those that share a number are together."""
         return []
+
+    def waits(self, request: Message) -> bool:
+        """Whether `request` is remembered."""
+        return request in self.waiting()
+
+    # What an endpoint asks.
+
+    def ready(self, message: Message) -> bool:
+        """Whether `message`, which asks, can be sent now."""
+        return True
+
+    def asks(self, message: Message, original: Message) -> bytes | None:
+        """The octets to send of `message`, which is in place of `original`; None: its own. The answer is to `original`."""
+        if message.kind is Kind.REQUEST or message.kind is Kind.HEARTBEAT:
+            self.asked(original)
+        return None
+
+    def give_up(self, request: Message) -> Message | None:
+        """Nobody waits for the answer to `request`, which keeps its place; returns a request that is forgotten for it."""
+        return None
+
+    def owes(self, request: Message) -> bool:
+        """Whether an answer to `request` is still to come, be it given up."""
+        return self.waits(request)
+
+    @property
+    def full(self) -> bool:
+        """Whether no more should be asked for now."""
+        return False
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether `asked` would raise `LimitExceeded`."""
+        return False
+
+    # What makes nothing certain.
 
     def clear(self) -> None:
         """Forget all."""

@@ -9,10 +9,12 @@ from enum import Enum
 from l7codecs.decoder import Decoder
 from l7codecs.limits import DEFAULT_LIMITS, Limits
 from l7codecs.message import Address, AttrValue, Flow, Sender
+from l7codecs.numbering import StrictPairing
 from l7codecs.pairing import FifoPairing, Pairing, PairingTable, new_pairing
 from l7codecs.session import Session
+from l7codecs.sharing import Knowledge, Shared, Told
 
-__all__ = ["COMMON_ATTRIBUTES", "Attribute", "Detection", "Direction", "Protocol", "Verdict"]
+__all__ = ["COMMON_ATTRIBUTES", "Attribute", "Detection", "Direction", "Protocol", "Verdict", "pairings"]
 
 
 class Direction(Enum):
@@ -106,6 +108,8 @@ class Protocol:
     so one direction decides
     (usually the client's), or both are needed. ``ports`` are TCP ports that it
     usually listens on. ``id_bits`` is the width of the number of `Pairing.ID` and `Pairing.STREAM`.
+    ``memory(limits, told)`` makes what the connections of one service teach each other, a `Knowledge`. It is ``flow.memory``: that of
+    the service where the caller shares (`Shared`), else of the connection alone.
     """
 
     name: str
@@ -118,6 +122,7 @@ class Protocol:
     ports: tuple[int, ...] = ()
     id_bits: int = 0
     specification: str = ""
+    memory: Callable[[Limits, Told | None], Knowledge] | None = None
     schema: dict[str, Attribute] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -134,16 +139,47 @@ class Protocol:
         endpoint: Sender | None = None,
         client: Address | None = None,
         server: Address | None = None,
+        shared: Shared | None = None,
     ) -> Session:
-        """A new session; the addresses become attributes of its messages."""
-        flow = Flow(self.name, client, server)
+        """A new session; the addresses become attributes of its messages. Those with one `shared` teach each other."""
+        return self.open_on(Flow(self.name, client, server), limits=limits, endpoint=endpoint, shared=shared)
+
+    def open_on(
+        self,
+        flow: Flow,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        endpoint: Sender | None = None,
+        shared: Shared | None = None,
+    ) -> Session:
+        """A new session of a connection that is known already, as one of this protocol."""
+        if self.memory is not None:
+            memory = None if shared is None else shared.memory(self)
+            flow.remember_in(self.memory(limits, None) if memory is None else memory)
         if self.session is not None:
             return self.session(flow, limits, endpoint)
         assert self.decoder is not None
-        asked = new_pairing(self.pairing, limits.pending, limits.waiting)
-        asked_by_server = new_pairing(self.pairing, limits.pending, limits.waiting)
-        for table in (asked, asked_by_server):
-            if isinstance(table, FifoPairing):
-                table.observes = endpoint is None
+        asked, asked_by_server = pairings(self.pairing, self.id_bits, limits, endpoint)
         sent = self.decoder(flow, Sender.CLIENT, limits, asked, asked_by_server)
         return Session(flow, sent, self.decoder(flow, Sender.SERVER, limits, asked_by_server, asked), limits, endpoint)
+
+
+def pairings(
+    pairing: Pairing, id_bits: int, limits: Limits, endpoint: Sender | None
+) -> tuple[PairingTable, PairingTable]:
+    """Empty tables for the requests of the client, and for those of the server: for rooms that make their own session.
+
+    Who plays a side forgets none of them, and gives those that it sends their numbers.
+    """
+    client, server = [_table(pairing, id_bits, limits, endpoint, asks) for asks in Sender]
+    return client, server
+
+
+def _table(pairing: Pairing, id_bits: int, limits: Limits, endpoint: Sender | None, asks: Sender) -> PairingTable:
+    if pairing is Pairing.FIFO:
+        table = FifoPairing(limits.pending, endpoint is not None, limits.waiting)
+        table.observes = endpoint is None
+        return table
+    if endpoint is None or pairing is Pairing.NONE:
+        return new_pairing(pairing, limits.pending, limits.waiting)
+    return StrictPairing(limits, id_bits, pairing is Pairing.STREAM, asks is endpoint)

@@ -2,7 +2,8 @@
 
 An observer (a capture, a tap) has one session and feeds it both directions. A proxy has two, one to the client and one to the server:
 it receives on one and sends on the other. A direction is either received or sent; `Session.send` keeps the books
-(pairing, the protocol's state) only for a direction that this session does not receive.
+(pairing, the protocol's state) only for a direction that this session does not receive. What it writes is in order (`AnswerOrder`), from
+whatever clients and servers it comes.
 """
 
 from __future__ import annotations
@@ -15,8 +16,12 @@ from l7codecs._layout import check_layout
 from l7codecs.decoder import Decoder
 from l7codecs.errors import LimitExceeded, ProtocolError, Unsupported
 from l7codecs.headers import HeaderValue
+from l7codecs.held import AT_ONCE, Held
 from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT, Limits
 from l7codecs.message import AttrValue, Data, Event, Flow, Gap, Kind, Message, Sender, Status
+from l7codecs.numbering import StrictPairing
+from l7codecs.ordering import AnswerOrder, Renamed
+from l7codecs.pairing import FifoPairing
 
 __all__ = ["Changes", "Session"]
 
@@ -79,10 +84,16 @@ class Session:
         self._active = client
         self._holds = False
         """Whether what is written has to go by `flush`: octets wait, or the transport is paused."""
-        self._held: list[bytes] | None = None
-        self._held_size = 0
+        self._held: Held | None = None
         self._paused = False
         self._closed = False
+        self._orders: tuple[AnswerOrder | None, AnswerOrder | None] | None = None
+        """Of what is written by the client and by the server; None until something is, so that an observer has none."""
+
+    @property
+    def _held_size(self) -> int:
+        """Octets that were given to write and are written by `flush`."""
+        return 0 if self._held is None else self._held.size
 
     @property
     def protocol(self) -> str | None:
@@ -168,7 +179,7 @@ class Session:
             decoder.special = True
             decoder.failed()
             rest = decoder.rest()
-            if rest is None:
+            if rest is None or (decoder.given_up is not None and decoder.given_up.swallows(rest)):
                 raise
             return rest
         if event is None:
@@ -212,6 +223,24 @@ class Session:
 
     def put(self, event: Event, changes: Changes | None = None) -> None:
         """As `send`, but what can be written now comes with the next octets that any call returns: many events make one write."""
+        orders = self._orders
+        held = self._held
+        if (
+            changes is None
+            and orders is not None
+            and (held is None or held.size < AT_ONCE)
+            and isinstance(event, Message)
+        ):
+            asks = event.sender is Sender.CLIENT
+            order = orders[0] if asks else orders[1]
+            fed = self._client.fed if asks else self._server.fed
+            if order is not None and not fed and not self._paused and order.passes(event):
+                if held is None:
+                    held = Held()
+                    self._held = held
+                held.add_span(event.octets, event.start, event.stop)
+                self._holds = True
+                return
         octets = self._octets(event, changes)
         if octets:
             self._hold(octets)
@@ -226,10 +255,8 @@ class Session:
         self._hold(octets)
         if self._paused:
             return b""
-        held = self._held or [b""]
-        octets = held[0] if len(held) == 1 else b"".join(held)
-        self._held = None
-        self._held_size = 0
+        held = self._held
+        octets = b"" if held is None else held.take()
         self._holds = False
         return octets
 
@@ -237,21 +264,80 @@ class Session:
         """Keep `octets` until they can be written."""
         if octets:
             if self._held is None:
-                self._held = []
-            self._held.append(octets)
-            self._held_size += len(octets)
+                self._held = Held()
+            self._held.add(octets)
         self._holds = True
 
     def send_message(self, message: Message, changes: Changes | None) -> bytes:
         """`send` for a message; rooms override it to make changes and to keep their state."""
         if changes is not None:
             raise Unsupported(f"{self.flow.protocol} cannot change messages")
-        self.sent(message)
-        return message.raw
+        return self.pass_on(message)
 
     def send_rest(self, event: Event) -> bytes:
-        """`send` for `Data` and `Opaque`."""
-        return event.raw
+        """`send` for `Data` and `Opaque`. The `Data` of a message that is not written here are nothing."""
+        if not isinstance(event, Data) or not self.keeps_books(event.sender):
+            return event.raw
+        order = self._order_of(event.sender)
+        return order.rest(event) if order is not None else b""
+
+    def pass_on(self, message: Message, original: Message | None = None) -> bytes:
+        """What can be written now of `message`, and of what waited for it; keeps the books, and the order.
+
+        `message` goes out here in place of `original`, which a room has changed: that is what its answer is given as ``request``. What
+        does not fit waits. A late answer is nothing. Numbers are rewritten, see `Message.renumbered`.
+        """
+        sender = message.sender
+        decoder = self._client if sender is Sender.CLIENT else self._server
+        if decoder.fed:
+            return message.raw
+        order = self._order_of(sender) or self._begin_order(sender)
+        kind = message.kind
+        if kind is Kind.REQUEST or kind is Kind.HEARTBEAT:
+            return order.ask(message, original or message)
+        request = message.request
+        if request is not None and request.sender is not sender:
+            table = decoder.answers
+            if isinstance(table, StrictPairing):
+                return order.answer(request, message, table.restored(message, request) if table.waits(request) else b"")
+            if kind is Kind.RESPONSE:
+                return order.answer(request, message, message.raw)
+        if kind is Kind.RESPONSE or sender is Sender.SERVER:
+            return order.push(message, message.raw)
+        return order.ask(message, original or message)
+
+    def answer(self, request: Message, reply: Message) -> bytes:
+        """What can be written now of `reply`, which was made here and answers `request`: for rooms that override `reply_error`.
+
+        It takes the place of an answer that waits for its turn. Raises `Unsupported` where nobody waits for one.
+        """
+        if not self.keeps_books(reply.sender):
+            raise Unsupported("an answer is written to the session that receives from the client")
+        order = self._order_of(reply.sender) or self._begin_order(reply.sender)
+        if not self.decoder(reply.sender).answers.waits(request) or order.holds(request):
+            raise Unsupported(f"{request.operation} is answered already, or forgotten")
+        return self.flush(order.replace(request, reply, reply.raw))
+
+    def new_order(self, sender: Sender) -> AnswerOrder:
+        """The order of what `sender` writes here; for rooms whose answers do more than answer."""
+        decoder = self.decoder(sender)
+        return AnswerOrder(decoder.answers, self.limits, decoder.asks)
+
+    def _order_of(self, sender: Sender) -> AnswerOrder | None:
+        """The order of what `sender` writes, once something was."""
+        orders = self._orders
+        if orders is None:
+            return None
+        return orders[0] if sender is Sender.CLIENT else orders[1]
+
+    def _begin_order(self, sender: Sender) -> AnswerOrder:
+        order = self.new_order(sender)
+        client, server = self._orders or (None, None)
+        self._orders = (order, server) if sender is Sender.CLIENT else (client, order)
+        return order
+
+    def _waiting_orders(self) -> list[AnswerOrder]:
+        return [order for order in self._orders or () if order is not None]
 
     def keeps_books(self, sender: Sender) -> bool:
         """Whether what `sender` says on this connection is sent by the caller rather than received."""
@@ -270,7 +356,7 @@ class Session:
     def reply_error(self, request: Message, status: Status, text: str) -> bytes:
         """The octets that answer `request` with an error, for the session to the client. Raises `Unsupported`.
 
-        A room that overrides this gives the answer, as a `Message`, to `sent`, so that the request waits no longer.
+        A room that overrides this returns what `answer` does of the `Message` that it made: the order is kept, and a late answer dropped.
         """
         raise Unsupported(f"{self.flow.protocol} cannot answer with an error")
 
@@ -279,8 +365,11 @@ class Session:
         raise Unsupported(f"{self.flow.protocol} has no heartbeats")
 
     def pending_output(self) -> bytes:
-        """The octets that were `put` or owed to the peer by now; they are returned once. Of an observer only what was `put`."""
-        return self.flush(b"") if self._holds else b""
+        """The octets that were `put` or owed to the peer by now, or whose turn has come; they are returned once."""
+        octets = b""
+        if self._orders is not None:
+            octets = b"".join([order.output() for order in self._waiting_orders()])
+        return self.flush(octets) if self._holds else octets
 
     @property
     def paused(self) -> bool:
@@ -297,16 +386,30 @@ class Session:
 
     @property
     def queued(self) -> int:
-        """Octets that were given to this session to write, and wait."""
-        return self._held_size
+        """Octets that were given to this session to write, and wait: for their turn, or while it is `paused`."""
+        if self._orders is None:
+            return self._held_size
+        return self._held_size + sum([order.queued for order in self._waiting_orders()])
+
+    @property
+    def full(self) -> bool:
+        """Whether more waits than should: ``limits.pending`` requests, ``limits.waiting`` octets of them, ``limits.queued`` to be written.
+
+        Give this session nothing more then: read no more requests, and answers only to the first of `unanswered`. 8 times as many are
+        a `LimitExceeded`.
+        """
+        if self._client.asks.full or self._server.asks.full or self.queued >= self.limits.queued:
+            return True
+        return self._orders is not None and any(order.full for order in self._waiting_orders())
 
     @property
     def closing(self) -> bool:
-        """Whether no request can be sent here any more: after `close`, and once the peer has ended or failed."""
+        """Whether no request can be sent here any more: after `close`, GOAWAY, and once the peer has ended or failed."""
         if self._closed or self.endpoint is None:
             return self._closed
         peer = self.decoder(self.endpoint.other)
-        return peer.ended or peer.error is not None
+        order = self._order_of(self.endpoint)
+        return peer.gone or peer.ended or peer.error is not None or (order is not None and order.stuck)
 
     def close(self) -> bytes:
         """Begin to shut down gracefully: the octets that say so, where the protocol has such. What is under way goes on."""
@@ -314,21 +417,78 @@ class Session:
         return self.pending_output()
 
     def unanswered(self) -> list[Message]:
-        """The requests of the client whose answer is not complete, in their order."""
-        return self._client.asks.waiting()
+        """The requests of the client whose answer is not complete, in their order; none that was given up (`cancel`)."""
+        found = [self.original(each) for each in self._client.asks.waiting()]
+        given_up = self._server.given_up
+        if given_up is not None:
+            found = [each for each in found if not given_up.has(each)]
+        order = self._order_of(Sender.CLIENT)
+        return found if order is None else found + order.unwritten()
+
+    def original(self, request: Message) -> Message:
+        """What the caller knows `request` as, which was remembered when it was sent: for rooms that remember what they have changed."""
+        return request
 
     def unprocessed(self) -> list[Message]:
         """The requests that were sent here and that the peer has certainly not processed; each is returned once."""
-        return []
+        order = self._order_of(Sender.CLIENT)
+        return order.give_up() if order is not None and self.closing else []
 
     def abandoned(self) -> list[Message]:
-        """The requests that were sent here and will not be answered, now that the server has ended or failed; each is returned once."""
+        """The requests that were sent here and will not be answered, in their order; each is returned once.
+
+        Once the server has ended or failed these are all; after GOAWAY those that are `unprocessed`. None that was given up.
+        """
         server = self._server
         if not self.keeps_books(Sender.CLIENT) or not (server.ended or server.error is not None):
-            return []
+            return self.unprocessed()
         found = self.unanswered()
         self._client.asks.clear()
+        if server.given_up is not None:
+            server.given_up.clear()
+        order = self._order_of(Sender.CLIENT)
+        if order is not None:
+            order.give_up()
         return found
+
+    def cancel(self, request: Message) -> bytes:
+        """Give `request` up, which was sent here: what answers it yields nothing. Returns what tells the peer, where the protocol can.
+
+        What is not written yet will not be. What is written in part cannot be taken back: the session is `closing` then, and what waits
+        behind it is `unprocessed`. Nothing, where `request` does not wait here. Raises `Unsupported` where it was received here: answer it.
+        """
+        if not self.keeps_books(request.sender):
+            raise Unsupported("a request is given up where it was sent; where it was received, answer it")
+        order = self._order_of(request.sender)
+        if order is None or order.withdraw(request):
+            return b""
+        decoder = self.decoder(request.sender.other)
+        sent = self._sent_as(request)
+        if sent is None:
+            decoder.give_up_rest(request)
+            return b""
+        table = decoder.answers
+        number = table.number(sent) if isinstance(table, StrictPairing) else None
+        decoder.give_up(request, sent)
+        octets = sent.cancellation(number)
+        return self.flush(order.insert(sent, octets)) if octets else b""
+
+    def _sent_as(self, request: Message) -> Message | None:
+        """What waits for the answer to `request`; None where nothing does, or where it was given up."""
+        decoder = self.decoder(request.sender.other)
+        if decoder.given_up is not None and decoder.given_up.has(request):
+            return None
+        table = decoder.answers
+        if table.waits(request) or not isinstance(table, FifoPairing):
+            return request if table.waits(request) else None
+        order = self._order_of(request.sender)
+        if order is None:
+            return None
+        renamed = order.renamed
+        if renamed is None or renamed.head is not table.head() or renamed.count != table.pending:
+            renamed = Renamed(table.head(), table.pending, {self.original(each): each for each in table.waiting()})
+            order.renamed = renamed
+        return renamed.sent.get(request)
 
     def hold(self, data: Data) -> None:
         """Give the peer no credit for the octets of `data`, until `release`. Nothing where the protocol has no credit: stop reading."""

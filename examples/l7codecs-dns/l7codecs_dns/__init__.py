@@ -25,7 +25,7 @@ PROTOCOL = Protocol(
         ),
         Attribute("dns.qtype", str, Direction.BOTH, "QTYPE of the first question: its name, or TYPE and its number"),
         Attribute("dns.opcode", str, Direction.BOTH, "opcode of the header: its name, or OPCODE and its number"),
-        Attribute("dns.rcode", str, Direction.SERVER, "rcode of the header: its name, or RCODE and its number"),
-        Attribute("error.type", str, Direction.SERVER, "rcode where it is not NOERROR"),
+        Attribute("dns.rcode", str, Direction.BOTH, "rcode of the header: its name, or RCODE and its number"),
+        Attribute("error.type", str, Direction.BOTH, "rcode where it is not NOERROR"),
     ),
 )

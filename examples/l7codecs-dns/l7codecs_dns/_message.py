@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from l7codecs import AttrValue, Flow, Kind, Message, Sender, Status
+from l7codecs import AttrValue, Flow, Kind, Message, Sender, Status, put_number
 
 from ._wire import HEADER_SIZE, OPCODES, RCODES, TYPES, Question, u16
 
@@ -35,6 +35,16 @@ class DnsMessage(Message):
     ) -> None:  # fmt: skip
         super().__init__(flow, sender, kind, offset, octets, start, stop, more)
         self.question = question
+        self.ends = True
+        """The last answer to its query; a zone transfer has several."""
+
+    @property
+    def last(self) -> bool:
+        return self.ends
+
+    def renumbered(self, number: int) -> bytes:
+        """With another id, which stands behind the length."""
+        return put_number(self.raw, 2, 2, number)
 
     def detach(self) -> bool:
         """A query that waits for long keeps its own octets; the question knows where it ends among them."""

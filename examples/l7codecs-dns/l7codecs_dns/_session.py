@@ -14,7 +14,7 @@ from l7codecs import (
     Session,
     Status,
     Unsupported,
-    new_pairing,
+    pairings,
 )
 
 from ._message import DnsMessage
@@ -56,8 +56,9 @@ class DnsDecoder(FramedDecoder):
         super().pair(message)
         request = message.request
         if request is not None and request.operation == "AXFR" and isinstance(message, DnsMessage):
-            if not self._ends_transfer(message):
-                self.answers.asked(request)
+            message.ends = self._ends_transfer(message)
+            if not message.ends:
+                self.answers.again(request, message)
 
     def _ends_transfer(self, answer: DnsMessage) -> bool:
         """Whether this is the last answer: an error, or one that ends with the SOA that the first began with (RFC 5936 §2.2)."""
@@ -80,8 +81,7 @@ class DnsSession(Session):
     """One connection."""
 
     def __init__(self, flow: Flow, limits: Limits, endpoint: Sender | None = None) -> None:
-        queries = new_pairing(Pairing.ID, limits.pending, limits.waiting)  # of the client
-        other = new_pairing(Pairing.ID, limits.pending, limits.waiting)  # of the server, which has none in plain DNS
+        queries, other = pairings(Pairing.ID, 16, limits, endpoint)  # the server has none in plain DNS
         self._answers = DnsDecoder(flow, Sender.SERVER, limits, other, queries)
         super().__init__(flow, DnsDecoder(flow, Sender.CLIENT, limits, queries, other), self._answers, limits, endpoint)
 
@@ -90,5 +90,4 @@ class DnsSession(Session):
         if not isinstance(request, DnsMessage) or request.kind is not Kind.REQUEST:
             raise Unsupported("only a query can be answered with an error")
         octets = request.error_reply(_RCODE.get(status, _SERVFAIL))
-        self.sent(self._answers.message(octets, 0, len(octets), 0, False))
-        return self.flush(octets)
+        return self.answer(request, self._answers.message(octets, 0, len(octets), 0, False))

@@ -168,3 +168,60 @@ def refuse(listener: socket.socket, count: int) -> None:
                     assert isinstance(event, Message)
                     connection.sendall(session.reply_error(event, Status.PERMISSION_DENIED, "not today"))
                 assert session.pending == 0
+
+
+def asked(session: Session, octets: bytes) -> list[Message]:
+    return [event for event in session.receive(Sender.CLIENT, octets) if isinstance(event, Message)]
+
+
+def test_clients_that_use_one_id_share_a_connection() -> None:
+    up = l7codecs.open_session("dns", endpoint=Sender.CLIENT)
+    clients = [l7codecs.open_session("dns", endpoint=Sender.SERVER) for _ in range(3)]
+    sent = b""
+    for number, client in enumerate(clients):
+        query = dns.message.make_query(f"host{number}.example", "A", id=7)
+        (request,) = asked(client, framed(query))
+        sent += up.send(request)
+    queries, at = [], 0
+    while at < len(sent):
+        size = int.from_bytes(sent[at : at + 2])
+        queries.append(dns.message.from_wire(sent[at + 2 : at + 2 + size]))
+        at += 2 + size
+    assert len({query.id for query in queries}) == 3
+    flows = {client.flow: number for number, client in enumerate(clients)}
+    answers = b"".join(framed(dns.message.make_response(query)) for query in reversed(queries))
+    for event in up.receive(Sender.SERVER, answers):
+        assert isinstance(event, Message) and event.request is not None
+        number = flows[event.request.connection]
+        answer = dns.message.from_wire(clients[number].send(event)[2:])
+        assert answer.id == 7 and answer.question[0].name.to_text() == f"host{number}.example."
+    assert up.pending == 0 and not any(client.pending for client in clients)
+
+
+def test_a_transfer_in_parts_passes_through_a_proxy() -> None:
+    vector = BY_NAME["transfer-in-parts"]
+    down, up = (
+        l7codecs.open_session("dns", endpoint=Sender.SERVER),
+        l7codecs.open_session("dns", endpoint=Sender.CLIENT),
+    )
+    said = {sender: b"".join(octets for who, octets in vector.pieces if who is sender) for sender in Sender}
+    stranger = l7codecs.open_session("dns", endpoint=Sender.SERVER)
+    first = asked(stranger, framed(dns.message.make_query("x.example", "A", id=1)))
+    assert b"".join(up.send(event) for event in first)
+    sent = b"".join(up.send(event) for event in down.receive(Sender.CLIENT, said[Sender.CLIENT]))
+    ids = {}
+    for octets in (sent, said[Sender.CLIENT]):
+        at, found = 0, []
+        while at < len(octets):
+            found.append(octets[at + 2 : at + 4])
+            at += 2 + int.from_bytes(octets[at : at + 2])
+        ids[octets] = found
+    given = dict(zip(ids[said[Sender.CLIENT]], ids[sent], strict=True))
+    answers, at, octets = b"", 0, said[Sender.SERVER]
+    while at < len(octets):
+        size = 2 + int.from_bytes(octets[at : at + 2])
+        answers += octets[at : at + 2] + given[octets[at + 2 : at + 4]] + octets[at + 4 : at + size]
+        at += size
+    assert given and all(own != new for own, new in given.items())
+    assert b"".join(down.send(event) for event in up.receive(Sender.SERVER, answers)) == said[Sender.SERVER]
+    assert down.pending == 0 and up.pending == 1

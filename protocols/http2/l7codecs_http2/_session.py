@@ -46,6 +46,11 @@ class Http2Session(Session):
         return self._held_size if self._writer is None else self._writer.queued
 
     @property
+    def full(self) -> bool:
+        """Whether ``limits.pending`` requests wait for a stream, beyond which they are refused, or ``limits.queued`` octets of bodies."""
+        return super().full or (self._writer is not None and self._writer.crowded)
+
+    @property
     def paused(self) -> bool:
         """Set while the transport is not there yet, or is full: `send` and `pending_output` return nothing, and all of it waits."""
         return self._paused if self._writer is None else self._writer.paused
@@ -91,6 +96,17 @@ class Http2Session(Session):
         is answered but has not ended is one of these: `reply_error` tells its client to stop.
         """
         return [] if self._writer is None else self._writer.abandoned()
+
+    def cancel(self, request: Message) -> bytes:
+        """Give `request` up, which was sent here: RST_STREAM with CANCEL, or nothing where it has no stream yet.
+
+        What answers it yields nothing.
+        """
+        writer = self._writer
+        if writer is None or self.endpoint is not Sender.CLIENT:
+            raise Unsupported("a request is given up where it was sent; where it was received, answer it")
+        writer.cancel(request)
+        return writer.output()
 
     def hold(self, data: Data) -> None:
         """Give the peer no credit for the octets of `data`, which this session received, until `release`.
@@ -149,7 +165,9 @@ class Http2Session(Session):
     def send_message(self, message: Message, changes: Changes | None) -> bytes:
         """Encode `message` for this connection; frames that concern the other connection only are nothing here."""
         if self._writer is None:
-            return super().send_message(message, changes)
+            if changes is not None:
+                raise Unsupported("an observer of http2 cannot change messages")
+            return message.raw  # streams interleave as they did where they were received
         self.put(message, changes)
         return self._writer.output()
 

@@ -9,6 +9,13 @@ import h2.config
 import h2.connection
 import h2.events
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from l7codecs_http2._hpack.block import block_of
+from l7codecs_http2._hpack.static_table import header_field
+from l7codecs_http2._semantics import meaning
+from l7codecs_http2._semantics.meaning import find_octet, rpc_name, word_of
+from l7codecs_http2._semantics.spoken import CONNECT, HTTP, spoken
 
 from l7codecs import Message, Sender, Status, open_session
 
@@ -120,3 +127,40 @@ def test_an_error_for_a_plain_post_is_an_http_status() -> None:
     headers = next(dict(event.headers) for event in events if isinstance(event, h2.events.ResponseReceived))
     body = b"".join(event.data for event in events if isinstance(event, h2.events.DataReceived))
     assert (headers[":status"], body) == ("503", b"no server") and "grpc-status" not in headers
+
+
+QUERIES = st.lists(
+    st.sampled_from(
+        ["connect=v1", "connect=v11", "xconnect=v1", "connect=v2", "connect", "a=b", "", "?", "message=%7B%7D"]
+    ),
+    max_size=6,
+)
+
+
+@given(QUERIES, st.sampled_from(["/a.S/M", "/", "/connect=v1", "/a&connect=v1", "/long/enough/to/take/several/words"]))
+def test_a_get_of_connect_is_told_by_its_query(parts: list[str], path: str) -> None:
+    path += "?" + "&".join(parts) if parts else ""
+    block = block_of([header_field(":method", b"GET"), header_field(":path", path.encode())])
+    expected = CONNECT if "connect=v1" in path.partition("?")[2].split("&") else HTTP
+    assert spoken(block) == expected
+    head = block_of([header_field(":method", b"HEAD"), header_field(":path", path.encode())])
+    assert spoken(head) == HTTP
+
+
+@given(st.binary(max_size=40), st.integers(0, 127), st.integers(0, 40))
+def test_an_octet_is_found(octets: bytes, octet: int, at: int) -> None:
+    at = min(at, len(octets))
+    found = octets.find(octet, at)
+    assert find_octet(octets, octet, at) == (found if found >= 0 else len(octets))
+
+
+def test_names_are_shared_and_not_for_ever() -> None:
+    assert word_of(b"GE" + b"T") is word_of(b"G" + b"ET")
+    assert rpc_name(b"/a.S/" + b"M") is rpc_name(b"/a.S" + b"/M")
+    for number in range(600):
+        name = rpc_name(b"/a.S/M%d" % number)
+        assert (name.service, name.method) == ("a.S", f"M{number}")
+        assert word_of(b"w%d" % number) == f"w{number}"
+    assert 0 < len(meaning._WORDS) <= 512 and 0 < len(meaning._RPC_NAMES) <= 512
+    long = b"x" * 200
+    assert word_of(long) == long.decode() and word_of(long) is not word_of(long)

@@ -42,7 +42,6 @@ _REQUEST: Final = Kind.REQUEST
 _ONEWAY: Final = Kind.ONEWAY
 _CONTROL: Final = Kind.CONTROL
 _HEARTBEAT: Final = Kind.HEARTBEAT
-_PUSH: Final = Kind.PUSH
 
 _SIMPLE: Final[i64] = 0x2B
 _ARRAY: Final[i64] = 0x2A
@@ -289,7 +288,7 @@ def _effect(message: object) -> i64:
 
 def _push(reply: RedisReply, received: bool) -> None:
     if received:
-        reply.kind = _PUSH
+        reply.be_pushed()
 
 
 def _is_monitor_line(reply: RedisReply) -> bool:

@@ -20,7 +20,7 @@ PUSH_TYPE: Final[i64] = 0x3E
 _ARRAY: Final[i64] = 0x2A
 
 _OK: Final = Status.OK
-_RESPONSE: Final = Kind.RESPONSE
+_PUSH: Final = Kind.PUSH
 
 _TYPES: Final[dict[int, str]] = {
     0x2B: "simple_string",
@@ -72,8 +72,24 @@ class RedisReply(Message):
         self.more = False
         self.item = item
         self.type = type
+        self._status: Status | None = _OK
+        if type == ERROR or type == BULK_ERROR:
+            self._status = error_status(octets, item, stop)
         if request is not None:
             self.request = request
+
+    def answer(self, request: Message) -> None:
+        """Take `request` for what is answered; nothing refers to this reply yet."""
+        if request._request is None:
+            request._referred = True
+            self._request = request
+        else:
+            self.request = request
+
+    def be_pushed(self) -> None:
+        """It answers nothing."""
+        self.kind = _PUSH
+        self._status = None
 
     def detach(self) -> bool:
         self.item -= self.start
@@ -107,11 +123,7 @@ class RedisReply(Message):
 
     @property
     def status(self) -> Status | None:
-        if self.kind is not _RESPONSE:
-            return None
-        if self.type != ERROR and self.type != BULK_ERROR:
-            return _OK
-        return error_status(self.octets, self.item, self.stop)
+        return self._status
 
     @property
     def error(self) -> str | None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
+from librt.strings import read_i64_le
 from mypy_extensions import i64
 
 from l7codecs import Kind, LimitExceeded, Limits, ProtocolError, Sender
@@ -62,6 +63,8 @@ _OPENED: Final[i64] = 1
 _ITEM: Final[i64] = 2
 
 _TYPES: Final = frozenset(bytes([octet]) for octet in b"+-:$*_#,(!=%~>|")
+_NULL: Final[i64] = 0x0A0D312D
+"""``-1`` and CR LF as a little-endian number."""
 _PUSHES: Final[i64] = 3
 """Pushes in a row that prove that they stand between replies."""
 _SCAN: Final[i64] = 64
@@ -155,6 +158,13 @@ class ReplyDecoder(ResumingDecoder):
         self.go_on_behind(size)
 
     def next_event(self) -> Event | None:
+        state = self.state
+        if not self._inside and not self.wary and self._replication is None and not state.replicating and self._whole():
+            return self._message()
+        return self._next()
+
+    def _next(self) -> Event | None:
+        """As `next_event`, of anything."""
         buffer = self.buffer
         if self.wary:
             return self.next_wary()
@@ -166,8 +176,6 @@ class ReplyDecoder(ResumingDecoder):
             if self.state.replicating:
                 if self._between():
                     return self.next_event()
-            elif self._whole():
-                return self._message()
             self._inside = True
             self._type = 0
         while True:
@@ -296,6 +304,20 @@ class ReplyDecoder(ResumingDecoder):
             at += 1
         elif kind == DOLLAR:
             size: i64 = 0
+            if at + 7 < end:
+                word = read_i64_le(data, at)
+                if word & 0xFFFFFFFF == _NULL:
+                    buffer.pos = at + 4
+                    self._type = kind
+                    self._item = 0
+                    return True
+                while 0x30 <= octet <= 0x39 and at < start + 7:
+                    size = size * 10 + octet - 0x30
+                    at += 1
+                    word = word >> 8
+                    octet = word & 0xFF
+                if size > self._payload_limit:
+                    return False
             while 0x30 <= octet <= 0x39:
                 size = size * 10 + octet - 0x30
                 at += 1
@@ -564,7 +586,7 @@ class ReplyDecoder(ResumingDecoder):
         if not state.busy and self._type != PUSH_TYPE:
             head = state.pairing.head()
             if isinstance(head, RedisRequest) and head.spec.effect == NO_EFFECT:
-                message.request = head.situation.original or head
+                message.answer(head.situation.original or head)
                 state.pairing.pop()
                 return message
         if state.client.doubted or state.server.doubted:

@@ -163,6 +163,19 @@ class RedisRequest(Message):
         return self.start < self.stop and self.octets[self.start] != STAR
 
     @property
+    def pins(self) -> str | None:
+        situation = self.situation
+        why = self.spec.pins if situation.pins is None else situation.pins
+        return why if why else None
+
+    @property
+    def blocks(self) -> bool:
+        spec = self.spec
+        if spec.blocks == 0 or self.situation.pins == "transaction" or self.situation.pins == NO_PINS:
+            return False
+        return spec.blocks == 1 or _has_block(self.arguments)
+
+    @property
     def payload(self) -> bytes:
         """The last argument: the value, of most commands that write one."""
         arguments = self.arguments
@@ -178,15 +191,14 @@ class RedisRequest(Message):
             attributes["db.namespace"] = self.database
         attributes["l7.access"] = spec.access
         situation = self.situation
-        pins = spec.pins if situation.pins is None else situation.pins
-        if pins:
+        pins = self.pins
+        if pins is not None:
             attributes["l7.pins"] = pins
         if situation.batch_size >= 0:
             attributes["db.operation.batch.size"] = int(situation.batch_size)
         arguments = self.arguments
-        if spec.blocks != 0 and situation.pins != "transaction" and situation.pins != NO_PINS:
-            if spec.blocks == 1 or _has_block(arguments):
-                attributes["l7.blocks"] = True
+        if self.blocks:
+            attributes["l7.blocks"] = True
         keys = spec.key_indices(arguments)
         attributes["db.query.text"] = _query_text(spec, arguments, keys)
         if keys:

@@ -1,7 +1,6 @@
 """One Redis connection: both decoders, changes to commands, and answers given in the order of the requests.
 
-A client may send many commands before it reads; the answers have to come in their order. `RedisSession.send` and the two `reply_` methods
-keep it (`AnswerOrder`): what answers a later request waits until the earlier ones are answered, and is written with them.
+The order of the answers is the framework's (`AnswerOrder`); what commands and answers do to the connection is told here.
 """
 
 from __future__ import annotations
@@ -9,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, cast, final
 
-from l7codecs import AnswerOrder, Changes, Kind, LimitExceeded, Limits, Message, Sender, Session, Status, Unsupported
-from l7codecs.message import Data, Event, Flow
+from l7codecs import AnswerOrder, Changes, Kind, Limits, Message, PairingTable, Sender, Session, Status, Unsupported
+from l7codecs.message import Event, Flow
 
 from ._commands import find_command, unknown_command
 from ._pairing import answer, ask
-from ._reply import RedisReply
+from ._reply import PUSH_TYPE, RedisReply
 from ._reply_decoder import ReplyDecoder
 from ._request import RedisRequest, Situation, encode_command
 from ._request_decoder import RequestDecoder
-from ._state import ConnectionState
+from ._state import NO_EFFECT, ConnectionState
 
 __all__ = ["CHANGEABLE", "RedisSession"]
 
@@ -36,15 +35,34 @@ _ERROR_WORDS: Final[dict[Status, str]] = {
 
 @final
 class _ReplyOrder(AnswerOrder):
-    """The order of replies: one may confirm or undo what its command did to the connection, or be one of several answers."""
+    """The order of one direction: a command may change the connection, and a reply confirm or undo it, or be one of several answers."""
 
-    def __init__(self, state: ConnectionState, limits: Limits) -> None:
-        super().__init__(state.pairing, limits)
+    def __init__(self, state: ConnectionState, limits: Limits, sender: Sender) -> None:
+        replies = sender is Sender.SERVER
+        super().__init__(
+            state.pairing if replies else PairingTable(), limits, PairingTable() if replies else state.pairing
+        )
         self._state = state
 
     def begun(self, message: Message) -> None:
-        if isinstance(message, RedisReply):
-            answer(self._state, message, False)
+        if not isinstance(message, RedisReply):
+            return
+        state = self._state
+        if not state.busy and not state.observer and message.type != PUSH_TYPE:
+            head = state.pairing.head()
+            if isinstance(head, RedisRequest) and head.spec.effect == NO_EFFECT:
+                state.pairing.pop()  # an ordinary answer to an ordinary command
+                return
+        answer(state, message, False)
+
+    def asked(self, message: Message, original: Message) -> bytes | None:
+        if isinstance(message, RedisRequest) and message.sender is Sender.CLIENT:
+            state = self._state
+            if state.busy or state.observer or message.spec.effect != NO_EFFECT or message.kind is not Kind.REQUEST:
+                ask(state, message, False)
+            else:
+                state.pairing.asked(message)
+        return None
 
 
 @final
@@ -56,8 +74,6 @@ class RedisSession(Session):
         client = RequestDecoder(flow, Sender.CLIENT, limits, state)
         super().__init__(flow, client, ReplyDecoder(flow, Sender.SERVER, limits, state), limits, endpoint)
         self._state = state
-        self._order: _ReplyOrder | None = None
-        """None until something is answered here: an observer never needs it."""
 
     def gap(self, sender: Sender, size: int = 0) -> Iterator[Event]:
         other = self.decoder(sender.other)
@@ -68,54 +84,21 @@ class RedisSession(Session):
             (state.client if sender is Sender.SERVER else state.server).doubted = self.endpoint is None
         return super().gap(sender, size)
 
-    @property
-    def queued(self) -> int:
-        """Octets that wait: answers and pushes for their turn, and what was `put`, or given while `paused`."""
-        return super().queued + (0 if self._order is None else self._order.queued)
+    def new_order(self, sender: Sender) -> AnswerOrder:
+        return _ReplyOrder(self._state, self.limits, sender)
 
-    def _pause(self, paused: bool) -> None:
-        super()._pause(paused)
-        self._answers().paused = paused
-
-    @property
-    def full(self) -> bool:
-        """Whether ``limits.pending`` commands wait for their answers, or ``limits.queued`` octets of answers for their turn.
-
-        Read no more commands then, and answers only to the first of `unanswered`. 8 times as many are a `LimitExceeded`.
-        """
-        return self._state.pairing.full or (self._order is not None and self._order.full)
-
-    def _answers(self) -> _ReplyOrder:
-        """The answers that are written here."""
-        order = self._order
-        if order is None:
-            order = _ReplyOrder(self._state, self.limits)
-            self._order = order
-        return order
-
-    def pending_output(self) -> bytes:
-        return self.flush(b"" if self._order is None else self._order.output())
+    def original(self, request: Message) -> Message:
+        found = request.situation.original if isinstance(request, RedisRequest) else None
+        return request if found is None else found
 
     def send_message(self, message: Message, changes: Changes | None) -> bytes:
         if isinstance(message, RedisRequest):
-            changed = message if changes is None else _change(message, changes, self.limits)
-            if message.sender is Sender.CLIENT and self.keeps_books(Sender.CLIENT):
-                if self._state.pairing.exhausted:
-                    raise _too_many(message)
-                ask(self._state, changed, False)
-            return changed.raw
+            if changes is None:
+                return self.pass_on(message)
+            return self.pass_on(_change(message, changes, self.limits), message)
         if changes is not None:
             raise Unsupported("replies of redis cannot be changed")
-        if isinstance(message, RedisReply) and self.keeps_books(Sender.SERVER):
-            if message.kind is Kind.RESPONSE:
-                return self._answers().answer(message.request, message, message.raw)
-            return self._answers().push(message, message.raw)
-        return message.raw
-
-    def send_rest(self, event: Event) -> bytes:
-        if isinstance(event, Data) and isinstance(event.message, RedisReply) and self.keeps_books(Sender.SERVER):
-            return self._answers().rest(event)
-        return event.raw
+        return self.pass_on(message)
 
     def reply_error(self, request: Message, status: Status, text: str) -> bytes:
         if not isinstance(request, RedisRequest) or request.sender is not Sender.CLIENT:
@@ -156,18 +139,9 @@ class RedisSession(Session):
             octets[0],
             request,
         )
-        if not self.keeps_books(Sender.SERVER):
-            raise Unsupported("an answer is written to the session that receives from the client")
-        pairing = self._state.pairing
-        if not pairing.waits(request) or self._answers().holds(request):
-            raise Unsupported(f"{request.operation} is answered already, or forgotten")
-        if self._state.answers_seen > 0 and pairing.head() is request:
+        if self._state.answers_seen > 0 and self._state.pairing.head() is request:
             raise Unsupported(f"{request.operation} is answered in part")
-        return self.flush(self._answers().replace(request, reply, octets))
-
-
-def _too_many(message: Message) -> LimitExceeded:
-    return LimitExceeded(message.offset, "a command more than may wait for an answer", "an endpoint that is not `full`")
+        return self.answer(request, reply)
 
 
 def _change(message: RedisRequest, changes: Changes, limits: Limits) -> RedisRequest:

@@ -10,6 +10,10 @@ class TestRedis(ProtocolConformance):
     protocol = "redis"
     vectors = load_vectors(Path(__file__).parent.parent / "vectors")
     once = ("replication",)
+    # Inside of a transaction, of a monitor's or a replica's connection, or of RESP3, an answer means something else than outside.
+    stateful = ("monitor", "replication-rdb-channel", "resp3-subscribe", "subscribe-in-transaction")
+    # A session that joins midway knows neither the version nor how many confirmations a SUBSCRIBE of an EXEC gives.
+    misleading = ("resp3-subscribe", "resp3-types", "subscribe-in-transaction")
 
     def large(self, size: int) -> list[Vector]:
         forms = {

@@ -5,11 +5,14 @@ the port that a protocol is
 registered for where that proves nothing. A connection that was joined midway starts as after lost octets; who is its client is
 decided with the protocol: both ways round are asked, and the ports only break a tie.
 
+The connections to one server's address teach each other, where their protocol has what can be taught (`Services`).
+
 A connection that begins with a handshake of TLS is told once, whatever its port, and not decoded.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import final
 
@@ -18,12 +21,13 @@ from l7codecs.capture.tls import begins_tls
 from l7codecs.detect import Candidate, decide, detect
 from l7codecs.errors import ProtocolError
 from l7codecs.limits import DEFAULT_LIMITS, Limits
-from l7codecs.message import Event, Sender
+from l7codecs.message import Address, Event, Sender
 from l7codecs.protocol import Protocol, Verdict
 from l7codecs.registry import BROKEN, fault, tell
 from l7codecs.session import Session
+from l7codecs.sharing import Shared, Told
 
-__all__ = ["Decoded", "decode_streams", "rank"]
+__all__ = ["Decoded", "Services", "decode_streams", "rank"]
 
 
 @final
@@ -51,6 +55,39 @@ class Decoded:
         self.time = time
         self.event = event
         self.error = error
+
+
+@final
+class Services:
+    """What connections share, of each server's address: of the `count` that were used last.
+
+    ``evicted`` counts what was forgotten of all; `told` is called with a memory and the key of what it has forgotten.
+    """
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, told: Told | None = None, count: int = 1024) -> None:
+        self._limits = limits
+        self._told = told
+        self._count = count
+        self._services: OrderedDict[Address, Shared] = OrderedDict()
+        self._evicted = 0
+
+    def of(self, server: Address) -> Shared:
+        """What the connections to `server` share."""
+        found = self._services.get(server)
+        if found is not None:
+            self._services.move_to_end(server)
+            return found
+        found = Shared(self._limits, self._told)
+        self._services[server] = found
+        if len(self._services) > self._count:
+            _, gone = self._services.popitem(last=False)
+            self._evicted += gone.evicted + gone.entries
+        return found
+
+    @property
+    def evicted(self) -> int:
+        """How many names were forgotten."""
+        return self._evicted + sum(each.evicted for each in self._services.values())
 
 
 @final
@@ -118,7 +155,12 @@ class _Conversation:
         connection = self.connection
         self._protocol = protocol
         try:
-            session = protocol.open(limits=self._choice.limits, client=connection.client, server=connection.server)
+            session = protocol.open(
+                limits=self._choice.limits,
+                client=connection.client,
+                server=connection.server,
+                shared=None if protocol.memory is None else self._choice.services.of(connection.server),
+            )
             if connection.midstream:
                 for sender in Sender:
                     session.gap(sender)
@@ -159,8 +201,14 @@ class _Choice:
     """Which protocol a connection is taken for."""
 
     def __init__(
-        self, protocols: list[Protocol], protocol: Protocol | None, ports: Mapping[int, Protocol], limits: Limits
+        self,
+        protocols: list[Protocol],
+        protocol: Protocol | None,
+        ports: Mapping[int, Protocol],
+        limits: Limits,
+        services: Services,
     ) -> None:
+        self.services = services
         self._protocols = protocols
         self._protocol = protocol
         self._ports = ports
@@ -222,13 +270,15 @@ def decode_streams(
     protocol: Protocol | None = None,
     ports: Mapping[int, Protocol] | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    services: Services | None = None,
 ) -> Iterator[Decoded]:
     """Decode every connection: as `protocol` if given, as `ports` says by the server's or the client's port, else as
     detected among `protocols`.
 
+    `services` is what its connections share; by default it is this capture's own.
     A message that the capture or a reset cuts is not an error of the connection; one that a FIN cuts is.
     """
-    choice = _Choice(protocols, protocol, ports or {}, limits)
+    choice = _Choice(protocols, protocol, ports or {}, limits, services or Services(limits))
     conversations: dict[int, _Conversation] = {}
     for item in streams:
         connection = item.connection

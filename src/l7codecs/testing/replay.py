@@ -14,15 +14,33 @@ __all__ = ["Outcome", "check_cuts", "describe", "replay"]
 
 Description = tuple[object, ...]
 
+AT_FAULT = "the plugin is at fault"
+"""What the framework gives as the rule that is broken, where it finds that a decoder is wrong and not the octets."""
+
+
+FIELDS = (
+    "protocol", "sender", "kind", "offset", "size", "more", "request_id", "stream_id", "request", "service", "operation", "resources",
+    "status", "error", "headers", "attributes", "raw", "payload", "repr",
+)  # fmt: skip
+"""What a `Message` is described by, in this order, behind the word that says that it is one."""
+
 
 def describe(event: Event) -> Description:
-    """Everything that an event says, read whole; so that reading it is part of every test."""
+    """Everything that an event says, read whole; so that reading it is part of every test.
+
+    Raises:
+        AssertionError: reading a field of a message raises; says which, and what.
+    """
     if isinstance(event, Message):
-        return (
-            "message", event.protocol, event.sender, event.kind, event.offset, event.size, event.more, event.request_id, event.stream_id,
-            event.request.offset if event.request is not None else None, event.service, event.operation, event.resources,
-            event.status, event.error, event.headers, tuple(sorted(event.attributes.items())), event.raw, event.payload, repr(event),
-        )  # fmt: skip
+        try:
+            return (
+                "message", event.protocol, event.sender, event.kind, event.offset, event.size, event.more, event.request_id,
+                event.stream_id, event.request.offset if event.request is not None else None, event.service, event.operation,
+                event.resources, event.status, event.error, event.headers, tuple(sorted(event.attributes.items())), event.raw,
+                event.payload, repr(event),
+            )  # fmt: skip
+        except Exception as error:
+            raise AssertionError(_unreadable(event, error)) from error
     if isinstance(event, Data):
         return (
             "data",
@@ -39,6 +57,36 @@ def describe(event: Event) -> Description:
     return ("opaque", event.sender, event.offset, event.raw)
 
 
+def place(event: Event) -> str:
+    """Where an event stands, in words: ``the client's request at octet 12``."""
+    what = event.kind.value if isinstance(event, Message) else type(event).__name__
+    return f"the {event.sender.value}'s {what} at octet {event.offset}"
+
+
+def _unreadable(message: Message, error: Exception) -> str:
+    """Which field of `message` cannot be read."""
+    for name in FIELDS:
+        try:
+            repr(message) if name == "repr" else getattr(message, name)
+        except Exception as again:
+            return f"reading {name} of {place(message)} raises {again!r}"
+    return f"reading {place(message)} raises {error!r}"
+
+
+def difference_of(one: Description, other: Description) -> str:
+    """Which fields of two descriptions are not the same, with both values."""
+    if one[0] != other[0] or one[0] != "message":
+        return "; ".join(f"{_short(a)} and {_short(b)}" for a, b in zip(one, other, strict=False) if a != b)
+    pairs = zip(FIELDS, one[1:], other[1:], strict=True)
+    found = [f"{name} is {_short(a)} and {_short(b)}" for name, a, b in pairs if a != b and name != "repr"]
+    return "; ".join(found) or f"repr is {one[-1]} and {other[-1]}"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:160]}… ({len(text)} characters)"
+
+
 @dataclass
 class Outcome:
     """What a conversation came to: the events of each direction, and the error that ended it.
@@ -52,13 +100,26 @@ class Outcome:
     pending: int = 0
 
     def take(self, sender: Sender, events: Iterator[Event]) -> None:
-        """Iterate, and write down."""
+        """Iterate, and write down.
+
+        Raises:
+            AssertionError: anything but a `ProtocolError` is raised, or one that says that the plugin is at fault.
+        """
         try:
             for event in events:
                 self.events.append(event)
                 self._append(event)
         except ProtocolError as error:
+            if error.spec == AT_FAULT:
+                raise AssertionError(f"the plugin is at fault, of the {sender.value}: {error}") from error
             self.errors[sender] = error
+        except AssertionError:
+            raise
+        except Exception as error:
+            last = f"after {place(self.events[-1])}" if self.events else "before any event"
+            raise AssertionError(
+                f"decoding the {sender.value}'s octets raises {error!r}, {last}: nothing but ProtocolError may be raised"
+            ) from error
 
     def _append(self, event: Event) -> None:
         before = self.descriptions[event.sender]
@@ -89,12 +150,12 @@ class Outcome:
             ours, theirs = self.descriptions[sender], other.descriptions[sender]
             for index, (mine, its) in enumerate(zip(ours, theirs, strict=False)):
                 if mine != its:
-                    parts = [f"{a!r} and {b!r}" for a, b in zip(mine, its, strict=False) if a != b]
-                    return f"event {index} of the {sender.value}, {mine[0]} and {its[0]}: {'; '.join(parts)}"
+                    return f"event {index} of the {sender.value}, {mine[0]} and {its[0]}: {difference_of(mine, its)}"
             if len(ours) != len(theirs):
-                return f"{len(ours)} and {len(theirs)} events of the {sender.value}"
+                more = (ours if len(ours) > len(theirs) else theirs)[min(len(ours), len(theirs))]
+                return f"{len(ours)} and {len(theirs)} events of the {sender.value}, the first more: {_short(more)}"
             if _error(self.errors.get(sender)) != _error(other.errors.get(sender)):
-                return f"of the {sender.value}: {self.errors.get(sender)!r} and {other.errors.get(sender)!r}"
+                return f"error of the {sender.value}: {self.errors.get(sender)!r} and {other.errors.get(sender)!r}"
         return ""
 
 
@@ -133,14 +194,20 @@ def check_cuts(
     outcome = replay(open_session(), vector, eof=eof)
     for other in vector.recut(seed):
         seen = replay(open_session(), other, eof=eof)
-        difference = seen.difference(outcome)
-        if not difference and _order(seen) != _order(outcome):
-            difference = "the messages of the two directions come in another order"
-        if not difference and seen.pending != outcome.pending:
-            difference = f"{seen.pending} and {outcome.pending} requests wait"
+        difference = difference_by_cuts(seen, outcome)
         if difference:
             raise AssertionError(f"{other.name}: {difference}")
     return outcome
+
+
+def difference_by_cuts(one: Outcome, other: Outcome) -> str:
+    """As `Outcome.difference`, and whether messages of the two directions come in another order, or other requests wait."""
+    difference = one.difference(other)
+    if not difference and _order(one) != _order(other):
+        difference = "the messages of the two directions come in another order"
+    if not difference and one.pending != other.pending:
+        difference = f"{one.pending} and {other.pending} requests wait"
+    return difference
 
 
 def _order(outcome: Outcome) -> list[tuple[Sender, int]]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,10 +28,14 @@ _OCTET_BY_OCTET_SIZE = 100_000
 
 @dataclass(frozen=True)
 class Vector:
-    """One conversation: who sent what, in the order seen. The cuts between the pieces mean nothing but order."""
+    """One conversation: who sent what, in the order seen. The cuts between the pieces mean nothing but order.
+
+    ``path`` is the file that it was loaded from; None where it comes from none, and in what is made of it.
+    """
 
     name: str
     pieces: tuple[tuple[Sender, bytes], ...]
+    path: Path | None = field(default=None, compare=False, repr=False)
 
     @property
     def size(self) -> int:
@@ -137,7 +141,10 @@ def parse_vector(name: str, text: str) -> Vector:
 
 def load_vectors(folder: str | Path) -> list[Vector]:
     """The vectors in the ``*.txt`` files of `folder`, by name. Raises `ValueError` where there are none."""
-    found = [parse_vector(path.stem, path.read_text("utf-8")) for path in sorted(Path(folder).glob("*.txt"))]
+    found = [
+        Vector(path.stem, parse_vector(path.stem, path.read_text("utf-8")).pieces, path)
+        for path in sorted(Path(folder).glob("*.txt"))
+    ]
     if not found:
         raise ValueError(f"no vectors (*.txt) in {folder}")
     return found

@@ -17,7 +17,9 @@ from .._frames.settings import DEFAULT_FRAME_SIZE
 from .._hpack.decoder import HeaderBlock
 from .._semantics.bodies import Body
 from .._semantics.calls import end_body, follow
-from .._semantics.messages import GRPC_WEB, HTTP, METHOD, REQUEST, RESPONSE, Http2Message
+from .._semantics.messages import REQUEST, RESPONSE, Http2Message
+from .._semantics.names import METHOD
+from .._semantics.spoken import GRPC_WEB, HTTP
 from .connection import Connection
 from .control_reader import ControlReader
 from .streams import CLIENT, CLIENT_DONE, FRAME, IDLE, LAST, OPEN, RESERVED, SERVER, Stream
@@ -228,22 +230,22 @@ class BodyReader(ControlReader):
         body = stream.seen_body(self.who)
         if body is None or stream.joined or stream.cut or message.malformed is not None:
             return
-        if body.declared < 0 and body.octets == 0:
+        declared = body.declared
+        if declared < 0 and (body.octets == 0 or self.who == CLIENT):
             return
         request, response = stream.request, stream.response
         if request is None:
             return
-        field = request.block.get(METHOD)
-        method = b"" if field is None else field.value
-        declared = body.declared
+        method = request.block.get(METHOD)
+        connect = method is not None and method.value == b"CONNECT"
         if self.who == CLIENT or response is None:
-            if method == b"CONNECT":
+            if connect:
                 return  # a tunnel (RFC 9113 §8.5)
         else:
-            code = response.status_code
-            if method == b"CONNECT" and code is not None and code < 300:
+            code = response.code()
+            if connect and 0 <= code < 300:
                 return
-            if method == b"HEAD" or code == 204 or code == 304:
+            if code == 204 or code == 304 or (method is not None and method.value == b"HEAD"):
                 declared = 0  # content-length speaks of another response (RFC 9110 §8.6)
         if declared < 0 or declared == body.octets:
             return

@@ -109,11 +109,11 @@ class Side:
         """The highest stream that it opened."""
         self.resets: i64 = 0
         """Streams that it reset before they were answered, since its peer sent a frame."""
-        self.skipped: list[tuple[i64, i64]] = []
+        self.skipped: list[tuple[i64, i64]] | None = None
         """Numbers that it passed over, which no stream can have any more (RFC 9113 §5.1.1): first and last."""
-        self.cut: dict[int, None] = {}
+        self.cut: dict[int, None] | None = None
         """Streams that it reset before its peer had ended them, the latest: what the peer sent may have been on its way."""
-        self.cut_streams: dict[int, Stream] = {}
+        self.cut_streams: dict[int, Stream] | None = None
         """The latest of those, where the connection is seen from beside: what their peer still says belongs to them."""
         self.ended_ahead: Numbers | None = None
         """Of an observer: the other side's streams on which it has said all, and which are still to be seen to begin."""
@@ -132,15 +132,18 @@ class Connection:
     """One connection."""
 
     def __init__(self, flow: Flow, limits: Limits) -> None:
+        triple = Flow("triple", of=flow)
+        connect = Flow("connect", of=flow)
         self.flows = [
-            Flow("http2", flow.client, flow.server),
-            Flow("grpc", flow.client, flow.server),
-            Flow("triple", flow.client, flow.server),
-            Flow("triple", flow.client, flow.server),
-            Flow("grpc_web", flow.client, flow.server),
-            Flow("connect", flow.client, flow.server),
-            Flow("connect", flow.client, flow.server),
+            flow if flow.protocol == "http2" else Flow("http2", of=flow),
+            Flow("grpc", of=flow),
+            triple,
+            triple,
+            Flow("grpc_web", of=flow),
+            connect,
+            connect,
         ]
+        """By what a stream speaks."""
         self.client = Side(limits)
         self.server = Side(limits)
         self.streams = StreamTable()
@@ -222,9 +225,13 @@ class Connection:
         last = opener.last_stream
         if number > last:
             if number > last + 2 and not self.joined:
-                opener.skipped.append((last + 1, number - 1))
-                if len(opener.skipped) > _SKIPS_KEPT:
-                    opener.skipped.pop(0)
+                skipped = opener.skipped
+                if skipped is None:
+                    skipped = []
+                    opener.skipped = skipped
+                skipped.append((last + 1, number - 1))
+                if len(skipped) > _SKIPS_KEPT:
+                    skipped.pop(0)
             opener.last_stream = number
 
     def arrive(self, stream: Stream) -> bool:
@@ -287,7 +294,8 @@ class Connection:
         found: list[Message] = []
         streams = self.streams.all()
         for side in (self.client, self.server):
-            streams += side.cut_streams.values()
+            if side.cut_streams is not None:
+                streams += side.cut_streams.values()
         for stream in streams:
             if stream.request is not None:
                 found.append(stream.request)
@@ -297,20 +305,30 @@ class Connection:
 
     def skipped(self, number: i64) -> bool:
         """Whether the opener of streams of such a number passed over it."""
-        for first, last in self.opener(number).skipped:
-            if first <= number <= last:
-                return not self.joined
+        skipped = self.opener(number).skipped
+        if skipped is not None:
+            for first, last in skipped:
+                if first <= number <= last:
+                    return not self.joined
         return False
 
     def note_cut(self, number: i64, side: Side, stream: Stream | None = None) -> None:
         """`side` resets a stream that its peer has not ended: what that one says may be on its way, and is of `stream`, if given."""
-        side.cut[int(number)] = None
-        if len(side.cut) > self.limit:
-            del side.cut[next(iter(side.cut))]
+        cut = side.cut
+        if cut is None:
+            cut = {}
+            side.cut = cut
+        cut[int(number)] = None
+        if len(cut) > self.limit:
+            del cut[next(iter(cut))]
         if stream is not None:
-            side.cut_streams[int(number)] = stream
-            if len(side.cut_streams) > _CUT_STREAMS:
-                del side.cut_streams[next(iter(side.cut_streams))]
+            streams = side.cut_streams
+            if streams is None:
+                streams = {}
+                side.cut_streams = streams
+            streams[int(number)] = stream
+            if len(streams) > _CUT_STREAMS:
+                del streams[next(iter(streams))]
 
     def cut_off(self, number: i64, side: Side) -> bool:
         """`side`, which the caller plays, resets a stream; False where it is closed already."""
@@ -321,21 +339,24 @@ class Connection:
 
     def cut_stream(self, number: i64, peer: Side) -> Stream | None:
         """The stream that `peer` has reset and on which the other side goes on, not knowing it yet."""
-        return peer.cut_streams.get(int(number)) if peer.cut_streams else None
+        streams = peer.cut_streams
+        return None if streams is None else streams.get(int(number))
 
     def forget_cut(self, number: i64) -> None:
         """Nothing more comes on a stream that was reset."""
         for side in (self.client, self.server):
-            if side.cut_streams.pop(int(number), None) is not None:
-                side.cut.pop(int(number), None)  # a small limit may have forgotten it before
+            streams, cut = side.cut_streams, side.cut
+            if streams is not None and streams.pop(int(number), None) is not None and cut is not None:
+                cut.pop(int(number), None)  # a small limit may have forgotten it before
 
     def late(self, number: i64, peer: Side) -> bool:
         """Whether what comes on a closed stream may have been on its way when `peer` reset it."""
-        return self.joined or int(number) in peer.cut
+        return self.joined or (peer.cut is not None and int(number) in peer.cut)
 
     def close_if_done(self, stream: Stream) -> None:
         """Forget a stream that is closed."""
-        if stream.state == CLOSED:
+        state = i64(stream.state)
+        if state == CLOSED:
             answer = stream.response
             if answer is not None and answer.awaits_request:
                 answer.note(None, stream.calls())
@@ -345,7 +366,7 @@ class Connection:
                 self._reads.clear()
             if self.endpoint is not None:
                 self.endpoint.on_closed(i64(stream.number))
-        elif stream.ahead and stream.state == SERVER_DONE:
+        elif stream.ahead and state == SERVER_DONE:
             self.streams.remove(i64(stream.number))
             self.end_ahead(i64(stream.number), self.server, False)
 
@@ -435,7 +456,7 @@ class Connection:
             self.streams.doubt()
         for each in (self.client, self.server):
             each.unacknowledged.clear()
-            each.cut_streams.clear()
+            each.cut_streams = None
             each.acknowledged_ahead = 0
             each.uncounted = False
             each.resets = 0

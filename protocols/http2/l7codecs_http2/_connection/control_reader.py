@@ -15,7 +15,8 @@ from l7codecs.message import Event, Flow
 from .._frames.frame_message import FrameMessage, frame_message
 from .._frames.frames import ACK, GOAWAY, PING, PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, error_name
 from .._frames.settings import ENABLE_PUSH, parse_settings
-from .._semantics.messages import HTTP, Http2Message
+from .._semantics.messages import Http2Message
+from .._semantics.spoken import HTTP
 from .connection import Connection
 from .frame_reader import FrameReader
 from .streams import CLIENT, CLIENT_DONE, FRAME, LAST, RESERVED, RESET, SERVER, Stream

@@ -24,23 +24,10 @@ from .._hpack.decoder import HeaderBlock
 from .._hpack.static_table import UNKNOWN_NAME, well_known
 from .._semantics.calls import end_trailers
 from .._semantics.malformed import find_fault, has_protocol
-from .._semantics.messages import (
-    GRPC,
-    GRPC_STATUS_NAME,
-    GRPC_WEB,
-    HTTP,
-    INTERIM,
-    METHOD,
-    PROMISE,
-    REQUEST,
-    RESPONSE,
-    STATUS,
-    TRAILERS,
-    TRIPLE,
-    Http2Message,
-    digits,
-    spoken,
-)
+from .._semantics.meaning import digits
+from .._semantics.messages import INTERIM, PROMISE, REQUEST, RESPONSE, TRAILERS, Http2Message
+from .._semantics.names import GRPC_STATUS_NAME, METHOD, STATUS
+from .._semantics.spoken import GRPC, GRPC_WEB, HTTP, TRIPLE, spoken
 from .body_reader import BodyReader
 from .connection import Connection
 from .opening import Opening
@@ -87,10 +74,16 @@ class Http2Decoder(BodyReader):
 
     def header_block(self) -> Event:
         buffer = self.buffer
-        offset: i64 = buffer.message_offset
-        size: i64 = buffer.message_size()
-        octets = buffer.message()
-        start = buffer.message_start()
+        if buffer.held is None:
+            octets = buffer.data
+            start = buffer.start
+            size = buffer.pos - start
+            offset = buffer.base + start
+        else:
+            offset = buffer.message_offset
+            size = buffer.message_size()
+            octets = buffer.message()
+            start = 0
         block = self.decode_block(octets, start)
         kind = self.block_type
         self.block_type = -1
@@ -122,10 +115,11 @@ class Http2Decoder(BodyReader):
                     )
                 return self.misplaced("HEADERS", None, number, octets, start, stop, offset, code)
         role = self._role(stream, block)
-        if role == TRAILERS and stream.state == IDLE:
+        idle = i64(stream.state) == IDLE  # without the cast both would be objects, compiled
+        if idle and role == TRAILERS:
             stream.joined = True
             stream.state = u8(OPEN)
-        idle = stream.state == IDLE
+            idle = False
         frame = FRAME
         if ends and role != INTERIM:
             frame = LAST

@@ -12,7 +12,8 @@ from .._frames.boundary import agree, plausible_header
 from .._frames.frames import HEADER_SIZE, PREFACE
 from .._hpack.decoder import HeaderBlock, HpackDecoder
 from .._hpack.static_table import well_known
-from .._semantics.messages import CONNECT, CONNECT_STREAM, GRPC, GRPC_WEB, METHOD, TRIPLE, TRIPLE_HTTP, spoken
+from .._semantics.names import METHOD
+from .._semantics.spoken import CONNECT, CONNECT_STREAM, GRPC, GRPC_WEB, TRIPLE, TRIPLE_HTTP, spoken
 from .upgrade import is_upgrade, may_be_upgrade
 
 __all__ = ["detect_connect", "detect_grpc", "detect_grpc_web", "detect_http2", "detect_triple"]

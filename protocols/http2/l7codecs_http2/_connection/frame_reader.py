@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Final, NoReturn
 
+from librt.strings import read_i64_be
 from mypy_extensions import i64
 
 from l7codecs import Decoder, LimitExceeded, Limits, ProtocolError, Sender
@@ -272,12 +273,14 @@ class FrameReader(Decoder):
         buffer = self.buffer
         data = buffer.data
         at = buffer.pos
-        length: i64 = (data[at] << 16) | (data[at + 1] << 8) | data[at + 2]
-        kind: i64 = data[at + 3]
+        word: i64 = read_i64_be(data, at)  # all but the last octet of the stream's number
+        last: i64 = data[at + 8]
+        length = (word >> 40) & 0xFFFFFF
+        kind = (word >> 32) & 0xFF
         self.length = length
         self.type = kind
-        self.flags = data[at + 4]
-        self.stream = ((data[at + 5] & 0x7F) << 24) | (data[at + 6] << 16) | (data[at + 7] << 8) | data[at + 8]
+        self.flags = (word >> 24) & 0xFF
+        self.stream = ((word & 0x7FFFFF) << 8) | last
         self._at = buffer.message_size()
         self.peer.resets = 0  # it is being heard: calls that time out, one by one, are no rapid reset
         if self._first:

@@ -25,7 +25,8 @@ from .._frames.frame_message import FrameMessage, frame_message
 from .._frames.frames import PREFACE
 from .._frames.settings import MAX_FRAME_SIZE
 from .._semantics.malformed import find_fault
-from .._semantics.messages import HTTP, INTERIM, REQUEST, RESPONSE, Http2Message
+from .._semantics.messages import INTERIM, REQUEST, RESPONSE, Http2Message
+from .._semantics.spoken import HTTP
 from .connection import Connection
 from .streams import CLIENT, CLIENT_DONE, FRAME, LAST, OPEN
 from .upgrade import Head, may_be_upgrade, parse_upgrade_settings

@@ -65,6 +65,9 @@ TRANSITIONS: Final[list[int]] = [
     _TABLE.get((state, sender, frame), REFUSED) for state in range(6) for sender in range(2) for frame in range(3)
 ]
 """The table as a list: index ``(state * 2 + sender) * 3 + frame``."""
+_NONE: Final[i64] = 255
+_MOVES: Final = bytes(_NONE if state == REFUSED else state for state in TRANSITIONS)
+"""The same in octets."""
 
 
 @final
@@ -88,15 +91,15 @@ class Stream:
 
     def move(self, sender: i64, frame: i64) -> bool:
         """Follow the table; False where it has no such entry."""
-        following: i64 = TRANSITIONS[(i64(self.state) * 2 + sender) * 3 + frame]
-        if following == REFUSED:
+        following: i64 = _MOVES[(i64(self.state) * 2 + sender) * 3 + frame]
+        if following == _NONE:
             return False
         self.state = u8(following)
         return True
 
     def allows(self, sender: i64, frame: i64) -> bool:
         """Whether the table has an entry for such a frame."""
-        return TRANSITIONS[(i64(self.state) * 2 + sender) * 3 + frame] != REFUSED
+        return _MOVES[(i64(self.state) * 2 + sender) * 3 + frame] != _NONE
 
     def seen_body(self, sender: i64) -> Body | None:
         """What is known of the body that `sender` sends; None while nothing is."""
@@ -122,7 +125,7 @@ class Stream:
         head = self.request
         if self.joined:
             return Calls(None, None)
-        if self.state != CLOSED or head is None or (request is None and head.more):
+        if i64(self.state) != CLOSED or head is None or (request is None and head.more):
             return Calls(None, _NO_BODY if response is None else response)
         return Calls(_NO_BODY if request is None else request, _NO_BODY if response is None else response)
 

@@ -16,7 +16,7 @@ from l7codecs import ProtocolError
 
 from .._frames.settings import parse_settings
 from .._hpack.decoder import HeaderBlock, HpackDecoder
-from .._semantics.messages import digits
+from .._semantics.meaning import digits
 
 __all__ = ["Head", "begins_upgrade", "is_upgrade", "may_be_upgrade", "parse_upgrade_settings"]
 

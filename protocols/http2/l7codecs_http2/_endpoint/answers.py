@@ -11,7 +11,9 @@ from mypy_extensions import i64
 from l7codecs import Status
 
 from .._hpack.static_table import HeaderField, header_field
-from .._semantics.messages import CONNECT, CONNECT_STREAM, CONTENT_TYPE, GRPC_WEB, Http2Message
+from .._semantics.messages import Http2Message
+from .._semantics.names import CONTENT_TYPE
+from .._semantics.spoken import CONNECT, CONNECT_STREAM, GRPC_WEB
 from .checks import is_value
 
 __all__ = ["error_answer"]

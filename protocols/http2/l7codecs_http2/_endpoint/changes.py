@@ -15,22 +15,10 @@ from l7codecs import Changes, Unsupported
 from .._hpack.block import block_of
 from .._hpack.static_table import HeaderField, header_field, well_known
 from .._semantics.malformed import find_fault
-from .._semantics.messages import (
-    AUTHORITY,
-    CONNECT,
-    HOST,
-    HTTP,
-    INTERIM,
-    METHOD,
-    PATH,
-    PROMISE,
-    REQUEST,
-    RESPONSE,
-    SCHEME,
-    TRAILERS,
-    Http2Message,
-    digits,
-)
+from .._semantics.meaning import digits
+from .._semantics.messages import INTERIM, PROMISE, REQUEST, RESPONSE, TRAILERS, Http2Message
+from .._semantics.names import AUTHORITY, HOST, METHOD, PATH, SCHEME
+from .._semantics.spoken import CONNECT, HTTP
 from .checks import check_method, check_name, check_path, check_query, check_scheme, check_value, text_octets
 
 __all__ = ["CHANGEABLE", "changed_fields"]

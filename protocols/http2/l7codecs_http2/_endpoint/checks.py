@@ -12,7 +12,8 @@ from typing import Final
 from l7codecs import Unsupported
 
 from .._hpack.static_table import CONNECTION, header_name
-from .._semantics.messages import HTTP, TRIPLE_HTTP, Http2Message
+from .._semantics.messages import Http2Message
+from .._semantics.spoken import HTTP, TRIPLE_HTTP
 
 __all__ = [
     "check_method",

@@ -267,6 +267,11 @@ class Endpoint(EndpointHooks):
         return self._writer.queued
 
     @property
+    def crowded(self) -> bool:
+        """Whether no more requests can wait for a stream."""
+        return self._requests.crowded
+
+    @property
     def paused(self) -> bool:
         return self._paused
 
@@ -490,6 +495,17 @@ class Endpoint(EndpointHooks):
             self._writer.put_data(flow, body, None, True)
         if flow.reset >= 0:
             self._writer.put_reset(flow, flow.reset)
+
+    def cancel(self, request: Message) -> None:
+        """Nobody waits for the answer to `request`, which was sent here: RST_STREAM, unless it waits for a stream or is answered."""
+        flow = self._writer.by_message.get(request)
+        self._begin()
+        if flow is not None:
+            self._reset(flow, _CANCEL)
+        elif request in self._abandoned:
+            self._abandoned.remove(request)
+        else:
+            self._requests.forget(request)
 
     def _cut(self, message: Message, why: str) -> None:
         """What `message` belongs to cannot go on here, since it went wrong on the other connection."""

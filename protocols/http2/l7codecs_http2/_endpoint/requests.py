@@ -61,6 +61,11 @@ class Requests:
             self.extended = True
         self._told = True
 
+    @property
+    def crowded(self) -> bool:
+        """Whether as many wait for a stream as can."""
+        return len(self._waiting) >= self._limit
+
     def check(self, fields: list[HeaderField]) -> bool:
         """Whether a request with `fields` has ``:protocol``. Raises `Unsupported` where it never can be sent."""
         if self.closing:
@@ -130,6 +135,12 @@ class Requests:
         if found:
             self._unprocessed = []
         return found
+
+    def forget(self, request: Message) -> None:
+        """Nobody asks for `request` any more, which has not been processed."""
+        for kept in (self._unprocessed, self._lost):
+            if request in kept:
+                kept.remove(request)
 
     def refuse_beyond(self, last: i64) -> None:
         """GOAWAY: the peer does not process streams beyond `last`."""

@@ -23,7 +23,7 @@ from .static_table import (
     HeaderName,
 )
 
-__all__ = ["FAR", "HeaderBlock", "block_of"]
+__all__ = ["FAR", "PART_SIZE", "HeaderBlock", "block_of"]
 
 PART_SIZE: Final[i64] = 6
 FAR: Final[i64] = 127

@@ -22,11 +22,11 @@ from __future__ import annotations
 from typing import Final, NoReturn, final
 
 from librt.strings import BytesWriter
-from mypy_extensions import i64
+from mypy_extensions import i32, i64
 
 from l7codecs import ProtocolError
 
-from .block import FAR, HeaderBlock
+from .block import FAR, PART_SIZE, HeaderBlock
 from .huffman import BAD_OCTET, EOS_SEEN, PADDING_LONG, decode_huffman
 from .literals import LITERAL_SIZE, cached_name, cached_value, keep_name, keep_value, literal_hash
 from .static_table import (
@@ -192,8 +192,13 @@ class HpackDecoder:
             if seen & flags >= FIRST_MARK:
                 seen |= AGAIN
             seen |= flags
-            decoded.append(field)
+            if count < PART_SIZE:
+                decoded.put(count, field)  # as `append` does
+            else:
+                decoded.count = i32(count)
+                decoded.append(field)
             count += 1
+        decoded.count = i32(count)
         decoded.size = size
         decoded.seen = seen
         decoded.places = places

@@ -37,6 +37,7 @@ __all__ = [
     "HeaderName",
     "header_field",
     "header_name",
+    "static_field",
     "well_known",
 ]
 
@@ -370,3 +371,11 @@ def _static_fields() -> list[HeaderField]:
 
 STATIC_FIELDS: Final = _static_fields()
 """By index; index 0 does not exist."""
+
+
+def static_field(name: str, value: bytes) -> HeaderField:
+    """The entry with that name and value. Raises ValueError where there is none."""
+    for field in STATIC_FIELDS[1:]:
+        if field.title.text == name and field.value == value:
+            return field
+    raise ValueError(f"no entry {name} {value!r}")

@@ -25,7 +25,8 @@ from l7codecs.message import Data, Event, Gap
 
 from .._frames.frame_message import FrameMessage
 from .._hpack.static_table import header_name
-from .._semantics.messages import CONTENT_TYPE, REQUEST, RESPONSE, Http2Message
+from .._semantics.messages import REQUEST, RESPONSE, Http2Message
+from .._semantics.names import CONTENT_TYPE
 from .protobuf import GrpcTypes, parse_wrapper
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from .._hpack.static_table import header_name
 from .bodies import Body
 from .envelopes import CONNECT_END, WEB_END, Envelopes, connect_code, connect_status, inflate, web_status
 from .meaning import GRPC_STATUS, grpc_status_of_http
-from .messages import CONNECT, CONNECT_STREAM, GRPC_WEB, Http2Message
+from .messages import Http2Message
+from .spoken import CONNECT, CONNECT_STREAM, GRPC_WEB
 
 __all__ = ["end_body", "end_trailers", "follow"]
 

@@ -21,26 +21,20 @@ from .._hpack.static_table import (
     UNKNOWN_VALUE,
     VALUE_BAD,
     HeaderField,
+    static_field,
     well_known,
 )
-from .messages import (
-    AUTHORITY,
-    HOST,
-    INTERIM,
-    METHOD,
-    PATH,
-    PROMISE,
-    REQUEST,
-    RESPONSE,
-    SCHEME,
-    STATUS,
-    TRAILERS,
-    Http2Message,
-    digits,
-)
+from .meaning import digits
+from .messages import INTERIM, PROMISE, REQUEST, RESPONSE, TRAILERS, Http2Message
+from .names import AUTHORITY, HOST, METHOD, PATH, SCHEME, STATUS
 
 __all__ = ["find_fault", "has_protocol"]
 
+_GET: Final = static_field(":method", b"GET")
+_POST: Final = static_field(":method", b"POST")
+_HTTP: Final = static_field(":scheme", b"http")
+_HTTPS: Final = static_field(":scheme", b"https")
+"""The one object of each that an index of the static table stands for."""
 _PROTOCOL: Final = well_known(":protocol")
 _PROTOCOL_MARK: Final[i64] = _PROTOCOL.flags & ~PSEUDO
 _TE: Final = well_known("te")
@@ -93,8 +87,8 @@ def find_fault(message: Http2Message, ends: bool) -> str | None:
         if seen & AGAIN != 0 and not block.agrees(length):
             return "two values of content-length (§8.1.1)"
     if role == RESPONSE or role == INTERIM:
-        code = message.status_code
-        if code is None or not 100 <= code <= 599 + 400:
+        code = message.code()
+        if not 100 <= code <= 599 + 400:
             return "no :status of three digits (§8.3.2)"
         if code == 101:
             return "101, which HTTP/2 does not have (§8.6)"
@@ -118,27 +112,29 @@ def _only_binary(message: Http2Message) -> bool:
 def _request_fault(message: Http2Message) -> str | None:
     block = message.block
     method = block.get(METHOD)
-    if method is None or not method.value:
+    if method is None or len(method.value) == 0:
         return "no :method (§8.3.1)"
-    if method.value != b"POST" and method.value != b"GET" and not _is_token(method.value):
+    ordinary = method is _GET or method is _POST
+    if not ordinary and not _is_token(method.value):
         return "a :method that is no token (§8.3.1)"
     path = block.get(PATH)
     scheme = block.get(SCHEME)
-    if method.value == b"CONNECT" and block.get(_PROTOCOL) is None:
+    protocol = block.seen & _PROTOCOL_MARK != 0
+    if not ordinary and not protocol and method.value == b"CONNECT":
         authority = block.get(AUTHORITY)
         if path is not None or scheme is not None or authority is None or not authority.value:
             return "CONNECT takes :authority alone (§8.5)"
     else:
         if scheme is None:
             return "no :scheme (§8.3.1)"
-        if path is None or not path.value:
+        if path is None or len(path.value) == 0:
             return "no :path (§8.3.1)"
         if path.value[0] != 0x2F and scheme.value in _DEFAULT_PORTS:
             if path.value != b"*" or method.value != b"OPTIONS":
                 return "a :path that does not begin with / (§8.3.1)"
-        if _has_space(path.value) or _has_space(scheme.value):
+        if _has_space(path.value) or (scheme is not _HTTPS and scheme is not _HTTP and _has_space(scheme.value)):
             return "a space in :path or :scheme (§8.3.1)"
-        if block.get(_PROTOCOL) is not None and method.value != b"CONNECT":
+        if protocol and method.value != b"CONNECT":
             return ":protocol without CONNECT (RFC 8441 §4)"
     if message.role == PROMISE and method.value not in (b"GET", b"HEAD"):
         return "a promised request that is not safe and cacheable (§8.4)"

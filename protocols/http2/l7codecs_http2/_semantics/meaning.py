@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Final
+from typing import Final, final
+
+from librt.strings import read_i64_le
+from mypy_extensions import i64, mypyc_attr
 
 from l7codecs import Message, ProtocolError, Status
 
@@ -16,11 +19,16 @@ __all__ = [
     "EXCEPTIONS",
     "GRPC_STATUS",
     "HTTP_STATUS",
+    "RpcName",
     "binary_metadata",
+    "digits",
+    "find_octet",
     "grpc_status_of_http",
     "grpc_timeout_ms",
+    "rpc_name",
     "split_authority",
-    "split_rpc_path",
+    "text_of",
+    "word_of",
 ]
 
 GRPC_STATUS: Final = tuple(status.name for status in Status)
@@ -83,6 +91,37 @@ _UNITS_PER_MS: Final = {
 }
 
 
+def digits(octets: bytes) -> i64:
+    """The number that 1 to 18 decimal digits are; -1 for anything else."""
+    number: i64 = 0
+    at: i64 = 0
+    stop: i64 = len(octets)
+    if stop == 0 or stop > 18:
+        return -1
+    while at < stop:
+        octet: i64 = octets[at]
+        if octet < 0x30 or octet > 0x39:
+            return -1
+        number = number * 10 + octet - 0x30
+        at += 1
+    return number
+
+
+def find_octet(octets: bytes, octet: i64, at: i64) -> i64:
+    """Where from index `at` on the ASCII character `octet` stands first; the size of `octets` where it does not."""
+    stop: i64 = len(octets)
+    same: i64 = octet * 0x0001010101010101
+    # Seven octets at a time: is one of them `octet`? What is left of it then is 0, and adding to that sets no high bit.
+    while at + 8 <= stop:
+        word = (read_i64_le(octets, at) & 0x00FFFFFFFFFFFFFF) ^ same
+        if (((word & 0x007F7F7F7F7F7F7F) + 0x007F7F7F7F7F7F7F) | word) & 0x0080808080808080 != 0x0080808080808080:
+            break
+        at += 7
+    while at < stop and octets[at] != octet:
+        at += 1
+    return at
+
+
 def grpc_status_of_http(code: int | None) -> Status:
     """The outcome of a call of gRPC that ends with no ``grpc-status`` that can be read: never OK, whatever the HTTP status.
 
@@ -91,14 +130,62 @@ def grpc_status_of_http(code: int | None) -> Status:
     return Status.UNKNOWN if code is None else _GRPC_OF_HTTP.get(code, Status.UNKNOWN)
 
 
-def split_rpc_path(path: str | None) -> tuple[str | None, str | None]:
+def text_of(octets: bytes) -> str:
+    """A value as text; octets that are no UTF-8 as ``\\x…``."""
+    try:
+        return octets.decode("utf-8")  # compiled, it looks up no error handler
+    except UnicodeDecodeError:
+        return octets.decode("utf-8", "backslashreplace")
+
+
+@final
+@mypyc_attr(acyclic=True)
+class RpcName:
     """Service and method of ``/package.Service/Method``; None for what is not there."""
-    if path is None or not path.startswith("/"):
-        return None, None
-    service, slash, method = path[1:].rpartition("/")
-    if not slash:
-        return None, path[1:] or None
-    return service or None, method or None
+
+    def __init__(self, path: str) -> None:
+        self.service: str | None = None
+        self.method: str | None = None
+        if path.startswith("/"):
+            service, slash, method = path[1:].rpartition("/")
+            if slash:
+                self.service = service or None
+            self.method = method or None
+
+
+_KEPT_SIZE: Final[i64] = 128
+"""Octets that a path or a word may have to be kept."""
+_KEPT: Final[i64] = 512
+"""How many of them are kept at most; then all are forgotten."""
+_RPC_NAMES: Final[dict[bytes, RpcName]] = {}
+_WORDS: Final[dict[bytes, str]] = {}
+"""What all connections share: a name that comes again is one object, and its octets, kept by the cache of literals, know their hash."""
+
+
+def rpc_name(path: bytes) -> RpcName:
+    """What the path of an RPC, without a query, names."""
+    found = _RPC_NAMES.get(path)
+    if found is not None:
+        return found
+    found = RpcName(text_of(path))
+    if len(path) <= _KEPT_SIZE:
+        if len(_RPC_NAMES) >= _KEPT:
+            _RPC_NAMES.clear()
+        _RPC_NAMES[path] = found
+    return found
+
+
+def word_of(octets: bytes) -> str:
+    """As `text_of`, for what comes again and again: methods, authorities."""
+    found = _WORDS.get(octets)
+    if found is not None:
+        return found
+    found = text_of(octets)
+    if len(octets) <= _KEPT_SIZE:
+        if len(_WORDS) >= _KEPT:
+            _WORDS.clear()
+        _WORDS[octets] = found
+    return found
 
 
 def grpc_timeout_ms(text: str | None) -> int | None:

@@ -1,8 +1,6 @@
 """What a routing engine sees of HTTP/2: requests, responses, trailers.
 
-gRPC and Triple are HTTP/2 with more meaning. Which one a stream speaks is told by its request (`spoken`), and the message says so in
-``protocol``. Triple (Dubbo 3) is two protocols in one (Triple Protocol Specification §3): gRPC with ``tri-`` headers, and for unary calls
-a plain POST, whose body is the argument alone and whose status is that of HTTP.
+gRPC, Triple and Connect are HTTP/2 with more meaning: ``speaks`` is which of them the stream speaks (`spoken`), and ``protocol`` its name.
 """
 
 from __future__ import annotations
@@ -17,45 +15,41 @@ from l7codecs.message import AttrValue, Flow
 from .._frames.windows import Inflow
 from .._hpack.decoder import HeaderBlock
 from .._hpack.static_table import SENSITIVE, HeaderName, header_name, well_known
-from .._hpack.static_table import TRIPLE as TRIPLE_NAME
 from .bodies import Calls
 from .meaning import (
     EXCEPTIONS,
     GRPC_STATUS,
     HTTP_STATUS,
+    RpcName,
+    digits,
+    find_octet,
     grpc_status_of_http,
     grpc_timeout_ms,
+    rpc_name,
     split_authority,
-    split_rpc_path,
+    text_of,
+    word_of,
 )
+from .names import (
+    AUTHORITY,
+    CONNECT_TIMEOUT,
+    CONTENT_TYPE,
+    EXCEPTION_CODE,
+    GO_VERSION,
+    GRPC_STATUS_NAME,
+    GRPC_TIMEOUT,
+    HOST,
+    METHOD,
+    PATH,
+    SCHEME,
+    SERVICE_TIMEOUT,
+    STATUS,
+    TRIPLE_TIMEOUT,
+    USER_AGENT,
+)
+from .spoken import CONNECT, CONNECT_STREAM, GRPC, GRPC_WEB, HTTP, TRIPLE, TRIPLE_HTTP
 
-__all__ = [
-    "CONNECT",
-    "CONNECT_STREAM",
-    "CONTENT_TYPE",
-    "GRPC",
-    "GRPC_WEB",
-    "HTTP",
-    "INTERIM",
-    "PROMISE",
-    "REQUEST",
-    "RESPONSE",
-    "TRAILERS",
-    "TRIPLE",
-    "TRIPLE_HTTP",
-    "Http2Message",
-    "spoken",
-]
-
-HTTP: Final[u8] = 0
-GRPC: Final[u8] = 1
-TRIPLE: Final[u8] = 2
-TRIPLE_HTTP: Final[u8] = 3
-GRPC_WEB: Final[u8] = 4
-CONNECT_STREAM: Final[u8] = 5
-CONNECT: Final[u8] = 6
-"""What a stream speaks: GRPC and TRIPLE send length-prefixed messages, GRPC_WEB and CONNECT_STREAM such with an end among them,
-HTTP, TRIPLE_HTTP and CONNECT (a unary call of it) bodies as they are."""
+__all__ = ["INTERIM", "PROMISE", "REQUEST", "RESPONSE", "TRAILERS", "Http2Message"]
 
 REQUEST: Final[u8] = 0
 RESPONSE: Final[u8] = 1
@@ -64,90 +58,16 @@ TRAILERS: Final[u8] = 3
 PROMISE: Final[u8] = 4
 """What a header block is."""
 
-METHOD: Final = well_known(":method")
-PATH: Final = well_known(":path")
-AUTHORITY: Final = well_known(":authority")
-SCHEME: Final = well_known(":scheme")
-STATUS: Final = well_known(":status")
-CONTENT_TYPE: Final = well_known("content-type")
-GRPC_STATUS_NAME: Final = well_known("grpc-status")
-GRPC_TIMEOUT: Final = well_known("grpc-timeout")
-HOST: Final = well_known("host")
-USER_AGENT: Final = well_known("user-agent")
-
-_GO_VERSION: Final = header_name(b"triple-protocol-version")
 _STATUS_CODE_KEY: Final = "rpc.response.status_code"
 """OpenTelemetry 1.44; the head after it says rpc.status_code."""
 
 
-_STATUSES: Final = tuple(Status)
-"""By number. Calling `Status` runs the enum's Python."""
-
-
-def digits(octets: bytes) -> i64:
-    """The number that 1 to 18 decimal digits are; -1 for anything else."""
-    number: i64 = 0
-    at: i64 = 0
-    stop: i64 = len(octets)
-    if stop == 0 or stop > 18:
-        return -1
-    while at < stop:
-        octet: i64 = octets[at]
-        if octet < 0x30 or octet > 0x39:
-            return -1
-        number = number * 10 + octet - 0x30
-        at += 1
-    return number
-
-
-def spoken(block: HeaderBlock) -> u8:
-    """What a stream speaks, from its request's headers.
-
-    A call without ``tri-`` headers is gRPC: Triple is the same on the wire then, and some of its clients send none. In a plain request
-    ``tri-protocol-version`` is what tells Triple from others (Triple Protocol Specification §3.1.1); not every client sends it, so any
-    ``tri-`` header does. dubbo-go sends ``triple-protocol-version`` instead.
-    """
-    kind = block.get(CONTENT_TYPE)
-    if kind is None or not kind.known:
-        if _is_connect_get(block):
-            return CONNECT
-        if block.known or not _names_grpc(block):
-            return HTTP
-        return TRIPLE if block.seen & TRIPLE_NAME != 0 else GRPC
-    value = kind.value
-    if value == b"application/grpc":
-        return TRIPLE if block.seen & TRIPLE_NAME != 0 else GRPC
-    value = value.lower()
-    if value.startswith(b"application/grpc") and value[16:17] in (b"", b"+", b";"):
-        return TRIPLE if block.seen & TRIPLE_NAME != 0 else GRPC
-    if not value.startswith(b"application/"):
-        return CONNECT if _is_connect_get(block) else HTTP
-    if value.startswith(b"application/grpc-web") and value[20:21] in (b"", b"+", b";", b"-"):
-        return GRPC_WEB
-    if value.startswith(b"application/connect+"):
-        return CONNECT_STREAM
-    if value.startswith(b"application/triple+"):
-        return TRIPLE
-    method = block.get(METHOD)
-    if method is None or method.value != b"POST":
-        return CONNECT if _is_connect_get(block) else HTTP
-    if block.get(_CONNECT_VERSION) is not None:
-        return CONNECT
-    return TRIPLE_HTTP if block.seen & TRIPLE_NAME != 0 or block.get(_GO_VERSION) is not None else HTTP
-
-
-def _is_connect_get(block: HeaderBlock) -> bool:
-    """Whether a request is a call of Connect by GET: ``connect=v1`` stands in its query."""
-    path = block.get(PATH)
-    if path is None or path.value.find(b"connect=v1") < 0:
-        return False
-    method = block.get(METHOD)
-    return method is not None and method.value == b"GET" and b"connect=v1" in path.value.partition(b"?")[2].split(b"&")
-
-
-def _names_grpc(block: HeaderBlock) -> bool:
-    """Whether a block that is not wholly known has a header that only gRPC has (``grpc-status``, ``grpc-timeout``…)."""
-    return any(field.title.octets.startswith(b"grpc-") for field in block.fields)
+_STATUSES: Final = list(Status)
+"""By number. Calling `Status` runs the enum's Python, and so does the name of a member."""
+_OK: Final = Status.OK
+_UNKNOWN: Final = Status.UNKNOWN
+_INVALID: Final = Status.INVALID_ARGUMENT
+_INTERNAL: Final = Status.INTERNAL
 
 
 @final
@@ -257,9 +177,9 @@ class Http2Message(Message):
             if code is not None and code >= 400:
                 word = str(code)
         elif number == 0 and self.speaks == TRIPLE:
-            exception = self._number_of(_EXCEPTION_CODE)
+            exception = self._number_of(EXCEPTION_CODE)
             if exception is None:
-                exception = head._number_of(_EXCEPTION_CODE)
+                exception = head._number_of(EXCEPTION_CODE)
             if exception is None:
                 return
             word, outcome = EXCEPTIONS.get(exception, (f"exception {exception}", Status.UNKNOWN))
@@ -307,12 +227,34 @@ class Http2Message(Message):
     def value(self, title: HeaderName) -> str | None:
         """The first field of that name as text; None where there is none, or where it is not known."""
         field = self.block.get(title)
+        return None if field is None or not field.known else text_of(field.value)
+
+    def _word(self, title: HeaderName) -> str | None:
+        """As `value`, for what comes again and again."""
+        field = self.block.get(title)
+        return None if field is None or not field.known else word_of(field.value)
+
+    def _name(self) -> RpcName | None:
+        """What the path of an RPC names."""
+        field = self.block.get(PATH)
         if field is None or not field.known:
             return None
-        try:
-            return field.value.decode("utf-8")  # compiled, it looks up no error handler
-        except UnicodeDecodeError:
-            return field.value.decode("utf-8", "backslashreplace")
+        path = field.value
+        return rpc_name(path[: find_octet(path, 0x3F, 0)] if self.speaks == CONNECT else path)
+
+    def code(self) -> i64:
+        """``:status``, three digits; -1 where there is none, or where it is not known."""
+        field = self.block.get(STATUS)
+        if field is None or not field.known or len(field.value) != 3:
+            return -1
+        return digits(field.value)
+
+    def _grpc_number(self) -> i64:
+        """``grpc-status``; -1 where there is none, or where it is not known."""
+        field = self.block.get(GRPC_STATUS_NAME)
+        if field is None or not field.known or not 0 < len(field.value) < 4:
+            return -1
+        return digits(field.value)
 
     @property
     def framed(self) -> bool:
@@ -326,7 +268,7 @@ class Http2Message(Message):
 
     @property
     def method(self) -> str | None:
-        return self.value(METHOD)
+        return self._word(METHOD)
 
     @property
     def path(self) -> str | None:
@@ -342,17 +284,14 @@ class Http2Message(Message):
     @property
     def authority(self) -> str | None:
         """``:authority``, or ``host`` where there is none."""
-        found = self.value(AUTHORITY)
-        return found if found is not None else self.value(HOST)
+        found = self._word(AUTHORITY)
+        return found if found is not None else self._word(HOST)
 
     @property
     def status_code(self) -> int | None:
         """``:status``, three digits."""
-        field = self.block.get(STATUS)
-        if field is None or not field.known or len(field.value) != 3:
-            return None
-        number = digits(field.value)
-        return number if number >= 0 else None
+        number = self.code()
+        return int(number) if number >= 0 else None
 
     @property
     def service(self) -> str | None:
@@ -361,7 +300,8 @@ class Http2Message(Message):
             return None if self.request is None else self.request.service
         if self.speaks == HTTP:
             return self.authority
-        return split_rpc_path(self._called)[0]
+        name = self._name()
+        return None if name is None else name.service
 
     @property
     def operation(self) -> str | None:
@@ -370,7 +310,8 @@ class Http2Message(Message):
             return None if self.request is None else self.request.operation
         if self.speaks == HTTP:
             return self.method
-        return split_rpc_path(self._called)[1]
+        name = self._name()
+        return None if name is None else name.method
 
     @property
     def resources(self) -> tuple[str | bytes, ...]:
@@ -378,16 +319,16 @@ class Http2Message(Message):
         if self.speaks != HTTP or (self.role != REQUEST and self.role != PROMISE):
             return ()
         path = self.path
-        return () if path is None else (path.partition("?")[0],)
+        if path is None:
+            return ()
+        end = path.find("?")
+        return (path,) if end < 0 else (path[:end],)
 
     @property
     def grpc_status(self) -> int | None:
         """``grpc-status``, of trailers or of a response that has no body."""
-        field = self.block.get(GRPC_STATUS_NAME)
-        if field is None or not field.known or not 0 < len(field.value) < 4:
-            return None
-        number = digits(field.value)
-        return number if number >= 0 else None
+        number = self._grpc_number()
+        return int(number) if number >= 0 else None
 
     @property
     def status(self) -> Status | None:
@@ -395,28 +336,28 @@ class Http2Message(Message):
             found = self._findings
             return self._told() if found is None or found.outcome is None else found.outcome
         if self.role == RESPONSE:
-            code = self.status_code
-            if code is None:
-                return Status.UNKNOWN
-            if code < 400 and not self.block.known and not self._surely_http():
-                return None if self.more else Status.UNKNOWN
-            return HTTP_STATUS.get(
-                code, Status.OK if code < 400 else Status.INVALID_ARGUMENT if code < 500 else Status.INTERNAL
-            )
+            code = self.code()
+            if code < 0:
+                return _UNKNOWN
+            if code < 400:
+                if not self.block.known and not self._surely_http():
+                    return None if self.more else _UNKNOWN
+                return _OK
+            return HTTP_STATUS.get(int(code), _INVALID if code < 500 else _INTERNAL)
         return None
 
     def _told(self) -> Status | None:
         """Of an RPC: what this header block says of the outcome; None where it does not."""
         if self.speaks < CONNECT_STREAM:
-            number = self.grpc_status
-            if number is not None:
-                return _STATUSES[number] if number < len(_STATUSES) else Status.UNKNOWN
+            number = self._grpc_number()
+            if number >= 0:
+                return _STATUSES[number] if number < len(_STATUSES) else _UNKNOWN
         if self.role != RESPONSE:
             return None
         code = self.status_code
         if self.speaks == CONNECT:
             if code == 200:
-                return Status.OK if self.type_is(b"application/") else Status.UNKNOWN  # a page is no answer
+                return _OK if self.type_is(b"application/") else _UNKNOWN  # a page is no answer
             if self.more and self.type_is(b"application/json"):
                 return None  # the body will tell
             return grpc_status_of_http(code)
@@ -522,7 +463,7 @@ class Http2Message(Message):
                 elif self.speaks >= GRPC_WEB and error is not None:
                     attributes[_STATUS_CODE_KEY] = error
                 if self.speaks == TRIPLE:
-                    exception = self._number_of(_EXCEPTION_CODE)
+                    exception = self._number_of(EXCEPTION_CODE)
                     if exception is not None:
                         attributes["dubbo.exception_code"] = exception
                 calls = self.calls
@@ -565,7 +506,7 @@ class Http2Message(Message):
             if timeout is not None:
                 attributes["grpc.timeout_ms"] = timeout
             if self.speaks >= CONNECT_STREAM:
-                timeout = self._number_of(_CONNECT_TIMEOUT)
+                timeout = self._number_of(CONNECT_TIMEOUT)
                 if timeout is not None:
                     attributes["connect.timeout_ms"] = timeout
 
@@ -580,9 +521,9 @@ class Http2Message(Message):
                     text = self.value(title)
                     if text is not None:
                         attributes[key] = text
-                timeout = self._number_of(_SERVICE_TIMEOUT)
+                timeout = self._number_of(SERVICE_TIMEOUT)
                 if timeout is None:
-                    timeout = self._number_of(_TRIPLE_TIMEOUT)
+                    timeout = self._number_of(TRIPLE_TIMEOUT)
                 if timeout is not None:
                     attributes["dubbo.timeout_ms"] = timeout
 
@@ -597,8 +538,6 @@ class Http2Message(Message):
 
 _SYSTEMS: Final = ["", "grpc", "dubbo", "dubbo", "grpc", "connectrpc", "connectrpc"]
 """By what a stream speaks; the values are OpenTelemetry's."""
-_CONNECT_VERSION: Final = header_name(b"connect-protocol-version")
-_CONNECT_TIMEOUT: Final = header_name(b"connect-timeout-ms")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
 _TRIPLE_KEYS: Final[dict[HeaderName, str]] = {
     well_known("tri-service-version"): "dubbo.service_version",
@@ -606,9 +545,6 @@ _TRIPLE_KEYS: Final[dict[HeaderName, str]] = {
     well_known("tri-unit-info"): "dubbo.unit_info",
     well_known("tri-consumer-appname"): "dubbo.application",
     well_known("tri-req-id"): "dubbo.request_id",
-    _GO_VERSION: "dubbo.protocol_version",
+    GO_VERSION: "dubbo.protocol_version",
     header_name(b"tri-protocol-version"): "dubbo.protocol_version",
 }
-_SERVICE_TIMEOUT: Final = header_name(b"tri-service-timeout")
-_TRIPLE_TIMEOUT: Final = header_name(b"triple-timeout-ms")
-_EXCEPTION_CODE: Final = well_known("tri-exception-code")

@@ -1,0 +1,288 @@
+"""The requests of an endpoint that wait for an answer by number or by stream, and the numbers that they have on its connection.
+
+Several clients may be served on one connection to a server, and each counts for itself. So what is sent gets a number of its own, under
+which the answer comes; the answer is given its request, which says what its client called it:
+
+    client a   7 ──▶  1 ─┐                    ┌─ 2 ──▶ 7   client b
+    client b   7 ──▶  2 ─┴─▶ server ─▶ 2, 1 ──┴─ 1 ──▶ 7   client a
+
+- While one client alone is served, and has no two requests of one number under way, its numbers stay as they are.
+- A number is used again only once its request is answered: one that was given up keeps it. Where all are used, or a room cannot write
+  another (`Message.renumbered`), the next request waits until one is free (`StrictPairing.ready`).
+- Nothing is forgotten: from ``limits.pending`` requests on the table is full, and `REFUSED_AT` times as many are a `LimitExceeded`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import Final, Literal, final
+
+from mypy_extensions import i64
+
+from l7codecs.errors import LimitExceeded, Unsupported
+from l7codecs.limits import REFUSED_AT, Limits
+from l7codecs.message import Flow, Kind, Message
+from l7codecs.pairing import PairingTable
+from l7codecs.retention import Reads
+
+__all__ = ["StrictPairing", "put_number"]
+
+_RECYCLED: Final = 1 << 16
+"""Up to so many numbers are handed out again in the order in which they became free; of more, a counter finds the next soon enough."""
+
+
+def put_number(octets: bytes, at: int, size: int, number: int, byteorder: Literal["big", "little"] = "big") -> bytes:
+    """`octets` with `number` in the `size` octets from index `at` on, which hold its lowest bits."""
+    value = (number & ((1 << (8 * size)) - 1)).to_bytes(size, byteorder)
+    return octets[:at] + value + octets[at + size :]
+
+
+@final
+class StrictPairing(PairingTable):
+    """The requests of one direction of an endpoint: those that it sends, where it ``gives`` their numbers, else those that it receives."""
+
+    def __init__(self, limits: Limits, bits: int, stream: bool, gives: bool) -> None:
+        self._limit: i64 = min(limits.pending, 2**58)
+        self._octets: i64 = min(limits.waiting, 2**58)
+        self._stream = stream
+        self._gives = gives
+        self._count: int = 1 << (bits if bits > 0 else 64)
+        """How many numbers there are."""
+        self._size: i64 = 0
+        self._reads = Reads(self._octets)
+        self._numbers: dict[Message, int] = {}
+        """By request, in their order: the number on this connection."""
+        self._by_number: dict[int, Message] = {}
+        self._given_up: OrderedDict[Message, int] = OrderedDict()
+        self._alone: Flow | None = None
+        """Whose requests have all been, as long as they are those of one connection."""
+        self._many = False
+        """Numbers are given; before that each request keeps its own."""
+        self._next: int = 1
+        self._recycles = self._count <= _RECYCLED
+        self._free: deque[int] = deque((0,))
+        self._rewrites: bool | None = None
+        """Whether the room can write other numbers; None until it was asked."""
+
+    # What is sent.
+
+    def own_number(self, message: Message) -> int | None:
+        """The number that `message` itself has, as the wire does: never negative."""
+        number = message.stream_id if self._stream else message.request_id
+        return number % self._count if isinstance(number, int) else None  # a text is not given out anew
+
+    def ready(self, message: Message) -> bool:
+        """Whether a number is free for `message`, which asks."""
+        own = self.own_number(message)
+        if own is None or not (message.kind is Kind.REQUEST or message.kind is Kind.HEARTBEAT):
+            return True
+        if message.request is not None and message.request.sender is message.sender:
+            return True  # it belongs to what has a number
+        self._meet(message, own)
+        if not self._many:
+            return True
+        if not self._can_write(message, own):
+            return own not in self._by_number
+        return len(self._by_number) < self._count
+
+    def asks(self, message: Message, original: Message) -> bytes | None:
+        """As everywhere, with its number here. What belongs to an earlier request has that of it; nothing, where that waits no longer."""
+        own = self.own_number(message)
+        earlier = original.request
+        if earlier is not None and earlier.sender is original.sender:
+            number = self._numbers.get(earlier)
+            if number is None:
+                return b""
+            return None if number == own or own is None else self._written(message, number)
+        if own is None:
+            return None
+        asks = message.kind is Kind.REQUEST or message.kind is Kind.HEARTBEAT
+        if not asks and message.kind is not Kind.ONEWAY:
+            return None
+        self._meet(message, own)
+        if not self._many or not self._can_write(message, own):
+            number = own
+        elif asks or len(self._by_number) < self._count:
+            number = self._take_number()
+        else:
+            number = own
+        octets = None if number == own else self._written(message, number)
+        if asks:
+            self._check(original)
+            self._by_number[number] = original
+            self._remember(original, number)
+        elif self._many:
+            self._release(number)
+        return octets
+
+    def _meet(self, message: Message, own: int) -> None:
+        """Whether its client is the only one, and `own` its only request of that number."""
+        if not self._many:
+            if self._alone is None:
+                self._alone = message.connection
+            self._many = message.connection is not self._alone or own in self._by_number
+
+    def _can_write(self, message: Message, own: int) -> bool:
+        if self._rewrites is None:
+            self._rewrites = message.renumbered(own) is not None
+        return self._rewrites
+
+    def _written(self, message: Message, number: int) -> bytes:
+        octets = message.renumbered(number)
+        if octets is None:
+            raise Unsupported(f"{message.protocol} cannot write this message with another number")
+        return octets
+
+    def _take_number(self) -> int:
+        """A number that is free. There is one."""
+        used = self._by_number
+        while True:
+            if self._next < self._count:
+                number = self._next
+                self._next += 1
+            elif self._recycles:
+                number = self._free.popleft()
+            else:
+                number = 0
+                self._next = 1
+            if number not in used:
+                return number
+
+    def _release(self, number: int) -> None:
+        """`number` is free again."""
+        if self._recycles and self._many and number < self._next:
+            self._free.append(number)
+
+    # What is answered.
+
+    def restored(self, answer: Message, request: Message) -> bytes:
+        """The octets of `answer` with the number that `request` itself has."""
+        own = self.own_number(request)
+        if own is None or self.own_number(answer) == own:
+            return answer.raw
+        return self._written(answer, own)
+
+    def answered(self, answer: Message) -> Message | None:
+        number = self.own_number(answer)
+        if not self._gives:
+            request = answer.request
+            if request is None:  # made here, and nobody has said what it answers
+                request = next((each for each, own in self._numbers.items() if own == number), None)
+            return self.take(request) if request is not None else None
+        if number is None:
+            return None
+        request = self._by_number.get(number)
+        if request is not None and not self._stream:
+            self._remove(request, number)
+        return request
+
+    def again(self, request: Message, answer: Message) -> None:
+        number = self.own_number(answer if self._gives else request)
+        if number is None or request in self._numbers:
+            return
+        self._by_number[number] = request
+        self._remember(request, number)
+
+    def close(self, stream: int) -> None:
+        """The stream has ended in both directions; `stream` is its number here."""
+        number = stream % self._count
+        request = self._by_number.get(number)
+        if request is not None:
+            self._remove(request, number)
+
+    def take(self, request: Message) -> Message | None:
+        """`request` is answered; None where it does not wait."""
+        number = self._numbers.get(request)
+        if number is None:
+            return None
+        self._remove(request, number)
+        return request
+
+    def number(self, request: Message) -> int | None:
+        """The number that `request` has here; None where it does not wait."""
+        return self._numbers.get(request)
+
+    # What waits.
+
+    def asked(self, request: Message) -> None:
+        """A request is received here; or one is sent as it is."""
+        own = self.own_number(request)
+        if own is None:
+            return
+        self._check(request)
+        if self._gives or self._stream:
+            before = self._by_number.get(own)
+            if before is not None:
+                self._remove(before, own)
+            self._by_number[own] = request
+        self._remember(request, own)
+
+    def give_up(self, request: Message) -> Message | None:
+        """Nobody waits for the answer to `request`, whose number stays used until it comes; returns what there is no room for."""
+        number = self._numbers.pop(request, None)
+        if number is None:
+            return None
+        self._size -= request.stop - request.start
+        request.detach()  # a request that is not answered may stay for long
+        self._given_up[request] = number
+        if len(self._given_up) <= self._limit:
+            return None
+        oldest, number = self._given_up.popitem(last=False)
+        self._by_number.pop(number, None)
+        self._release(number)
+        return oldest
+
+    def owes(self, request: Message) -> bool:
+        return request in self._numbers or request in self._given_up
+
+    def waits(self, request: Message) -> bool:
+        return request in self._numbers
+
+    def waiting(self) -> list[Message]:
+        return list(self._numbers)
+
+    @property
+    def pending(self) -> int:
+        return len(self._numbers)
+
+    @property
+    def full(self) -> bool:
+        return len(self._numbers) >= self._limit or self._size >= self._octets
+
+    @property
+    def exhausted(self) -> bool:
+        return len(self._numbers) >= self._limit * REFUSED_AT or self._size > self._octets * REFUSED_AT
+
+    def clear(self) -> None:
+        self._numbers.clear()
+        self._by_number.clear()
+        self._given_up.clear()
+        self._free = deque((0,))
+        self._next = 1
+        self._size = 0
+        self._reads.clear()
+
+    def _check(self, request: Message) -> None:
+        if self.exhausted:
+            raise LimitExceeded(
+                request.offset,
+                f"{len(self._numbers) + 1} requests that wait for an answer",
+                f"at most {REFUSED_AT} times limits.pending = {self._limit}, of {REFUSED_AT} times limits.waiting octets",
+            )
+
+    def _remember(self, request: Message, number: int) -> None:
+        self._numbers[request] = number
+        self._size += request.stop - request.start
+        if request.octets is not self._reads.latest and self._reads.add(request.octets):
+            self._reads.gather(list(self._numbers))
+
+    def _remove(self, request: Message, number: int) -> None:
+        if self._by_number.get(number) is request:
+            del self._by_number[number]
+        if self._numbers.pop(request, None) is not None:
+            self._size -= request.stop - request.start
+            if not self._numbers:
+                self._reads.clear()
+        else:
+            self._given_up.pop(request, None)
+        self._release(number)

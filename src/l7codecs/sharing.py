@@ -1,0 +1,143 @@
+"""What connections of one service teach each other: names that one has seen and another needs.
+
+A client may ask on one connection what a number stands for, and use the number on another. A room that knows such a thing declares a
+memory (`Protocol.memory`), and keeps what it has learnt there:
+
+    a connection                                                   another of the service
+    memory.put(number, name)  ──▶  Memory[bytes, str]  ◀──  memory.get(number)
+
+- It is ``flow.memory``. Who runs the sessions decides which of them are of one service, and opens them with one `Shared`; without one
+  each connection has its own.
+- A memory is bounded by the octets of its keys and values (``limits.shared``). Past it what was used longest ago is forgotten, which is
+  counted, and told to whoever asks.
+- It adds names and nothing else: what a message is, where it ends and what it answers never follow from it.
+
+Sessions that share belong to one thread.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from l7codecs.limits import DEFAULT_LIMITS, Limits
+
+if TYPE_CHECKING:
+    from l7codecs.protocol import Protocol
+
+__all__ = ["Knowledge", "Memory", "Shared", "Told"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_ENTRY: Final = 200
+"""Octets of one entry beside what its key and value say."""
+
+Told = Callable[["Knowledge", object], None]
+"""Called with the memory and the key of what was forgotten."""
+
+
+class Knowledge:
+    """What all memories have: a limit in octets, and how often something was forgotten for it."""
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, told: Told | None = None) -> None:
+        self._limit = limits.shared
+        self._told = told
+        self.size = 0
+        """Octets, about."""
+        self.evicted = 0
+
+    def __len__(self) -> int:
+        return 0
+
+    def forgot(self, key: object) -> None:
+        """Count what was forgotten, and tell it."""
+        self.evicted += 1
+        if self._told is not None:
+            self._told(self, key)
+
+
+class Memory(Knowledge, Generic[K, V]):
+    """Values by their keys. One of `get` is used, and one of `put` is, too."""
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, told: Told | None = None) -> None:
+        super().__init__(limits, told)
+        self._items: OrderedDict[K, V] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def get(self, key: K) -> V | None:
+        """What `key` stands for; None where nobody has said it, or it was forgotten."""
+        found = self._items.get(key)
+        if found is not None:
+            self._items.move_to_end(key)
+        return found
+
+    def put(self, key: K, value: V) -> None:
+        """`key` stands for `value` from now on. What is larger than the limit is not kept."""
+        size = _ENTRY + _octets(key) + _octets(value)
+        self.drop(key)
+        if size > self._limit:
+            self.forgot(key)
+            return
+        self._items[key] = value
+        self.size += size
+        while self.size > self._limit:
+            oldest, gone = self._items.popitem(last=False)
+            self.size -= _ENTRY + _octets(oldest) + _octets(gone)
+            self.forgot(oldest)
+
+    def drop(self, key: K) -> None:
+        """`key` stands for nothing any more, as a connection has said."""
+        gone = self._items.pop(key, None)
+        if gone is not None:
+            self.size -= _ENTRY + _octets(key) + _octets(gone)
+
+
+def _octets(value: object) -> int:
+    """Octets of a key or a value."""
+    if isinstance(value, (bytes, str)):
+        return len(value)
+    if isinstance(value, tuple):
+        return sum(len(each) if isinstance(each, (bytes, str)) else 16 for each in value)
+    return 16
+
+
+class Shared:
+    """The memories of one service, one for each protocol that has such: ``open_session(..., shared=shared)``.
+
+    `told` is called with the memory and the key of what was forgotten for its limit.
+    """
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, told: Told | None = None) -> None:
+        self._limits = limits
+        self._told = told
+        self._memories: dict[str, Knowledge] = {}
+
+    def memory(self, protocol: Protocol) -> Knowledge | None:
+        """The memory of `protocol`, which is made where there is none; None where the protocol has no such."""
+        make = protocol.memory
+        if make is None:
+            return None
+        found = self._memories.get(protocol.name)
+        if found is None:
+            found = make(self._limits, self._told)
+            self._memories[protocol.name] = found
+        return found
+
+    @property
+    def evicted(self) -> int:
+        """How much was forgotten."""
+        return sum(memory.evicted for memory in self._memories.values())
+
+    @property
+    def entries(self) -> int:
+        """How much is known."""
+        return sum(len(memory) for memory in self._memories.values())
+
+    @property
+    def size(self) -> int:
+        """Octets, about."""
+        return sum(memory.size for memory in self._memories.values())
