@@ -27,6 +27,8 @@ KNOWN = {
     "FrameMessage": "a Message",
     "Http2Message": "a Message",
     "RdbFile": "a Message",
+    "LineMessage": "a Message",
+    "LineDecoder": "one line of its own, which is made into messages",
     "RedisReply": "a Message",
     "RedisRequest": "a Message",
     "Situation": "holds a Message that has not been changed itself",

@@ -13,6 +13,7 @@ C, S = Sender.CLIENT, Sender.SERVER
 class TestNats(ProtocolConformance):
     protocol = "nats"
     vectors = load_vectors(Path(__file__).parents[1] / "vectors")
+    stateful = tuple(vector.name for vector in vectors)  # CONNECT says whether +OK answers
 
     def large(self, size: int) -> list[Vector]:
         value = (b"PING\r\nPUB a 1\r\n" * size)[:size]
