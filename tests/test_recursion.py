@@ -24,9 +24,6 @@ KNOWN = {
     "Http2Session.put Http2Session.send_message Http2Session.send_rest Session._octets Session.put": (
         "once: `Session.put` is an observer's, the rest an endpoint's"
     ),
-    "Joined.ask Joined.reply Joined.settle": "once: `settle` asks and replies without settling again",
-    "golden._plain": "the depth of an attribute: a tuple of values",
-    "golden._differences": "the depth of a golden line: attributes in an event",
 }
 """Functions that may reach each other, and how often at most."""
 
