@@ -19,7 +19,7 @@ from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT
 from l7codecs.message import Kind, Message, RequestId
 from l7codecs.retention import SHORT, Reads, gather
 
-__all__ = ["TURNS", "FifoPairing", "IdPairing", "Pairing", "PairingTable", "StreamPairing", "new_pairing"]
+__all__ = ["NO_PAIRING", "TURNS", "FifoPairing", "IdPairing", "Pairing", "PairingTable", "StreamPairing", "new_pairing"]
 
 
 TURNS: Final[i64] = 4
@@ -118,6 +118,10 @@ class PairingTable:
     def pending(self) -> int:
         """How many requests are remembered."""
         return 0
+
+
+NO_PAIRING: Final = PairingTable()
+"""For a direction that asks nothing, or whose answers nobody knows: it remembers nothing, so that one serves all."""
 
 
 @final
@@ -573,4 +577,4 @@ def new_pairing(kind: Pairing, limit: int, octets: int = DEFAULT_LIMITS.waiting)
         return IdPairing(limit, octets)
     if kind is Pairing.STREAM:
         return StreamPairing(limit, octets)
-    return PairingTable()
+    return NO_PAIRING

@@ -23,7 +23,7 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from l7codecs import FifoPairing, Limits, Message
+from l7codecs import FifoPairing, Gap, Limits, Message
 from l7codecs.alignment import Alignment
 
 from ._commands import CommandSpec, find_command
@@ -113,6 +113,8 @@ class Standing:
     ``fresh``: what comes next begins a message. ``count``: what looked like messages, since the other side spoke.
     ``stalled``: how often the other side has spoken in the middle of what looks like a message; ``again``: often enough to look anew.
     ``held``: those that are told if the other side speaks before they turn out to be none; only the client's are held.
+    ``holds``: the latest message is held. ``unsure``: how many messages still have to be right until it is certain that they are any.
+    ``gap``: the loss. ``after_lf``: a LF was the last octet that was passed over.
     """
 
     def __init__(self) -> None:
@@ -123,6 +125,10 @@ class Standing:
         self.stalled: i64 = 0
         self.again = False
         self.held = _NOTHING_HELD
+        self.holds = False
+        self.unsure: i64 = 0
+        self.gap: Gap | None = None
+        self.after_lf = False
 
     def hold(self, message: Message) -> None:
         """Hold one more."""
@@ -136,6 +142,10 @@ class Standing:
         held = self.held
         self.held = _NOTHING_HELD
         return held
+
+
+_SURE: Final = Standing()
+"""Of a connection that has lost nothing."""
 
 
 @final
@@ -182,8 +192,8 @@ class ConnectionState:
         """Confirmations of subscriptions that have come before their command: its name, with a full stop where it can have no more."""
         self.two_sided = False
         """Whether both sides are heard, so that each can tell where a message of the other ends."""
-        self.client = Standing()
-        self.server = Standing()
+        self.client = _SURE
+        self.server = _SURE
         self.watching = False
         self.replies_off = False
         self.skip_next = False
@@ -195,6 +205,12 @@ class ConnectionState:
         self.channels: i64 = 0
         self.patterns: i64 = 0
         self.shard_channels: i64 = 0
+
+    def doubt(self) -> None:
+        """Octets are lost: from now on it has standings of its own."""
+        if self.client is _SURE:
+            self.client = Standing()
+            self.server = Standing()
 
     @property
     def subscribed(self) -> bool:
