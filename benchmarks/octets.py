@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-__all__ = ["READ_SIZE", "REPLY_COUNT", "WRONG_TYPE", "Exchange", "commands", "encode", "reads", "replies"]
+__all__ = ["READ_SIZE", "REPLY_COUNT", "WRONG_TYPE", "Exchange", "cache_mix", "commands", "encode", "reads", "replies"]
 
 READ_SIZE: Final = 65_536
 """Octets of one read from a socket."""
@@ -41,6 +41,35 @@ def commands(count: int, value_size: int) -> list[bytes]:
     drawn = Random(6379).choices(names, k=count)
     keys = (b"key:%04d" % (index % 10_000) for index in range(count))
     return [encode(name, key, *_MIDDLE.get(name, ()), value) for name, key in zip(drawn, keys, strict=True)]
+
+
+def cache_mix(size: int) -> list[bytes]:
+    """About `size` octets of commands as a cache gets them: 55 % GET, 30 % SET of 100 octets, then what is rarer."""
+    drawn = Random(6379)
+
+    def key() -> bytes:
+        return b"user:%06d" % drawn.randrange(100_000)
+
+    rarer = (
+        lambda: encode(b"EXPIRE", key(), b"3600"),
+        lambda: encode(b"HSET", key(), b"field", b"value"),
+        lambda: encode(b"MGET", *(key() for _ in range(5))),
+        lambda: encode(b"DEL", key()),
+        lambda: encode(b"INCR", key()),
+    )
+    found: list[bytes] = []
+    have = 0
+    while have < size:
+        which = drawn.random()
+        if which < 0.55:
+            command = encode(b"GET", key())
+        elif which < 0.85:
+            command = encode(b"SET", key(), b"x" * 100)
+        else:
+            command = rarer[len(found) % len(rarer)]()
+        found.append(command)
+        have += len(command)
+    return found
 
 
 # How often of 20, and what stands between the key and the value.

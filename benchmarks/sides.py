@@ -18,9 +18,11 @@ from l7codecs import Kind, Message, Sender, Session, Status
 
 __all__ = [
     "HiredisCommands",
+    "HiredisMix",
     "HiredisReplies",
     "HiredisValues",
     "OurCommands",
+    "OurMix",
     "OurReplies",
     "RedisPyCommands",
     "Request",
@@ -28,6 +30,7 @@ __all__ = [
 
 CLIENT: Final = Sender.CLIENT
 SERVER: Final = Sender.SERVER
+REQUEST: Final = Kind.REQUEST
 RESPONSE: Final = Kind.RESPONSE
 PUSH: Final = Kind.PUSH
 OK: Final = Status.OK
@@ -72,6 +75,28 @@ class HiredisCommands:
                 operation = message[0]
                 key = message[1]
         return operation, key
+
+
+class OurMix:
+    """l7codecs: whether it is a request, its operation and all its keys; a session for each round, whose requests all wait."""
+
+    def __call__(self, chunks: Sequence[bytes]) -> tuple[object, object]:
+        receive: Receive = l7codecs.open_session("redis").receive
+        operation: object = None
+        keys: object = None
+        for chunk in chunks:
+            for event in receive(CLIENT, chunk):
+                if event.kind is REQUEST:
+                    operation = event.operation
+                    keys = event.resources
+        return operation, keys
+
+
+class HiredisMix:
+    """hiredis: the first two items of each command, from a reader for each round. It does not know which of them are keys."""
+
+    def __call__(self, chunks: Sequence[bytes]) -> tuple[object, object]:
+        return HiredisCommands()(chunks)
 
 
 class _Reads:

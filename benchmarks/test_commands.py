@@ -1,4 +1,4 @@
-"""Pipelined commands: operation and first key of each."""
+"""Pipelined commands: operation and keys of each."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from .measure import Side, add_row, compare, time_sides
-from .octets import commands, reads
-from .sides import HiredisCommands, OurCommands, RedisPyCommands
+from .octets import cache_mix, commands, reads
+from .sides import HiredisCommands, HiredisMix, OurCommands, OurMix, RedisPyCommands
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,15 @@ def test_commands(
                 compare(work, ours, "redis-py's parser", theirs["redis-py"], count, redis_py_reach),
             ],
         )
+
+
+def test_a_cache_mix(benchmark: BenchmarkFixture) -> None:
+    commands = cache_mix(1 << 20)
+    chunks = reads(commands)
+    ours, theirs = time_sides(
+        benchmark, Side(partial(OurMix(), chunks)), {"hiredis": Side(partial(HiredisMix(), chunks))}, rounds=61
+    )
+    if ours:
+        work = "commands of a cache (55 % GET, 30 % SET, 6 others), 1 MiB a session: kind, operation, all keys"
+        peer = "hiredis `Reader`, the first two items"
+        add_row(benchmark, 22, [compare(work, ours, peer, theirs["hiredis"], len(commands), 1.6)])

@@ -9,8 +9,17 @@ import pytest
 
 from l7codecs import Kind, Message, Status
 
-from .octets import REPLY_COUNT, commands, reads, replies
-from .sides import HiredisCommands, HiredisReplies, HiredisValues, OurCommands, OurReplies, RedisPyCommands
+from .octets import REPLY_COUNT, cache_mix, commands, reads, replies
+from .sides import (
+    HiredisCommands,
+    HiredisMix,
+    HiredisReplies,
+    HiredisValues,
+    OurCommands,
+    OurMix,
+    OurReplies,
+    RedisPyCommands,
+)
 
 
 @pytest.mark.parametrize("value_size", [100, 4_096])
@@ -39,6 +48,18 @@ def test_every_side_finds_the_same_number_of_commands(value_size: int) -> None:
     assert hiredis(chunks) == redis_py(chunks, count) == last
     assert ours.session.pending == count
     assert not redis_py.reads.chunks
+
+
+def test_every_side_finds_the_same_in_a_cache_mix() -> None:
+    ours, hiredis = OurMix(), HiredisMix()
+    names = set()
+    for message in cache_mix(200_000):
+        operation, keys = ours([message])
+        name, key = hiredis([message])
+        assert isinstance(operation, str) and isinstance(keys, tuple) and isinstance(name, bytes)
+        assert operation.encode() == name and keys[0] == key and len(keys) == (5 if name == b"MGET" else 1)
+        names.add(name)
+    assert names == {b"GET", b"SET", b"EXPIRE", b"HSET", b"MGET", b"DEL", b"INCR"}
 
 
 @pytest.mark.parametrize("version", [2, 3])

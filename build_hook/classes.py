@@ -1,7 +1,6 @@
 """What mypyc's classes do otherwise than Python's own, mended in the C that it made.
 
 - `with_checked_properties`: what is assigned to a property is checked, and `del` of it refused.
-- `with_safe_setters`: a value of a wrong type leaves the old one as it was.
 - `with_members`: reading an attribute costs what reading a slot of CPython's own costs.
 - `with_direct_allocation`: so does making an object.
 - `with_plain_ends`: an iterator ends without an exception.
@@ -11,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["with_checked_properties", "with_direct_allocation", "with_members", "with_plain_ends", "with_safe_setters"]
+__all__ = ["with_checked_properties", "with_direct_allocation", "with_members", "with_plain_ends"]
 
 _PROPERTY_SETTER = re.compile(
     r"(?P<head>^static int\n\w+\(\w+ \*self, PyObject \*value, void \*closure\)\n\{\n)"
@@ -44,36 +43,6 @@ def with_checked_properties(source: str) -> str:
         ),
         source,
     )
-
-
-_DROPS_FIRST = re.compile(
-    r"(?P<head>^static int\n\w+\(\w+ \*self, PyObject \*value, void \*closure\)\n\{\n(?:(?!^\}\n).*\n)*?)"
-    r"    if \(self->(?P<field>\w+) != (?P<none>NULL|CPY_INT_TAG)\) \{\n"
-    r"        (?P<drop>CPy\w*_DECREF)\(self->(?P=field)\);\n"
-    r"    \}\n"
-    r"(?P<rest>(?:(?!^\}\n).*\n)*?)"
-    r"    self->(?P=field) = tmp;\n",
-    re.MULTILINE,
-)
-
-
-def with_safe_setters(source: str) -> str:
-    """`source` in C, where a setter lets go of the old value once the new one has taken its place.
-
-    mypyc lets go of it before it looks whether the new one has the right type: where it has not, the attribute still named an object
-    that it no longer held.
-    """
-
-    def mend(found: re.Match[str]) -> str:
-        kind = "PyObject *" if found["none"] == "NULL" else "CPyTagged "
-        return (
-            f"{found['head']}{found['rest']}"
-            f"    {kind}old = self->{found['field']};\n"
-            f"    self->{found['field']} = tmp;\n"
-            f"    if (old != {found['none']}) {{\n        {found['drop']}(old);\n    }}\n"
-        )
-
-    return _DROPS_FIRST.sub(mend, source)
 
 
 _TABLE = re.compile(

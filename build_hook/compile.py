@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # -P leaves it out
 
 import setuptools  # noqa: F401  # before mypyc, which asks whether it is there
-from classes import with_checked_properties, with_direct_allocation, with_members, with_plain_ends, with_safe_setters
+from classes import with_checked_properties, with_direct_allocation, with_members, with_plain_ends
 from documented import with_docs, with_docs_assigned
 from mypyc.build import mypycify
 from objects import build
@@ -64,7 +64,7 @@ def main(group: str, out: str, objects: str, *files: str) -> None:
     )
     modules = {file.removesuffix(".py").replace("/", "."): text for file, text in sources.items()}
     for source in Path("_c").glob("__native_*.c"):
-        text = with_plain_ends(with_safe_setters(with_checked_properties(without_trashcan(source.read_text("utf-8")))))
+        text = with_plain_ends(with_checked_properties(without_trashcan(source.read_text("utf-8"))))
         source.write_text(with_members(with_docs(with_direct_allocation(text), modules)), "utf-8")
     if apart:
         library = extensions[0]  # the others only load it

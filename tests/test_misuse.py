@@ -131,7 +131,7 @@ def things() -> list[object]:
 
 
 def test_a_refused_value_leaves_the_old_one() -> None:
-    """What was refused once let the old object go all the same, which was then freed while it was still in its place."""
+    """To the reference: a value that is refused takes none away, nor is it kept."""
     for thing in things():
         for word in dir(thing):
             if word.startswith("__") or callable(old := getattr(thing, word, None)) or getattr(thing, word) is not old:

@@ -56,7 +56,7 @@ class Sender(Enum):
 
 
 class Kind(Enum):
-    """What a message is for."""
+    """What a message is for; the last three are of events that are no messages, so that one look tells all of them apart."""
 
     REQUEST = "request"
     """Asks for an answer."""
@@ -76,6 +76,17 @@ class Kind(Enum):
     """Ends one stream early."""
     GOAWAY = "goaway"
     """The connection takes no new requests."""
+    DATA = "data"
+    """Of `Data`: further octets of a message."""
+    GAP = "gap"
+    """Of `Gap`: octets were lost."""
+    OPAQUE = "opaque"
+    """Of `Opaque`: octets that no codec claims."""
+
+
+_DATA: Final = Kind.DATA
+_GAP: Final = Kind.GAP
+_OPAQUE: Final = Kind.OPAQUE
 
 
 class Status(IntEnum):
@@ -163,7 +174,7 @@ class Flow:
 class Event:
     """The base of all events.
 
-    ``sender`` sent it; ``offset`` counts octets from the start of that sender's direction to the event's first.
+    ``sender`` sent it; ``kind`` says what it is; ``offset`` counts octets from the start of that sender's direction to the event's first.
     """
 
     def __init_subclass__(cls) -> None:
@@ -171,6 +182,7 @@ class Event:
         check_layout(cls)
 
     sender: Sender
+    kind: Kind
     offset: i64
 
     @property
@@ -413,6 +425,7 @@ class Data(Event):
     ) -> None:
         """`octets[start:stop]` is ``raw``, `octets[first:last]` the payload; -1 is the end of `octets`, and of ``raw``."""
         self.sender = message.sender
+        self.kind = _DATA
         self.offset = offset
         self.message = message
         self.more = more
@@ -478,6 +491,7 @@ class Gap(Event):
 
     def __init__(self, sender: Sender, offset: i64, size: i64) -> None:
         self.sender = sender
+        self.kind = _GAP
         self.offset = offset
         self.size = size
         self.resumed_at: int | None = None
@@ -493,6 +507,7 @@ class Opaque(Event):
 
     def __init__(self, sender: Sender, offset: i64, raw: bytes) -> None:
         self.sender = sender
+        self.kind = _OPAQUE
         self.offset = offset
         self._raw = raw
 
