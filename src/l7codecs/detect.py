@@ -18,7 +18,7 @@ from l7codecs.errors import ProtocolError
 from l7codecs.limits import DEFAULT_LIMITS, Limits
 from l7codecs.message import Data, Event, Flow, Message, Opaque, Sender, Status
 from l7codecs.ordering import AnswerOrder
-from l7codecs.pairing import PairingTable
+from l7codecs.pairing import NO_PAIRING
 from l7codecs.protocol import NOT_THIS, Detection, Protocol, Verdict
 from l7codecs.registry import BROKEN, fault, tell, usable_protocols
 from l7codecs.session import Changes, Session
@@ -101,8 +101,7 @@ class _Undecided(Decoder):
     """Keeps octets until the protocol is known; passes them through when none is."""
 
     def __init__(self, flow: Flow, sender: Sender, limits: Limits) -> None:
-        nothing = PairingTable()
-        super().__init__(flow, sender, limits, nothing, nothing)
+        super().__init__(flow, sender, limits, NO_PAIRING, NO_PAIRING)
         self.passing = False
 
     def first(self) -> bytes:

@@ -29,12 +29,10 @@ from l7codecs.lanes import LanePairing, QuietPairing
 from l7codecs.limits import REFUSED_AT, Limits
 from l7codecs.message import Data, Kind, Message
 from l7codecs.numbering import StrictPairing
-from l7codecs.pairing import FifoPairing, PairingTable
+from l7codecs.pairing import NO_PAIRING, FifoPairing, PairingTable
 from l7codecs.retention import let_go
 
 __all__ = ["AnswerOrder", "Renamed"]
-
-_NOTHING = PairingTable()
 
 
 @final
@@ -65,7 +63,7 @@ class Renamed:
 class AnswerOrder:
     """What one session writes: answers to the requests in `waiting`, which it has received, and what it asks, which `asks` remembers."""
 
-    def __init__(self, waiting: PairingTable, limits: Limits, asks: PairingTable = _NOTHING) -> None:
+    def __init__(self, waiting: PairingTable, limits: Limits, asks: PairingTable = NO_PAIRING) -> None:
         self._waiting = waiting
         self._lanes = isinstance(waiting, LanePairing)
         """Answers that have an id are in no order."""

@@ -19,7 +19,7 @@ from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT
 from l7codecs.message import Kind, Message, RequestId
 from l7codecs.retention import SHORT, Reads, gather
 
-__all__ = ["TURNS", "FifoPairing", "IdPairing", "Pairing", "PairingTable", "StreamPairing", "new_pairing"]
+__all__ = ["NO_PAIRING", "TURNS", "FifoPairing", "IdPairing", "Pairing", "PairingTable", "StreamPairing", "new_pairing"]
 
 
 TURNS: Final[i64] = 4
@@ -120,6 +120,10 @@ class PairingTable:
         return 0
 
 
+NO_PAIRING: Final = PairingTable()
+"""For a direction that asks nothing, or whose answers nobody knows: it remembers nothing, so that one serves all."""
+
+
 @final
 class FifoPairing(PairingTable):
     """Answers come in the order of the requests.
@@ -136,7 +140,6 @@ class FifoPairing(PairingTable):
     """
 
     def __init__(self, limit: int, strict: bool = False, octets: int = DEFAULT_LIMITS.waiting) -> None:
-        self.strict = strict
         self._octets: i64 = min(octets, 2**58)
         self._size: i64 = 0
         """Octets of what is remembered."""
@@ -144,8 +147,7 @@ class FifoPairing(PairingTable):
         """Where what was asked last lies; the octets of all such reads, and how many of them make it time to let them go."""
         self._pinned: i64 = 0
         self._room: i64 = self._octets
-        self._mark: i64 = limit
-        self._limit: i64 = min(limit * REFUSED_AT, 2**62) if strict else limit
+        self._limit: i64 = min(limit, 2**58) * (REFUSED_AT if strict else 1)
         self._index: set[Message] | None = None
         """What is remembered, from the first question for it until nothing is."""
         self._items: list[Message | None] = []
@@ -153,6 +155,7 @@ class FifoPairing(PairingTable):
         self._skip: i64 = 0
         self._early: i64 = 0
         self.forgotten = 0
+        self.strict = strict
         self._unusual = False
         """Whether `asked` has more to look at than that there is room."""
         self.observes = False
@@ -210,6 +213,10 @@ class FifoPairing(PairingTable):
         self._unusual = (
             self._standing != _CERTAIN or self._size > self._octets or self._index is not None or self._early > 0
         )
+
+    def _mark(self) -> i64:
+        """From how many on it is full."""
+        return self._limit // REFUSED_AT if self.strict else self._limit
 
     def _lies_in(self, read: bytes) -> None:
         """What is asked lies in another read. All of them are let go where they are more than there is room for."""
@@ -272,7 +279,7 @@ class FifoPairing(PairingTable):
     @property
     def full(self) -> bool:
         """Whether no more should be asked for now."""
-        return len(self._items) - self._first >= self._mark or self._size >= self._octets
+        return len(self._items) - self._first >= self._mark() or self._size >= self._octets
 
     @property
     def exhausted(self) -> bool:
@@ -345,7 +352,7 @@ class FifoPairing(PairingTable):
             raise LimitExceeded(
                 request.offset,
                 f"{self._limit + 1} requests that wait for an answer",
-                f"at most {REFUSED_AT} times limits.pending = {self._mark}",
+                f"at most {REFUSED_AT} times limits.pending = {self._mark()}",
             )
         oldest = self._items[self._first]
         if oldest is not None:
@@ -578,4 +585,4 @@ def new_pairing(kind: Pairing, limit: int, octets: int = DEFAULT_LIMITS.waiting)
         return IdPairing(limit, octets)
     if kind is Pairing.STREAM:
         return StreamPairing(limit, octets)
-    return PairingTable()
+    return NO_PAIRING

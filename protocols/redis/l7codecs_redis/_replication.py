@@ -19,7 +19,7 @@ from mypy_extensions import i64, mypyc_attr
 from l7codecs import Decoder, Kind, Limits, Message, ProtocolError, Sender
 from l7codecs.buffer import Buffer
 from l7codecs.message import AttrValue, Event, Flow
-from l7codecs.pairing import PairingTable
+from l7codecs.pairing import NO_PAIRING
 
 from ._boundary import find_command_boundary
 from ._request_decoder import RequestDecoder
@@ -54,7 +54,7 @@ class ReplicationDecoder(Decoder):
     def __init__(
         self, flow: Flow, sender: Sender, limits: Limits, state: ConnectionState, buffer: Buffer, rdb: bool
     ) -> None:
-        super().__init__(flow, sender, limits, PairingTable(), state.pairing)
+        super().__init__(flow, sender, limits, NO_PAIRING, state.pairing)
         self.buffer = buffer
         self._rdb = rdb
         self._left: i64 = -1

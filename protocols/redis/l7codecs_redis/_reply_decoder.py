@@ -24,7 +24,7 @@ from mypy_extensions import i64
 
 from l7codecs import Kind, LimitExceeded, Limits, ProtocolError, Sender
 from l7codecs.message import Event, Flow, Opaque
-from l7codecs.pairing import PairingTable
+from l7codecs.pairing import NO_PAIRING
 
 from ._boundary import find_command_boundary, find_reply_boundary
 from ._certainty import lose_server, proven, server_spoke
@@ -76,7 +76,7 @@ class ReplyDecoder(ResumingDecoder):
     """Replies and pushes of one direction."""
 
     def __init__(self, flow: Flow, sender: Sender, limits: Limits, state: ConnectionState) -> None:
-        super().__init__(flow, sender, limits, PairingTable(), state.pairing, state, state.server)
+        super().__init__(flow, sender, limits, NO_PAIRING, state.pairing, state)
         self._message_limit: i64 = limits.message
         self._head_limit: i64 = limits.head
         self._payload_limit: i64 = limits.payload
@@ -349,8 +349,9 @@ class ReplyDecoder(ResumingDecoder):
         return False
 
     def _hand_over(self, rdb: bool) -> None:
-        self.unsure = 0
-        self.standing.doubted = False
+        standing = self.standing
+        standing.unsure = 0
+        standing.doubted = False
         self._replication = ReplicationDecoder(self.flow, self.sender, self.limits, self.state, self.buffer, rdb)
 
     def _odd_string(self, octet: i64, size: i64) -> i64:

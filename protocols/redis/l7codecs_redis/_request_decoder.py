@@ -21,7 +21,7 @@ from mypy_extensions import i64, mypyc_attr
 
 from l7codecs import Kind, LimitExceeded, Limits, ProtocolError, Sender
 from l7codecs.message import Event, Flow, Opaque
-from l7codecs.pairing import PairingTable
+from l7codecs.pairing import NO_PAIRING
 from l7codecs.retention import let_go
 
 from ._boundary import find_command_boundary
@@ -96,9 +96,9 @@ class RequestDecoder(ResumingDecoder):
     def __init__(
         self, flow: Flow, sender: Sender, limits: Limits, state: ConnectionState, stream: bool = False
     ) -> None:
-        standing = Standing() if stream else state.client
-        super().__init__(flow, sender, limits, state.pairing, PairingTable(), state, standing)
-        self._stream = stream
+        super().__init__(flow, sender, limits, state.pairing, NO_PAIRING, state)
+        self._stream = Standing() if stream else None
+        """What is known after lost octets of a stream to a replica, which stands in for the server's replies."""
         self._message_limit: i64 = limits.message
         self._payload_limit: i64 = limits.payload
         self._head_limit: i64 = limits.head
@@ -110,6 +110,10 @@ class RequestDecoder(ResumingDecoder):
         self._spec = UNSEEN
         self._key_at: i64 = 0
         self._key_size: i64 = -1
+
+    @property
+    def standing(self) -> Standing:
+        return self.state.client if self._stream is None else self._stream
 
     def unfinished(self) -> bool:
         return self._left >= 0 or self.buffer.unfinished > 0
@@ -172,7 +176,7 @@ class RequestDecoder(ResumingDecoder):
                     return None
                 if count == STREAMED:
                     raise ProtocolError(buffer.message_offset + 1, "b'?'", "a number of arguments", SPEC)
-                if self.unsure > 0 or self.standing.doubted:
+                if self.standing.unsure > 0 or self.standing.doubted:
                     raise ProtocolError(buffer.message_offset, "no arguments", "evidence that a command begins", SPEC)
                 self._key_size = -1
                 return self._message(NO_COMMAND)
@@ -302,7 +306,7 @@ class RequestDecoder(ResumingDecoder):
             return None
         stop = at + 2
         buffer.pos = stop
-        if spec.effect != NO_EFFECT or self.state.busy or self._stream:
+        if spec.effect != NO_EFFECT or self.state.busy or self._stream is not None:
             self._key_at = key_at
             self._key_size = key_size
             return self._message(spec)
@@ -380,7 +384,7 @@ class RequestDecoder(ResumingDecoder):
             buffer.finish()
         if arguments is not None:
             message.take_arguments(arguments)
-        if self._stream:
+        if self._stream is not None:
             message.kind = _PUSH
         elif spec.effect == NO_EFFECT and not state.busy and spec is not NO_COMMAND:
             state.pairing.asked(message)
@@ -390,7 +394,7 @@ class RequestDecoder(ResumingDecoder):
                 if state.client.doubted and not proven(state.client):
                     let_go(message)
                     state.client.hold(message)
-                    self.holds = True
+                    state.client.holds = True
                     return message
                 for held in state.client.take_held():
                     self.set_aside(Opaque(self.sender, held.offset, held.raw))
@@ -415,7 +419,7 @@ class RequestDecoder(ResumingDecoder):
 
     def _inline(self) -> Event | None:
         buffer = self.buffer
-        if self.unsure > 0 or self.standing.doubted:
+        if self.standing.unsure > 0 or self.standing.doubted:
             bad_octet(buffer, buffer.pos, "'*': a line is no evidence that it begins a command")
         self.state.inline = True
         size = buffer.line(self._head_limit)

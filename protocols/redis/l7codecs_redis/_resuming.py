@@ -10,7 +10,7 @@ from typing import Final
 from mypy_extensions import i64
 
 from l7codecs import Decoder, Limits, Message, ProtocolError, Sender
-from l7codecs.message import Event, Flow, Gap, Opaque
+from l7codecs.message import Event, Flow, Opaque
 from l7codecs.pairing import PairingTable
 
 from ._certainty import searched
@@ -18,6 +18,7 @@ from ._state import ConnectionState, Standing
 
 __all__ = ["ResumingDecoder"]
 
+_CLIENT: Final = Sender.CLIENT
 _UNSURE: Final[i64] = 8
 """Messages that have to be right until what was found is certain to be messages: before that, an error is none."""
 _HELD: Final = 16
@@ -25,7 +26,7 @@ _HELD: Final = 16
 
 
 class ResumingDecoder(Decoder):
-    """A direction that goes on after lost octets, as `standing` says.
+    """A direction that goes on after lost octets, as its `standing` says.
 
     Subclasses call `next_wary` while `wary`, and `resume` after a loss.
     """
@@ -38,20 +39,16 @@ class ResumingDecoder(Decoder):
         asks: PairingTable,
         answers: PairingTable,
         state: ConnectionState,
-        standing: Standing,
     ) -> None:
         super().__init__(flow, sender, limits, asks, answers)
         self.state = state
-        self.standing = standing
         self.wary = False
         """Whether what is found may be none, after lost octets."""
-        self.unsure: i64 = 0
-        """How many messages still have to be right until it is certain."""
-        self.holds = False
-        """Whether the latest message is held."""
-        self._gap: Gap | None = None
-        self._after_lf = False
-        """Whether a LF was the last octet that was passed over."""
+
+    @property
+    def standing(self) -> Standing:
+        """What is known of where messages begin."""
+        return self.state.client if self.sender is _CLIENT else self.state.server
 
     def find(self, octets: bytes, fresh: bool, at: int) -> int:
         """Where from index `at` on a message begins, as `Decoder.boundary` returns it; right at `at` only where `fresh`."""
@@ -63,16 +60,17 @@ class ResumingDecoder(Decoder):
 
     def resume(self) -> None:
         """Octets were lost; the gap has been told."""
-        self._gap = self.lost
+        standing = self.standing
+        standing.gap = self.lost
+        standing.unsure = _UNSURE
         self.wary = self.state.observer
-        self.unsure = _UNSURE
 
     def boundary(self, octets: bytes) -> int:
         standing = self.standing
-        at = self.find(octets, self.passed == 0 or self._after_lf or standing.fresh, 0)
+        at = self.find(octets, self.passed == 0 or standing.after_lf or standing.fresh, 0)
         searched(self.state, standing, octets, at)
         if octets and at != -1:
-            self._after_lf = False
+            standing.after_lf = False
         return at
 
     def next_wary(self) -> Event | None:
@@ -85,7 +83,7 @@ class ResumingDecoder(Decoder):
         self.wary = False
         event: Event | None = None
         while True:
-            self.holds = False
+            standing.holds = False
             try:
                 event = self.next_event()
             except ProtocolError as error:
@@ -95,9 +93,9 @@ class ResumingDecoder(Decoder):
                     self.set_aside(event)
                     event = rest
                 break
-            if not self.holds:
+            if not standing.holds:
                 if isinstance(event, Message) and event.sender is self.sender:
-                    self.unsure -= 1
+                    standing.unsure -= 1
                 break
             held = standing.held
             if event is None or len(held) > _HELD or event.offset - held[0].offset > self.limits.head:
@@ -105,7 +103,7 @@ class ResumingDecoder(Decoder):
                 break
         if event is None and self.ended and standing.held:
             event = self.passed_over()
-        self.wary = self.unsure > 0 or standing.doubted
+        self.wary = standing.unsure > 0 or standing.doubted
         if self.lost is None:
             standing.quiet = not self.unfinished()
         return event
@@ -136,11 +134,11 @@ class ResumingDecoder(Decoder):
         buffer = self.buffer
         standing = self.standing
         self.restart()
-        self.unsure = _UNSURE
-        self._after_lf = here or passed.endswith(b"\n")
+        standing.unsure = _UNSURE
+        standing.after_lf = here or passed.endswith(b"\n")
         # In the window first, so that each octet is looked at once, however many of them begin what is none.
-        at = self.find(buffer.data, self._after_lf, buffer.pos)
-        gap = self._gap
+        at = self.find(buffer.data, standing.after_lf, buffer.pos)
+        gap = standing.gap
         if at >= 0:
             buffer.pass_over(at - buffer.pos)
             if gap is not None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, cast, final
 
-from l7codecs import AnswerOrder, Changes, Kind, Limits, Message, PairingTable, Sender, Session, Status, Unsupported
+from l7codecs import AnswerOrder, Changes, Kind, Limits, Message, Sender, Session, Status, Unsupported
 from l7codecs.message import Event, Flow
+from l7codecs.pairing import NO_PAIRING
 
 from ._commands import find_command, unknown_command
 from ._pairing import answer, ask
@@ -39,9 +40,7 @@ class _ReplyOrder(AnswerOrder):
 
     def __init__(self, state: ConnectionState, limits: Limits, sender: Sender) -> None:
         replies = sender is Sender.SERVER
-        super().__init__(
-            state.pairing if replies else PairingTable(), limits, PairingTable() if replies else state.pairing
-        )
+        super().__init__(state.pairing if replies else NO_PAIRING, limits, NO_PAIRING if replies else state.pairing)
         self._state = state
 
     def begun(self, message: Message) -> None:
@@ -78,6 +77,7 @@ class RedisSession(Session):
     def gap(self, sender: Sender, size: int = 0) -> Iterator[Event]:
         other = self.decoder(sender.other)
         state = self._state
+        state.doubt()
         state.two_sided = other.fed or other.lost is not None
         if state.two_sided and not other.fed:
             # Joined midway: both sides are still to be heard.

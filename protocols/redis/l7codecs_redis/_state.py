@@ -21,9 +21,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, final
 
-from mypy_extensions import i64
+from mypy_extensions import i64, u8
 
-from l7codecs import FifoPairing, Limits, Message
+from l7codecs import FifoPairing, Gap, Limits, Message
 from l7codecs.alignment import Alignment
 
 from ._commands import CommandSpec, find_command
@@ -96,9 +96,9 @@ _EFFECTS: Final[dict[str, i64]] = {
 }
 
 
-NOBODY: Final[i64] = 0
-CLIENT: Final[i64] = 1
-SERVER: Final[i64] = 2
+NOBODY: Final[u8] = 0
+CLIENT: Final[u8] = 1
+SERVER: Final[u8] = 2
 
 
 _NOTHING_HELD: Final[list[Message]] = []
@@ -113,6 +113,8 @@ class Standing:
     ``fresh``: what comes next begins a message. ``count``: what looked like messages, since the other side spoke.
     ``stalled``: how often the other side has spoken in the middle of what looks like a message; ``again``: often enough to look anew.
     ``held``: those that are told if the other side speaks before they turn out to be none; only the client's are held.
+    ``holds``: the latest message is held. ``unsure``: how many messages still have to be right until it is certain that they are any.
+    ``gap``: the loss. ``after_lf``: a LF was the last octet that was passed over.
     """
 
     def __init__(self) -> None:
@@ -123,6 +125,10 @@ class Standing:
         self.stalled: i64 = 0
         self.again = False
         self.held = _NOTHING_HELD
+        self.holds = False
+        self.unsure: i64 = 0
+        self.gap: Gap | None = None
+        self.after_lf = False
 
     def hold(self, message: Message) -> None:
         """Hold one more."""
@@ -138,6 +144,10 @@ class Standing:
         return held
 
 
+_SURE: Final = Standing()
+"""Of a connection that has lost nothing."""
+
+
 @final
 class ConnectionState:
     """The modes of one connection.
@@ -149,10 +159,7 @@ class ConnectionState:
     def __init__(self, limits: Limits, endpoint: bool = False) -> None:
         self.pairing = FifoPairing(limits.pending, endpoint, limits.waiting)
         self.pairing.keeps = not endpoint
-        self.busy = False
-        self.resp: i64 = 2
         self.database: str | None = "0"
-        self.in_multi = False
         self.queued: i64 = 0
         self.extra_items: i64 = 0
         """Items that EXEC's answer has beyond one for each command: confirmations of a queued SUBSCRIBE a b c."""
@@ -164,37 +171,47 @@ class ConnectionState:
         """How many SELECT were asked: an answer tells whether its SELECT is the last."""
         self.multi_selects: i64 = 0
         """The same before MULTI."""
-        self.observer = not endpoint
         self.alignment: Alignment | None = None
         """After lost octets, until it is certain which request the next answer answers."""
-        self.alone = False
-        """Whether the client has always waited for each answer, and is taken to go on so after the loss."""
-        self.said: i64 = NOBODY
-        """Who said something last, since the loss."""
         self.probation: i64 = 0
         """Answers that have to fit their requests until what was found after a loss is beyond doubt."""
         self.lost_until: i64 = -1
         """Where in the client's direction the octets that were lost last end, until a command is seen behind them."""
-        self.inline = False
-        """Whether the client has sent a line as a command."""
         self.early_limit: i64 = limits.pending
         self.confirmed_early: deque[str] | None = None
         """Confirmations of subscriptions that have come before their command: its name, with a full stop where it can have no more."""
+        self.client = _SURE
+        self.server = _SURE
+        self.answers_seen: i64 = 0
+        """Answers that the request at the head of the queue has had."""
+        self.channels: i64 = 0
+        self.patterns: i64 = 0
+        self.shard_channels: i64 = 0
+        # What is an octet stands together, so that it shares its place.
+        self.resp: u8 = 2
+        self.said: u8 = NOBODY
+        """Who said something last, since the loss."""
+        self.busy = False
+        self.in_multi = False
+        self.observer = not endpoint
+        self.alone = False
+        """Whether the client has always waited for each answer, and is taken to go on so after the loss."""
+        self.inline = False
+        """Whether the client has sent a line as a command."""
         self.two_sided = False
         """Whether both sides are heard, so that each can tell where a message of the other ends."""
-        self.client = Standing()
-        self.server = Standing()
         self.watching = False
         self.replies_off = False
         self.skip_next = False
         self.monitor_asked = False
         self.monitoring = False
         self.replicating = False
-        self.answers_seen: i64 = 0
-        """Answers that the request at the head of the queue has had."""
-        self.channels: i64 = 0
-        self.patterns: i64 = 0
-        self.shard_channels: i64 = 0
+
+    def doubt(self) -> None:
+        """Octets are lost: from now on it has standings of its own."""
+        if self.client is _SURE:
+            self.client = Standing()
+            self.server = Standing()
 
     @property
     def subscribed(self) -> bool:

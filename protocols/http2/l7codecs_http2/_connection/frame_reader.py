@@ -16,7 +16,7 @@ from mypy_extensions import i64
 
 from l7codecs import Decoder, LimitExceeded, Limits, ProtocolError, Sender
 from l7codecs.message import Event, Flow, Gap, Opaque
-from l7codecs.pairing import PairingTable
+from l7codecs.pairing import NO_PAIRING
 
 from .._frames.boundary import find_frame, find_preface
 from .._frames.frames import (
@@ -61,7 +61,7 @@ class FrameReader(Decoder):
     """
 
     def __init__(self, flow: Flow, sender: Sender, limits: Limits, connection: Connection) -> None:
-        super().__init__(flow, sender, limits, PairingTable(), PairingTable())
+        super().__init__(flow, sender, limits, NO_PAIRING, NO_PAIRING)
         self.connection = connection
         self.side = connection.side(sender)
         self.peer = connection.peer(sender)
