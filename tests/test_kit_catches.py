@@ -22,7 +22,9 @@ from l7codecs import (
     Detection,
     Event,
     FifoPairing,
+    Flow,
     Kind,
+    Limits,
     Message,
     Protocol,
     ProtocolError,
@@ -32,7 +34,7 @@ from l7codecs import (
     put_number,
 )
 from l7codecs.decoder import Decoder
-from l7codecs.session import Changes
+from l7codecs.session import Changes, Session
 from l7codecs.testing import ProtocolConformance, Vector
 from toys import NumberedMessage, TextDecoder, ToyDecoder, ToyMessage, ToySession
 
@@ -136,6 +138,36 @@ class LastInFirstOut(ToyDecoder):
             message.request = waiting.pop()
             for request in waiting:
                 table.asked(request)
+
+
+class BothAsk(ToyDecoder):
+    """Both sides ask (h) and answer (.), and what waits longest is answered last."""
+
+    def message(self, octets: bytes, start: int, stop: int, offset: int, more: bool) -> ToyMessage:
+        kind = Kind.HEARTBEAT if octets[start + 4] == 104 else Kind.RESPONSE
+        return ToyMessage(self.flow, self.sender, kind, offset, octets, start, stop, more)
+
+    def pair(self, message: Message) -> None:
+        if message.kind is Kind.HEARTBEAT:
+            self.asks.asked(message)
+        elif waiting := self.answers.waiting():
+            self.answers.clear()
+            message.request = waiting.pop()
+            for request in waiting:
+                self.answers.asked(request)
+
+
+@fault(
+    "framed",
+    "test_requests_that_wait_together_are_answered_in_order",
+    r"the client's response at octet 0 answers the request at octet \d+ where all requests of the server wait together",
+    [Vector("the server asks", ((S, toys.frame("h", b"")), (C, toys.frame(".", b""))) * 2)],
+)
+class AnswersTheServerBackwards(ToySession):
+    def __init__(self, flow: Flow, limits: Limits, endpoint: Sender | None = None) -> None:
+        asked, other = FifoPairing(limits.pending), FifoPairing(limits.pending)
+        client, server = BothAsk(flow, C, limits, asked, other), BothAsk(flow, S, limits, other, asked)
+        Session.__init__(self, flow, client, server, limits, endpoint)
 
 
 @fault("numbered", "test_an_answer_finds_its_request", r"together: .* has number \d+, and its request \d+")

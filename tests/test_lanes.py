@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l7codecs import Flow, Kind, LanePairing, Message, QuietPairing, RequestId, Sender
+from l7codecs import Flow, Kind, LanePairing, LimitExceeded, Message, QuietPairing, RequestId, Sender
+from l7codecs.giving_up import GivenUp
 from l7codecs.testing.growth import growth
 
 FLOW = Flow("example")
@@ -183,6 +184,95 @@ def test_what_waits_lets_go_of_its_reads() -> None:
     assert sum({id(each.octets): len(each.octets) for each in table.waiting()}.values()) <= 20_000
 
 
+def strict_table(limit: int = 10, octets: int = 10_000) -> QuietPairing:
+    return QuietPairing(limit, quiet, fits, octets, strict=True)
+
+
+def answer_to(request: Asked) -> Asked:
+    answer = Asked(request.form)
+    answer.request = request
+    return answer
+
+
+def test_whose_turn_it_is_at_an_endpoint() -> None:
+    table = strict_table()
+    a, b, c, d, e = ask(table, "get", "get?", "get?", "get", "get?")
+    assert [table.turn(each) for each in (a, b, c, d, e)] == [True, False, False, False, False]
+    table.held(c)
+    assert table.due({c, d}) is None
+    table.answered(answer_to(a))
+    assert [table.turn(each) for each in (b, c, d, e)] == [True, True, True, False]
+    assert table.due({d, c}) is c
+    table.answered(answer_to(c))
+    assert not table.waits(b) and not table.turn(b) and table.due({d}) is d
+    table.answered(answer_to(d))
+    assert table.waiting() == [e] and table.turn(e)
+    assert table.due({e: 1}) is e
+    table.answered(answer_to(e))
+    assert table.pending == 0 and table.due({e}) is None
+
+
+def test_an_endpoint_forgets_nothing() -> None:
+    table = strict_table(limit=4)
+    asked = ask(table, *["get", "get?"] * 16)
+    assert table.full and table.exhausted and table.waiting() == asked
+    with pytest.raises(LimitExceeded):
+        table.asked(Asked("get"))
+    assert table.waiting() == asked and table.forgotten == 0
+    # Behind an answer that fits nothing, nothing is certain, and everybody still waits.
+    assert table.answered(Asked("other")) is None
+    assert table.answered(Asked("get")) is None
+    assert table.waiting() == asked and all(table.waits(each) for each in asked)
+    table.clear()
+    assert not table.full and not table.waits(asked[0])
+    # By octets as well.
+    table = strict_table(octets=100)
+    large = [Asked("get", octets=bytes(200)) for _ in range(5)]
+    for each in large[:4]:
+        table.asked(each)
+        assert table.full
+    table.asked(large[4])
+    with pytest.raises(LimitExceeded, match="waiting"):
+        table.asked(Asked("get"))
+    assert [each.raw for each in table.waiting()] == [bytes(200)] * 5
+
+
+def test_an_endpoint_looks_at_each_once() -> None:
+    """However many stay silent, and however many answers wait behind them."""
+
+    def run(count: int) -> int:
+        looked = 0
+
+        class Answered(dict[Message, int]):
+            def __contains__(self, request: object) -> bool:
+                nonlocal looked
+                looked += 1
+                return super().__contains__(request)
+
+        table = strict_table(limit=2 * count)
+        quiet_ones = ask(table, *["get?"] * count)
+        behind = ask(table, *["get"] * count)
+        answered = Answered(dict.fromkeys(behind[1:], 1))
+        for each in quiet_ones:
+            table.answered(answer_to(each))
+            assert table.due(answered) is None
+        return looked
+
+    assert run(1000) <= 3000
+
+
+def test_what_was_given_up_and_stayed_silent_is_forgotten() -> None:
+    table = strict_table(limit=100)
+    given_up = GivenUp(table)
+    for _ in range(100):
+        silent = ask(table, *["get?"] * 10)
+        for each in silent:
+            given_up.add(each, each)
+        (loud,) = ask(table, "end")
+        assert table.answered(Asked("end")) is loud
+        assert given_up.count <= 64 + 10
+
+
 def test_lanes() -> None:
     table = LanePairing(10)
     a, ping, b = Asked("get", token="1"), Asked("ping"), Asked("get", token="2")
@@ -200,6 +290,21 @@ def test_lanes() -> None:
     table.asked(a)
     table.lose()
     assert (table.pending, table.answered(Asked("get", token="1"))) == (0, None)
+
+
+def test_lanes_of_an_endpoint() -> None:
+    """What is answered in order is never forgotten; what may never be answered is."""
+    table = LanePairing(4, observes=False)
+    pings = [Asked("ping") for _ in range(16)]
+    for number, ping in enumerate(pings):
+        table.asked(ping)
+        table.asked(Asked("get", token=str(number)))
+    assert table.full and table.exhausted and table.by_order.waiting() == pings
+    with pytest.raises(LimitExceeded):
+        table.asked(Asked("ping"))
+    assert table.by_id.pending == 2
+    assert table.waits(pings[0]) and not table.waits(Asked("get", token="15"))
+    assert table.waits(table.by_id.waiting()[0])
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5])

@@ -6,12 +6,17 @@ other, and then it is nothing, with its `Data`.
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
+
+from mypy_extensions import i64
 
 from l7codecs.message import Data, Event, Message
 from l7codecs.pairing import PairingTable
 
 __all__ = ["GivenUp"]
+
+_ENOUGH: Final[i64] = 64
+"""So many may be given up before those are looked for whose answer will not come."""
 
 
 @final
@@ -22,6 +27,7 @@ class GivenUp:
         self._table = table
         self._requests: dict[Message, Message] = {}
         """By request: what was sent for it."""
+        self._room: i64 = _ENOUGH
         self._heads: set[Message] = set()
         """Answers whose `Data` are still to come."""
 
@@ -31,6 +37,10 @@ class GivenUp:
         forgotten = self._table.give_up(sent)
         if forgotten is not None:
             self._requests.pop(forgotten, None)
+        if len(self._requests) > self._room:
+            # Some may have stayed silent, or were forgotten.
+            self._requests = {each: waits for each, waits in self._requests.items() if self._table.owes(waits)}
+            self._room = max(_ENOUGH, 2 * len(self._requests))
 
     def add_head(self, answer: Message) -> None:
         """An answer that has begun is given up."""

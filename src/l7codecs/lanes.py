@@ -7,17 +7,21 @@ silent. Where it tells too little, the answer pairs with nothing, and what it le
     answered                             c       a and b stayed silent
     answered     ?           ?           c       the first answer is of a or of b: of neither, then
 
+At an endpoint it is `strict`: it forgets nothing, and says whose turn it is to be answered. Where the answer to a later request is
+written, those before it that may stay silent have stayed so.
+
 `LanePairing`: requests that have a `request_id` pair by it, all others by order, on one connection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
-from l7codecs.limits import DEFAULT_LIMITS
+from l7codecs.errors import LimitExceeded
+from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT
 from l7codecs.message import Message
 from l7codecs.pairing import TURNS, FifoPairing, IdPairing, PairingTable
 from l7codecs.retention import SHORT, Reads
@@ -42,6 +46,9 @@ class QuietPairing(PairingTable):
     ``quiet(request)`` says which those are. ``fits(request, answer)`` says whether `answer` can be of `request`: 0 no, 1 it can, 2 it is
     certain, since it repeats something of that request alone. After lost octets, and where an answer fits nothing that waits, answers pair
     on only while the client takes turns, as `FifoPairing` does.
+
+    One that is `strict` belongs to an endpoint. It forgets nothing: from `limit` requests on it is `full`, and beyond `REFUSED_AT` times as
+    many `asked` raises `LimitExceeded`. Behind an answer that fits nothing it pairs no more, and all that waits waits on.
     """
 
     def __init__(
@@ -50,15 +57,26 @@ class QuietPairing(PairingTable):
         quiet: Callable[[Message], bool],
         fits: Callable[[Message, Message], int],
         octets: int = DEFAULT_LIMITS.waiting,
+        strict: bool = False,
     ) -> None:
+        self.strict: Final = strict
         self.quiet: Final = quiet
         self.fits: Final = fits
         self._limit: i64 = limit
-        self._octets: i64 = octets
+        self._refused_at: i64 = min(limit * REFUSED_AT, 2**62)
+        self._octets: i64 = min(octets, 2**58)
         self._size: i64 = 0
         self._reads = Reads(octets)
         self._items: list[Message] = []
         self._first: i64 = 0
+        self._base: i64 = 0
+        """The number of the first in `_items`: how many were asked before it."""
+        self._numbers: dict[Message, int] = {}
+        """By request its number, where it is `strict`."""
+        self._loud: i64 = 0
+        """All that wait and have a number below it may stay silent."""
+        self._looked: i64 = 0
+        """No answer is there to those in turn that have a number below it."""
         self._doubt: i64 = 0
         """How many of the requests from the first on may have been answered already."""
         self._skip: i64 = 0
@@ -70,6 +88,9 @@ class QuietPairing(PairingTable):
 
     def asked(self, request: Message) -> None:
         waiting: i64 = len(self._items) - self._first
+        if self.strict:
+            self._ask_strictly(request, waiting)
+            return
         if self._standing != _CERTAIN and (self._standing == _LOST or waiting > 0):
             self.clear()
             self._standing = _LOST
@@ -98,7 +119,60 @@ class QuietPairing(PairingTable):
         if request.octets is not self._reads.latest and self._reads.add(request.octets):
             self._reads.gather(self.waiting())
 
+    def _ask_strictly(self, request: Message, waiting: i64) -> None:
+        if waiting >= self._refused_at or self._size > self._octets * REFUSED_AT:
+            raise LimitExceeded(
+                request.offset,
+                f"{waiting + 1} requests, behind {self._size} octets of them that wait for an answer",
+                f"at most {REFUSED_AT} times limits.pending = {self._limit}, and limits.waiting = {self._octets}",
+            )
+        self._numbers[request] = self._base + len(self._items)
+        self._items.append(request)
+        self._size += request.stop - request.start
+        if request.octets is not self._reads.latest and self._reads.add(request.octets):
+            self._reads.gather(self.waiting())
+
+    # Whose turn it is.
+
+    def turn(self, request: Message) -> bool:
+        """Whether an answer to `request` can be written now: all that wait before it may stay silent."""
+        number = self._numbers.get(request)
+        return number is not None and number <= self._first_loud()
+
+    def held(self, request: Message) -> None:
+        """An answer to `request` is there, and cannot be written yet."""
+        number = self._numbers.get(request)
+        if number is not None:
+            self._looked = min(self._looked, number)
+
+    def due(self, answered: Container[Message]) -> Message | None:
+        """The first whose turn it is of those that are `answered`."""
+        last: i64 = min(self._first_loud(), self._base + len(self._items) - 1)
+        number: i64 = max(self._looked, self._base + self._first)
+        while number <= last:
+            request = self._items[number - self._base]
+            if request in answered:
+                self._looked = number
+                return request
+            number += 1
+        self._looked = last
+        return None
+
+    def _first_loud(self) -> i64:
+        """The number of the first that waits and cannot stay silent; where there is none, of the next request."""
+        number: i64 = max(self._loud, self._base + self._first)
+        end: i64 = self._base + len(self._items)
+        while number < end and self.quiet(self._items[number - self._base]):
+            number += 1
+        self._loud = number
+        return number
+
     def answered(self, answer: Message) -> Message | None:
+        if self.strict and answer.request is not None:
+            number = self._numbers.get(answer.request)
+            if number is not None:
+                self._leave(number - self._base + 1, 0)
+            return answer.request
         if self._standing == _LOST:
             return None
         if self._skip > 0:
@@ -108,7 +182,7 @@ class QuietPairing(PairingTable):
         count: i64 = len(items)
         at = self._first
         if at >= count:
-            if self._standing == _CERTAIN and self._early < self._limit:
+            if self._standing == _CERTAIN and self._early < self._limit and not self.strict:
                 self._early += 1
                 self._turns = _AGAIN
             return None
@@ -163,16 +237,20 @@ class QuietPairing(PairingTable):
         for index in range(self._first, first):
             done = items[index]
             self._size -= done.stop - done.start
+            if self.strict:
+                self._numbers.pop(done, None)
         self._doubt = doubt
         if first >= len(items):
             if first - self._first == 1:
                 self._turns += 1
+            self._base += len(items)
             items.clear()
             self._reads.clear()
             self._first = 0
             return
         if first >= 64 and first * 2 >= len(items):
             del items[:first]
+            self._base += first
             first = 0
         self._first = first
 
@@ -189,7 +267,21 @@ class QuietPairing(PairingTable):
     def waiting(self) -> list[Message]:
         return self._items[self._first :]
 
+    def waits(self, request: Message) -> bool:
+        return request in self._numbers if self.strict else request in self.waiting()
+
+    @property
+    def full(self) -> bool:
+        return self.strict and (len(self._items) - self._first >= self._limit or self._size >= self._octets)
+
+    @property
+    def exhausted(self) -> bool:
+        waiting: i64 = len(self._items) - self._first
+        return self.strict and (waiting >= self._refused_at or self._size > self._octets * REFUSED_AT)
+
     def clear(self) -> None:
+        self._base += len(self._items)
+        self._numbers.clear()
         self._items.clear()
         self._reads.clear()
         self._first = 0
@@ -199,6 +291,9 @@ class QuietPairing(PairingTable):
         self._size = 0
 
     def lose(self) -> None:
+        if self.strict:
+            self._standing = _LOST
+            return
         takes_turns = self._turns >= TURNS
         self.clear()
         self._standing = _TURNS if takes_turns and self._standing != _LOST else _LOST
@@ -212,12 +307,14 @@ class QuietPairing(PairingTable):
 class LanePairing(PairingTable):
     """Requests that have a `request_id` pair by it, all others by order; each of both has half of the room.
 
-    A request that is answered in both ways goes into both: a plugin overrides `asked`, and calls `ask_in_order`.
+    A request that is answered in both ways goes into both: a plugin overrides `asked`, and calls `ask_in_order`. One that does not observe
+    belongs to an endpoint: of those in order it forgets none (see `FifoPairing`), of those with an id, which may never be answered, the
+    oldest.
     """
 
     def __init__(self, limit: int, octets: int = DEFAULT_LIMITS.waiting, observes: bool = True) -> None:
         self.by_id = IdPairing(limit // 2, octets // 2)
-        self.by_order = FifoPairing(limit - limit // 2, octets=octets - octets // 2)
+        self.by_order = FifoPairing(limit - limit // 2, not observes, octets - octets // 2)
         self.by_order.observes = observes
 
     def asked(self, request: Message) -> None:
@@ -232,6 +329,17 @@ class LanePairing(PairingTable):
 
     def answered(self, answer: Message) -> Message | None:
         return (self.by_id if answer.request_id is not None else self.by_order).answered(answer)
+
+    def waits(self, request: Message) -> bool:
+        return self.by_order.waits(request) or self.by_id.waits(request)
+
+    @property
+    def full(self) -> bool:
+        return self.by_order.full
+
+    @property
+    def exhausted(self) -> bool:
+        return self.by_order.exhausted
 
     def waiting(self) -> list[Message]:
         found = self.by_id.waiting() + self.by_order.waiting()

@@ -25,6 +25,7 @@ from typing import final
 from mypy_extensions import i64, mypyc_attr
 
 from l7codecs.errors import LimitExceeded, Unsupported
+from l7codecs.lanes import LanePairing, QuietPairing
 from l7codecs.limits import REFUSED_AT, Limits
 from l7codecs.message import Data, Kind, Message
 from l7codecs.numbering import StrictPairing
@@ -64,7 +65,11 @@ class AnswerOrder:
 
     def __init__(self, waiting: PairingTable, limits: Limits, asks: PairingTable = NO_PAIRING) -> None:
         self._waiting = waiting
-        self._fifo = waiting if isinstance(waiting, FifoPairing) else None
+        self._lanes = isinstance(waiting, LanePairing)
+        """Answers that have an id are in no order."""
+        in_order = waiting.by_order if isinstance(waiting, LanePairing) else waiting
+        self._fifo = in_order if isinstance(in_order, FifoPairing) else None
+        self._quiet = waiting if isinstance(waiting, QuietPairing) and waiting.strict else None
         self._strict = waiting if isinstance(waiting, StrictPairing) else None
         self._asks = asks
         self._numbered = isinstance(asks, StrictPairing)
@@ -97,7 +102,7 @@ class AnswerOrder:
     def begun(self, message: Message) -> None:
         """The first octets of an answer or a push are written. A room overrides it where an answer does more than answer."""
         if message.kind is Kind.RESPONSE:
-            if self._fifo is not None:
+            if self._fifo is not None and not self._lanes:
                 self._fifo.pop()
             elif self._strict is None:
                 self._waiting.answered(message)
@@ -175,7 +180,8 @@ class AnswerOrder:
         if request is None:
             return self.push(message, octets)
         fifo = self._fifo
-        if fifo is None:
+        quiet = self._quiet
+        if (fifo is None and quiet is None) or (self._lanes and message.request_id is not None):
             strict = self._strict
             if strict is not None:
                 if not strict.waits(request):
@@ -183,10 +189,10 @@ class AnswerOrder:
                 if message.last:
                     strict.take(request)
             return self.push(message, octets)
-        if fifo.head() is request:
+        if fifo.head() is request if fifo is not None else quiet is not None and quiet.turn(request):
             if self._streaming is None:
                 return self._begin(message, octets)
-        elif not fifo.waits(request):
+        elif not (self._waiting.waits(request) if fifo is None else fifo.waits(request)):
             return self._late(message)
         piece = _Piece(message, message, octets)
         early = self._early
@@ -198,6 +204,8 @@ class AnswerOrder:
             pieces = deque()
             early[request] = pieces
         pieces.append(piece)
+        if quiet is not None:
+            quiet.held(request)
         self._hold(piece)
         return self.output()
 
@@ -391,6 +399,8 @@ class AnswerOrder:
         fifo = self._fifo
         if not self._early or fifo is None:
             self.begun(message)
+            if self._early and message.request is not None:
+                self._drop(message.request)
             return
         head = fifo.head()
         self.begun(message)
@@ -422,9 +432,9 @@ class AnswerOrder:
                 continue
             fifo = self._fifo
             early = self._early
-            if not early or fifo is None:
+            if not early:
                 return
-            head = fifo.head()
+            head = fifo.head() if fifo is not None else self._quiet.due(early) if self._quiet is not None else None
             pieces = early.get(head) if head is not None else None
             if head is None or pieces is None:
                 return

@@ -501,6 +501,11 @@ class IdPairing(PairingTable):
         self._kept.drop(known)
         return known
 
+    def waits(self, request: Message) -> bool:
+        number = request.request_id
+        known = None if number is None else self._by_id.get(number)
+        return request in known if isinstance(known, deque) else known is request
+
     def waiting(self) -> list[Message]:
         found: list[Message] = []
         for known in self._by_id.values():

@@ -90,7 +90,7 @@ class AnswerDecoder(LineDecoder):
     verbs = ANSWERS
 
     def verb(self, word: bytes) -> Verb:
-        """What begins with no word of the table: a number, a line of a dump or of a log, or an answer that is new."""
+        """No word of the table: a number, a line of a dump or a log, or a new answer."""
         if word.isdigit():
             return NUMBER
         if word.startswith(b"key="):

@@ -68,7 +68,7 @@ class MetaCommand(Command):
 
     @property
     def quiet(self) -> bool:
-        """Whether an answer that tells nothing new is left out; anything else is answered all the same."""
+        """Whether an answer that tells nothing new is left out; all else is answered."""
         return any(flag.startswith(b"q") for flag in self.flags)
 
     @property
@@ -115,7 +115,7 @@ class CommandDecoder(LineDecoder):
 
     verbs = COMMANDS
     ordinary = 200  # octets of a line in which no key can be too long
-    strict = False  # the server takes two octets behind a value, whatever they are, and answers with an error
+    strict = False  # the server takes any two octets behind a value, and answers with an error
 
     def verb(self, word: bytes) -> Verb:
         """A command that is not in the table is one all the same: the server answers ERROR."""

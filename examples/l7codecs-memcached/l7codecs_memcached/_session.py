@@ -51,23 +51,21 @@ class MemcachedSession(Session):
     """One connection."""
 
     def __init__(self, flow: Flow, limits: Limits, endpoint: Sender | None = None) -> None:
-        commands = QuietPairing(limits.pending, quiet, fits, limits.waiting)
+        commands = QuietPairing(limits.pending, quiet, fits, limits.waiting, strict=endpoint is not None)
         other = PairingTable()  # the server asks nothing
         client = CommandDecoder(flow, Sender.CLIENT, limits, commands, other)
         self._answers = AnswerDecoder(flow, Sender.SERVER, limits, other, commands)
         super().__init__(flow, client, self._answers, limits, endpoint)
 
     def reply_error(self, request: Message, status: Status, text: str) -> bytes:
-        """``SERVER_ERROR text``, or CLIENT_ERROR where the client is to blame. It has to be the turn of `request`."""
-        waiting = self.unanswered()
-        if request.kind is not Kind.REQUEST or request not in waiting:
+        """``SERVER_ERROR text``, or CLIENT_ERROR where the client is to blame, in its turn."""
+        if request.kind is not Kind.REQUEST or request.sender is not Sender.CLIENT:
             raise Unsupported("only a command that waits for an answer can be answered with an error")
-        before = waiting[: waiting.index(request)]
-        if any(not isinstance(each, MetaCommand) or not each.quiet for each in before):
-            raise Unsupported("a command before this one waits for its answer")
+        if status is Status.OK:
+            raise ValueError("an error needs a status other than OK")
         word = b"CLIENT_ERROR" if status in (Status.INVALID_ARGUMENT, Status.PERMISSION_DENIED) else b"SERVER_ERROR"
         octets = word + b" " + " ".join(text.split()).encode("utf-8", "replace")[:1000] + b"\r\n"
-        for event in MemcachedSession(self.flow, self.limits).receive(Sender.SERVER, octets):
-            if isinstance(event, Message):
-                self.sent(event)
-        return self.flush(octets)
+        reply = next(MemcachedSession(self.flow, self.limits).receive(Sender.SERVER, octets))
+        assert isinstance(reply, Message)
+        reply.request = request
+        return self.answer(request, reply)

@@ -172,11 +172,41 @@ def test_an_error_waits_for_its_turn() -> None:
     session = l7codecs.open_session("memcached", endpoint=Sender.SERVER)
     first, second = session.receive(C, b"get a\r\nget b\r\n")
     assert isinstance(first, Message) and isinstance(second, Message)
-    with pytest.raises(Unsupported, match="waits for its answer"):
-        session.reply_error(second, Status.UNAVAILABLE, "no")
-    assert session.reply_error(first, Status.UNAVAILABLE, "not\r\ntoday") == b"SERVER_ERROR not today\r\n"
-    assert session.reply_error(second, Status.PERMISSION_DENIED, "no") == b"CLIENT_ERROR no\r\n"
+    assert session.reply_error(second, Status.PERMISSION_DENIED, "no") == b""
+    assert (
+        session.reply_error(first, Status.UNAVAILABLE, "not\r\ntoday")
+        == b"SERVER_ERROR not today\r\nCLIENT_ERROR no\r\n"
+    )
     assert session.pending == 0
+    with pytest.raises(Unsupported, match="answered already"):
+        session.reply_error(first, Status.UNAVAILABLE, "no")
+    with pytest.raises(ValueError, match="status"):
+        session.reply_error(first, Status.OK, "no")
+
+
+def test_a_quiet_command_holds_up_nobody() -> None:
+    """Once a later one is answered it has stayed silent; and an answer to it that comes in time has its place."""
+    commands = b"get a\r\nmg b v q O1\r\nmg c v q O2\r\nmn\r\n"
+    for given, written in (
+        ("get mn", b"END\r\nMN\r\n"),
+        ("mn get", b"END\r\nMN\r\n"),
+        ("2 mn 1 get", b"END\r\nVA 1 O1\r\nx\r\nVA 1 O2\r\nx\r\nMN\r\n"),
+        ("get 2 1 mn", b"END\r\nVA 1 O2\r\nx\r\nMN\r\n"),  # the answer to 1 is late
+    ):
+        session = l7codecs.open_session("memcached", endpoint=S)
+        asked = [each for each in session.receive(C, commands) if isinstance(each, Message)]
+        answers = replay(
+            l7codecs.open_session("memcached"),
+            Vector("", ((C, commands), (S, b"END\r\nVA 1 O1\r\nx\r\nVA 1 O2\r\nx\r\nMN\r\n"))),
+        )
+        found = [each for each in answers.events if isinstance(each, Message) and each.kind is Kind.RESPONSE]
+        by_name = dict(zip(("get", "1", "2", "mn"), zip(found, asked, strict=True), strict=True))
+        octets = b""
+        for name in given.split():
+            answer, answer.request = by_name[name]
+            octets += session.send(answer)
+        assert octets == written, given
+        assert session.unanswered() == [] and session.queued == 0
 
 
 def test_pymemcache_understands_our_errors() -> None:

@@ -14,7 +14,7 @@ _BLANKS = bytes.maketrans(b"\t\r\n", b"   ")
 
 
 def detect(client: bytes, server: bytes) -> Detection:
-    """The server decides, whatever the client says: a verdict must not depend on who is seen first."""
+    """The server decides, whatever the client says: no verdict depends on who is seen first."""
     begun = server[: len(_INFO)].upper().replace(b"\t", b" ")
     if begun == _INFO:
         return Detection(Verdict.YES, _SCORE, "the server sends INFO and JSON")

@@ -72,7 +72,7 @@ class NatsMessage(LineMessage):
 
     @property
     def request_id(self) -> RequestId | None:
-        """Of an answer the subject that it is sent on, of a request the one that its answers are wanted on."""
+        """The subject that an answer is sent on, or that those to a request are wanted on."""
         return self.subject if self.kind is Kind.RESPONSE else self.reply
 
     @property
@@ -82,7 +82,7 @@ class NatsMessage(LineMessage):
 
     @property
     def headers(self) -> Headers:
-        """What the peer says; the server does not look at it. A blank behind the colon is not part of a value."""
+        """What the peer says, unseen by the server; values without blanks at their ends."""
         found = []
         for line in (self.block or b"")[: self.header_size].split(b"\r\n")[1:]:
             name, colon, value = line.partition(b":")
@@ -92,7 +92,7 @@ class NatsMessage(LineMessage):
 
     @property
     def code(self) -> str | None:
-        """The number in the first line of the headers, with which the server answers in place of a service."""
+        """The number in the first line of the headers: the server answers in place of a service."""
         first = (self.block or b"")[: self.header_size].partition(b"\r\n")[0].split()
         if len(first) > 1 and first[0].startswith(b"NATS/") and first[1].isdigit():
             return first[1][:8].decode("ascii")
@@ -172,7 +172,7 @@ class Refusal(NatsMessage):
 
     @property
     def error(self) -> str | None:
-        return self.text.partition(" for ")[0]  # the rest names subjects
+        return self.text.partition(" for ")[0] or "-ERR"  # the rest names subjects
 
 
 def carries(operation: str, header: bool) -> Verb:

@@ -1,13 +1,14 @@
 """One connection: what answers what. Three things do, on one connection:
 
 PONG         a PING of the other side, in order
-+OK          whatever a client that is verbose says, in order
++OK, -ERR    whatever a client that is verbose says, in order
 PUB or MSG   the request whose reply subject it is sent on
 """
 
 from __future__ import annotations
 
 from l7codecs import (
+    Changes,
     Flow,
     Kind,
     LanePairing,
@@ -50,6 +51,20 @@ class Connection:
         return subject.partition(b".")[0] in self.inboxes[sender.other]
 
 
+class Lanes(LanePairing):
+    """What one side asks."""
+
+    def __init__(self, limits: Limits, observes: bool, shared: Connection) -> None:
+        super().__init__(limits.pending, limits.waiting, observes)
+        self.shared = shared
+
+    def asked(self, request: Message) -> None:
+        """A PUB of a verbose client is answered twice: +OK in order, and on its reply subject."""
+        super().asked(request)
+        if request.request_id is not None and request.sender is Sender.CLIENT and self.shared.verbose:
+            self.ask_in_order(request)
+
+
 class NatsDecoder(LineDecoder):
     """One direction."""
 
@@ -57,7 +72,7 @@ class NatsDecoder(LineDecoder):
     any_case = True
 
     def __init__(
-        self, flow: Flow, sender: Sender, limits: Limits, asks: LanePairing, answers: LanePairing, shared: Connection
+        self, flow: Flow, sender: Sender, limits: Limits, asks: Lanes, answers: Lanes, shared: Connection
     ) -> None:
         super().__init__(flow, sender, limits, asks, answers)
         self.shared = shared
@@ -106,10 +121,9 @@ class ClientDecoder(NatsDecoder):
         return message
 
     def pair(self, message: Message) -> None:
-        if message.kind is not Kind.REQUEST or message.request_id is not None:
-            super().pair(message)
-        if self.shared.verbose and isinstance(message, NatsMessage) and message.operation not in (None, "PING", "INFO"):
-            self.lanes.ask_in_order(message)
+        super().pair(message)
+        if self.shared.verbose and message.kind is Kind.RESPONSE and message.request_id is not None:
+            self.lanes.ask_in_order(message)  # +OK answers what answers
 
 
 class ServerDecoder(NatsDecoder):
@@ -122,7 +136,8 @@ class ServerDecoder(NatsDecoder):
         if isinstance(message, Refusal):
             if self.shared.verbose and not message.text.lower().startswith(ANSWERED_AS_WELL):
                 waiting = self.other.by_order.head()
-                if waiting is not None and waiting.operation != "PING":
+                if waiting is not None and waiting.kind is not Kind.HEARTBEAT:
+                    message.kind = Kind.RESPONSE
                     message.request = self.other.by_order.answered(message)
             return
         super().pair(message)
@@ -133,27 +148,45 @@ class NatsSession(Session):
 
     def __init__(self, flow: Flow, limits: Limits, endpoint: Sender | None = None) -> None:
         shared = self._shared = Connection()
-        asked, asked_by_server = (LanePairing(limits.pending, limits.waiting, endpoint is None) for _ in range(2))
+        asked, asked_by_server = (Lanes(limits, endpoint is None, shared) for _ in range(2))
+        self._asked = asked
         client = ClientDecoder(flow, Sender.CLIENT, limits, asked, asked_by_server, shared)
         super().__init__(
             flow, client, ServerDecoder(flow, Sender.SERVER, limits, asked_by_server, asked, shared), limits, endpoint
         )
 
+    def send_message(self, message: Message, changes: Changes | None) -> bytes:
+        """As any, and what a client that plays here has said of itself."""
+        if message.sender is Sender.CLIENT and self.keeps_books(Sender.CLIENT):
+            if message.operation == "CONNECT" and isinstance(message, NatsMessage):
+                self._shared.verbose = options(message).get("verbose") is not False
+            elif message.kind is Kind.RESPONSE and message.request_id is not None and self._shared.verbose:
+                self._asked.ask_in_order(message)
+        return super().send_message(message, changes)
+
     def reply_heartbeat(self, heartbeat: Message) -> bytes:
-        """PONG, whoever asked."""
+        """PONG, whoever asked. It is written when what was asked before it is answered."""
         if heartbeat.kind is not Kind.HEARTBEAT:
             raise Unsupported("only PING is answered with PONG")
-        self.decoder(heartbeat.sender).asks.answered(heartbeat)
-        return self.flush(b"PONG\r\n")
+        return self.answer(heartbeat, self.made(heartbeat.sender.other, b"PONG\r\n", heartbeat))
 
     def reply_error(self, request: Message, status: Status, text: str) -> bytes:
-        """``-ERR 'text'``, which is how a server refuses SUB and PUB. To a verbose client it has to be its turn."""
-        if request.sender is not Sender.CLIENT or request.operation is None:
+        """``-ERR 'text'``, as a server refuses SUB and PUB; to a verbose client in its turn."""
+        if request.sender is not Sender.CLIENT or request.operation is None or request.kind is Kind.HEARTBEAT:
             raise Unsupported("only what the client asks can be refused")
-        asked = self.decoder(Sender.CLIENT).asks
-        if self._shared.verbose and isinstance(asked, LanePairing):
-            if asked.by_order.head() is not request:
-                raise Unsupported("something before this one waits for its answer")
-            asked.by_order.pop()
-        said = " ".join(text.split()).replace("'", "").encode("utf-8", "replace")[:1000]
-        return self.flush(b"-ERR '" + said + b"'\r\n")
+        said = " ".join(text.split()).replace("'", "")
+        if said.lower().startswith(ANSWERED_AS_WELL):
+            said = f"Refused: {said}"
+        octets = b"-ERR '" + said.encode("utf-8", "replace")[:1000] + b"'\r\n"
+        if self._shared.verbose:
+            return self.answer(request, self.made(Sender.SERVER, octets, request))
+        return self.flush(self.pass_on(self.made(Sender.SERVER, octets)))
+
+    def made(self, sender: Sender, octets: bytes, request: Message | None = None) -> Message:
+        """The message that `octets` are; it answers `request`."""
+        message = next(NatsSession(self.flow, self.limits).receive(sender, octets))
+        assert isinstance(message, Message)
+        if request is not None:
+            message.kind = Kind.RESPONSE
+            message.request = request
+        return message

@@ -42,7 +42,7 @@ def test_a_verbose_client_is_answered_in_order() -> None:
         ("response", "+OK", "PUB a 2"),
         ("push", "MSG", None),
         ("response", "PONG", "PING"),
-        ("push", "-ERR", "SUB a..b 2"),
+        ("response", "-ERR", "SUB a..b 2"),
         ("response", "+OK", "UNSUB 1"),
         ("response", "PONG", "PING"),
     ]
@@ -152,6 +152,45 @@ def test_endpoints_answer() -> None:
     assert server.pending == 0
     with pytest.raises(Unsupported):
         server.reply_heartbeat(pub)
+
+
+def test_a_verbose_client_is_answered_in_order_by_an_endpoint() -> None:
+    """Whatever was answered first; a PUB with a reply subject is answered twice, the second time in no order."""
+    server = l7codecs.open_session("nats", endpoint=S)
+    client = l7codecs.open_session("nats", endpoint=C)
+    said = list(l7codecs.open_session("nats").receive(C, b"SUB a 1\r\nPUB a _INBOX.1 1\r\nx\r\nPING\r\nSUB b 2\r\n"))
+    heard = list(server.receive(C, b"".join(client.send(event) for event in said)))
+    sub, pub, ping, other = (event for event in heard if isinstance(event, Message))
+    assert server.reply_heartbeat(ping) == server.reply_error(other, Status.PERMISSION_DENIED, "no") == b""
+    assert server.reply_error(sub, Status.INVALID_ARGUMENT, "Invalid Subject") == b"-ERR 'Invalid Subject'\r\n"
+    seen = l7codecs.open_session("nats")
+    list(seen.receive(C, pub.raw))
+    answer, ok = seen.receive(S, b"MSG _INBOX.1 9 2\r\nhi\r\n+OK\r\n")
+    assert isinstance(answer, Message) and isinstance(ok, Message)
+    answer.request = ok.request = pub
+    written = server.send(answer) + server.send(ok)
+    assert written == answer.raw + b"+OK\r\nPONG\r\n-ERR 'no'\r\n"
+    answers = [each for each in client.receive(S, b"-ERR 'Invalid Subject'\r\n" + written) if isinstance(each, Message)]
+    assert [each.request for each in answers] == [said[0], said[1], said[1], said[2], said[3]]
+    assert {each.kind for each in answers} == {Kind.RESPONSE}
+    with pytest.raises(Unsupported, match="answered already"):
+        server.reply_error(sub, Status.INVALID_ARGUMENT, "Invalid Subject")
+
+
+def test_a_refusal_without_a_text_has_an_error() -> None:
+    for line in (b"-ERR ''\r\n", b"-ERR\r\n", b"-ERR ' for x'\r\n"):
+        (refusal,) = l7codecs.open_session("nats").receive(S, line)
+        assert isinstance(refusal, Message)
+        assert (refusal.status, refusal.error) == (Status.UNKNOWN, "-ERR")
+
+
+def test_requests_that_nobody_answers_are_forgotten() -> None:
+    """A reply subject is no promise: of such requests so many are remembered, and no more."""
+    session = l7codecs.open_session("nats", limits=Limits(pending=100))
+    list(session.receive(C, b'CONNECT {"verbose":false}\r\n'))
+    for number in range(1000):
+        list(session.receive(C, b"PUB a _INBOX.%d 1\r\nx\r\n" % number))
+        assert session.pending <= 50
 
 
 def test_detection_waits_for_the_server() -> None:

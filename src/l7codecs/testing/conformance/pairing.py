@@ -38,7 +38,7 @@ class Pairs(ConformanceBase):
                 )
 
     def test_requests_that_wait_together_are_answered_in_order(self, vector: Vector) -> None:
-        """All that the client says first, then all that the server says: every answer finds the request that it found in turns."""
+        """All that one side says first, then all of the other: every answer of the other finds the request that it found in turns."""
         # By number, the same conversation twice would use a number again that waits.
         if (
             self.loaded().pairing is not Pairing.ID
@@ -51,17 +51,30 @@ class Pairs(ConformanceBase):
         in_turns = self.outcome(vector)
         assert not together.errors, f"{vector.name}, its requests together: {show_error(together)}"
         check_octets(together, vector)
-        for one, other in zip(_responses(together), _responses(in_turns), strict=True):
+        answers = [answer for answer in _responses(together) if answer.sender is Sender.SERVER]
+        others = [answer for answer in _responses(in_turns) if answer.sender is Sender.SERVER]
+        for one, other in zip(answers, others, strict=True):
             assert _asked(one) == _asked(other), (
                 f"{vector.name}: {place(one)} answers the request at octet {_asked(one)} where all requests wait together, "
                 f"and that at octet {_asked(other)} where they come in turns"
             )
         if self.loaded().pairing is Pairing.FIFO:
-            for one, other in pairwise(_responses(together)):
+            for one, other in pairwise(answers):
                 first, second = _asked(one), _asked(other)
                 assert first is None or second is None or first <= second, (
                     f"{vector.name}: {place(other)} answers the request at octet {second}, and the answer before it the one at {first}: "
                     "the first asked is the first answered"
+                )
+        # What the server asks is answered by the client.
+        answers = [answer for answer in _responses(in_turns) if answer.sender is Sender.CLIENT]
+        if answers:
+            together = self.outcome(Vector(vector.name, ((Sender.SERVER, server), (Sender.CLIENT, client))))
+            found = {answer.offset: answer for answer in _responses(together) if answer.sender is Sender.CLIENT}
+            for other in answers:
+                asked = _asked(found[other.offset]) if other.offset in found else None
+                assert asked == _asked(other), (
+                    f"{vector.name}: {place(other)} answers the request at octet {asked} where all requests of the server wait together, "
+                    f"and that at octet {_asked(other)} where they come in turns"
                 )
 
     def test_an_answer_says_the_same_whatever_came_before(self, vector: Vector) -> None:
