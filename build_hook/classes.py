@@ -54,7 +54,7 @@ _ENTRY = re.compile(
 _GETTER = r"^{getter}\((?P<struct>\w+) \*self, void \*closure\)\n\{{\n(?P<body>.*?)^\}}\n"
 _HELD = re.compile(
     r"(?:    if \(unlikely\(self->(?P<checked>\w+) == NULL\)\) \{\n(?:        .*\n)+    \}\n)?"
-    r"    CPy_INCREF\(self->(?P<field>\w+)\);\n    PyObject \*retval = self->(?P=field);\n    return retval;\n"
+    r"    CPy_INCREF(?:_NO_IMM)?\(self->(?P<field>\w+)\);\n    PyObject \*retval = self->(?P=field);\n    return retval;\n"
 )
 _CALLED = re.compile(r"    return (?P<function>CPyDef_\w+)\(\(PyObject \*\) self\);\n")
 _RETURNED = (
@@ -62,7 +62,7 @@ _RETURNED = (
     r"(?:    PyObject \*cpy_r_r\d;\n)+"
     r"    cpy_r_r0 = \(\(\w+ \*\)cpy_r_self\)->(?P<field>\w+);\n"
     r"(?:    if \(unlikely\(cpy_r_r0 == NULL\)\) \{{\n        CPy_AttributeError\(.*\n        goto CPyL\d;\n    \}}\n)?"
-    r"    CPy_INCREF\(cpy_r_r0\);\n"
+    r"    CPy_INCREF(?:_NO_IMM)?\(cpy_r_r0\);\n"
     r"(?:CPyL\d: ;\n)?"
     r"    return cpy_r_r0;\n"
 )

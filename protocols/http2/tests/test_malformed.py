@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from l7codecs import Message, Sender, open_session
+from l7codecs import Kind, Message, Sender, Status, open_session
 
 from .implementations import (
     CLIENT,
@@ -318,3 +318,20 @@ def test_what_is_wrong_with_a_length_does_not_depend_on_the_reads(said: bytes) -
         (response,) = [event for event in events if isinstance(event, Message) and event.kind.value == "response"]
         told.add(response.attributes["http2.malformed"])
     assert told == {f"content-length 6 with {'a body of 5 octets' if len(said) == 5 else 'a longer body'} (§8.1.1)"}
+
+
+def test_a_malformed_answer_is_never_ok() -> None:
+    """Its receiver resets the stream, whatever its status says; one that says a failure keeps it."""
+    for code, expected in ((b"\x88", Status.INTERNAL), (b"\x8d", Status.NOT_FOUND)):
+        session = open_session("http2")
+        block = code + b"\x40\x01A\x011"  # a name in upper case
+        octets = len(block).to_bytes(3, "big") + b"\1\5\0\0\0\1" + block
+        list(
+            session.receive(
+                Sender.CLIENT,
+                b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0\0\0\6\1\5\0\0\0\1\x82\x84\x86\x41\x01a",
+            )
+        )
+        events = list(session.receive(Sender.SERVER, b"\0\0\0\4\0\0\0\0\0" + octets))
+        (answer,) = [event for event in events if isinstance(event, Message) and event.kind is Kind.RESPONSE]
+        assert (answer.status, answer.error) == (expected, "PROTOCOL_ERROR")

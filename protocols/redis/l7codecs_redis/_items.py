@@ -160,9 +160,9 @@ def _line_text(octets: bytes, at: i64, stop: i64) -> bytes:
 
 
 def error_word(octets: bytes, at: i64, stop: i64) -> str:
-    """The first word of the error reply at `at`."""
+    """The first word of the error reply at `at`; ERR where there is none, as the server's own count of errors has it."""
     first = _error_start(octets, at, stop)
-    return octets[first : _word_end(octets, first, stop)].decode("utf-8", "backslashreplace")
+    return octets[first : _word_end(octets, first, stop)].decode("utf-8", "backslashreplace") or "ERR"
 
 
 def error_status(octets: bytes, at: i64, stop: i64) -> Status:

@@ -471,9 +471,9 @@ class ReplyDecoder(ResumingDecoder):
 
     def _in_exec(self) -> bool:
         """Whether the reply in progress may be the array that answers EXEC."""
-        head = self.state.pairing.head()
         if self._depth != 1:
             return False
+        head = self.state.pairing.head() if self.head is None else self.head.request
         return not isinstance(head, RedisRequest) or head.spec is UNSEEN or head.spec.name == "EXEC"
 
     def _open_nested(self, count: i64) -> i64:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from l7codecs import Kind, Message, Sender, open_session
+from l7codecs import Kind, Limits, Message, Sender, open_session
 from l7codecs.testing import load_vectors, replay
 from l7codecs.testing.vectors import Vector
 
@@ -377,3 +377,26 @@ def test_attributes_of_a_transaction() -> None:
         ("EXEC", "transaction", 2),
         ("MULTI", "transaction", None),
     ]
+
+
+@pytest.mark.parametrize("size", [13, 64, 4096])
+def test_pushes_inside_of_a_transactions_answer(size: int) -> None:
+    """They stand there too where the answer is too large to buffer, and comes as a head and its rest."""
+    session = open_session("redis", limits=Limits(message=size, head=40))
+    commands = b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\nMULTI\r\nPUBLISH a x\r\nEXEC\r\n"
+    list(session.receive(Sender.CLIENT, commands))
+    push = b">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nx\r\n"
+    answers = b"%1\r\n+p\r\n:3\r\n+OK\r\n+QUEUED\r\n*1\r\n" + push + b":1\r\n"
+    events = list(session.receive(Sender.SERVER, answers))
+    assert b"".join(event.raw for event in events) == answers
+    (last,) = [event for event in events if isinstance(event, Message) and event.operation == "EXEC"]
+    assert last.more is (size < 40)
+
+
+def test_an_error_without_a_word() -> None:
+    """The server counts it as ERR (`afterErrorReply`, redis/src/networking.c)."""
+    session = open_session("redis")
+    list(session.receive(Sender.CLIENT, b"GET a\r\n" * 3))
+    for octets in (b"-\r\n", b"- no\r\n", b"!0\r\n\r\n"):
+        (answer,) = session.receive(Sender.SERVER, octets)
+        assert isinstance(answer, Message) and answer.error == "ERR"

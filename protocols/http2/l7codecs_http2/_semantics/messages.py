@@ -332,6 +332,14 @@ class Http2Message(Message):
 
     @property
     def status(self) -> Status | None:
+        """The outcome; of a malformed answer that says OK it is INTERNAL, as for its receiver, who has to reset the stream."""
+        status = self._said()
+        if status is _OK and self._findings is not None and self._findings.malformed is not None:
+            return _INTERNAL
+        return status
+
+    def _said(self) -> Status | None:
+        """The outcome that it states."""
         if self.speaks != HTTP and self.speaks != TRIPLE_HTTP:
             found = self._findings
             return self._told() if found is None or found.outcome is None else found.outcome
