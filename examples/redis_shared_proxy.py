@@ -8,7 +8,7 @@ import asyncio
 import sys
 from zlib import crc32
 
-from l7codecs import Kind, L7Error, Message, Sender, Status, open_session
+from l7codecs import Kind, L7Error, LimitExceeded, Message, Sender, Status, open_session
 
 BUFFER = memoryview(bytearray(1 << 16))  # one for all: what is read into it is taken at once
 
@@ -109,9 +109,16 @@ class Server(Leg):
                 continue  # a push: nobody has subscribed here
             if request.connection is not flow:
                 flow = request.connection
-                client = proxy.clients[flow]  # of one that is gone nothing comes
-                proxy.waiting[client] = None
-            client.session.put(event)
+                client = proxy.clients.get(flow)
+                if client is not None:
+                    proxy.waiting[client] = None
+            if client is None:
+                continue  # it left while its answer came
+            try:
+                client.session.put(event)
+            except LimitExceeded:  # it reads too little: the others go on
+                client.transport.abort()
+                client = None
         proxy.waiting[self] = None
         proxy.wake()
 

@@ -579,3 +579,35 @@ def test_the_cost_of_each_is_the_same_however_many_wait(protocol: Protocol) -> N
         return time.perf_counter() - began
 
     assert growth(seconds, 2_000, 8_000, 8) <= 8
+
+
+def test_a_number_that_is_owed_an_answer_is_not_handed_out_again() -> None:
+    """Few numbers, many that were given up: who asks next waits, rather than get somebody else's answer."""
+    protocol = BY_ID[1]
+    limits = Limits(pending=10)
+    up = opened(protocol, C, limits)
+    for _ in range(2):  # from the second client on numbers are given
+        _, (request,) = client(protocol, "x", limits=limits)
+        up.send(request)
+    told(up, frame("A", 1, "x", 1) + frame("A", 2, "x", 1))
+    owed: set[int | None] = set()
+    for _ in range(300):
+        _, (request,) = client(protocol, "y", limits=limits)
+        for each in numbers(protocol, up.send(request)):
+            assert each not in owed
+            owed.add(each)
+        up.cancel(request)
+    assert len(owed) <= 256
+    late = b"".join(frame("A", number, "late", 1) for number in sorted(owed, key=str) if number is not None)
+    assert [event for event in told(up, late) if isinstance(event, Message) and event.request is not None] == []
+
+
+@pytest.mark.parametrize("protocol", PAIRED, ids=names)
+def test_a_server_is_told_no_error(protocol: Protocol) -> None:
+    """An answer is written to who has asked."""
+    up = opened(protocol, C)
+    _, (request,) = client(protocol, "x")
+    up.send(request)
+    with pytest.raises(Unsupported):
+        up.answer(request, made_answer(request, "no"))
+    assert up.unanswered() == [request]

@@ -175,3 +175,12 @@ def test_the_end_of_an_iteration_is_seen_by_all_who_ask(name: str) -> None:
         next(events)
     with pytest.raises(StopIteration):
         events.__next__()
+
+
+@pytest.mark.parametrize("wrong", [5, "text", [65], None])
+def test_what_has_no_octets_is_not_received(wrong: object) -> None:
+    session = open_session("redis")
+    with pytest.raises(TypeError):
+        session.receive(C, wrong)  # type: ignore[arg-type]
+    (message,) = session.receive(C, memoryview(b"PING\r\n"))
+    assert message.raw == b"PING\r\n"

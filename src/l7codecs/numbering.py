@@ -150,7 +150,7 @@ class StrictPairing(PairingTable):
 
     def _release(self, number: int) -> None:
         """`number` is free again."""
-        if self._recycles and self._many and number < self._next:
+        if self._recycles and self._many and self._rewrites and number < self._next:
             self._free.append(number)
 
     # What is answered.
@@ -225,8 +225,8 @@ class StrictPairing(PairingTable):
         self._size -= request.stop - request.start
         request.detach()  # a request that is not answered may stay for long
         self._given_up[request] = number
-        if len(self._given_up) <= self._limit:
-            return None
+        if len(self._given_up) <= self._limit or self._recycles:
+            return None  # where numbers are few, none is handed out again before its answer has come
         oldest, number = self._given_up.popitem(last=False)
         self._by_number.pop(number, None)
         self._release(number)

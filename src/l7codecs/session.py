@@ -113,9 +113,11 @@ class Session:
         decoder = self._client if sender is Sender.CLIENT else self._server
         if decoder.ended:
             raise ValueError(f"the {sender.value}'s direction has ended")
+        if not isinstance(data, bytes):
+            data = bytes(memoryview(data))  # which refuses what has no octets
         decoder.fed = True
         if decoder.error is None:
-            decoder.buffer.feed(data if isinstance(data, bytes) else bytes(data))
+            decoder.buffer.feed(data)
         self._active = decoder
         return self
 
@@ -311,7 +313,7 @@ class Session:
 
         It takes the place of an answer that waits for its turn. Raises `Unsupported` where nobody waits for one.
         """
-        if not self.keeps_books(reply.sender):
+        if not self.keeps_books(reply.sender) or self.endpoint is reply.sender.other:
             raise Unsupported("an answer is written to the session that receives from the client")
         order = self._order_of(reply.sender) or self._begin_order(reply.sender)
         if not self.decoder(reply.sender).answers.waits(request) or order.holds(request):

@@ -225,3 +225,24 @@ def test_headers_named_like_attributes_change_none(kind: str) -> None:
         assert dict(attacked.attributes) == dict(plain.attributes)
         for name in ("protocol", "service", "operation", "resources", "status", "error", "request_id"):
             assert getattr(attacked, name) == getattr(plain, name)
+
+
+def test_many_that_were_given_up_at_once_disturb_nobody() -> None:
+    """What comes late on more streams than are remembered is no error of the server's."""
+    up = open_session("http2", endpoint=CLIENT, limits=Limits(streams=3))
+    list(up.receive(SERVER, frame(SETTINGS, 0, 0)))
+    up.pending_output()
+    answers = b""
+    for at in range(30):
+        down = open_session("http2", endpoint=SERVER)
+        asked = [
+            e
+            for e in down.receive(CLIENT, PREFACE + frame(SETTINGS, 0, 0) + headers(1, REQUEST, True))
+            if e.kind is Kind.REQUEST
+        ]
+        up.send(asked[0])
+        answers += headers(2 * at + 1, RESPONSE, True)
+        if at < 29:
+            up.cancel(asked[0])
+    told = [e for e in up.receive(SERVER, answers) if isinstance(e, Message) and e.kind is Kind.RESPONSE]
+    assert [each.request for each in told] == asked

@@ -114,6 +114,8 @@ class Side:
         self.cut: dict[int, None] | None = None
         """Streams that it reset before its peer had ended them, the latest: what the peer sent may have been on its way."""
         self.cut_streams: dict[int, Stream] | None = None
+        self.cut_until: i64 = 0
+        """The highest number that is forgotten of those."""
         """The latest of those, where the connection is seen from beside: what their peer still says belongs to them."""
         self.ended_ahead: Numbers | None = None
         """Of an observer: the other side's streams on which it has said all, and which are still to be seen to begin."""
@@ -320,7 +322,9 @@ class Connection:
             side.cut = cut
         cut[int(number)] = None
         if len(cut) > self.limit:
-            del cut[next(iter(cut))]
+            oldest = next(iter(cut))
+            del cut[oldest]
+            side.cut_until = max(side.cut_until, i64(oldest))
         if stream is not None:
             streams = side.cut_streams
             if streams is None:
@@ -351,7 +355,7 @@ class Connection:
 
     def late(self, number: i64, peer: Side) -> bool:
         """Whether what comes on a closed stream may have been on its way when `peer` reset it."""
-        return self.joined or (peer.cut is not None and int(number) in peer.cut)
+        return self.joined or (peer.cut is not None and (number <= peer.cut_until or int(number) in peer.cut))
 
     def close_if_done(self, stream: Stream) -> None:
         """Forget a stream that is closed."""
