@@ -28,7 +28,7 @@ PROTOCOL = Protocol(
         Attribute("db.response.status_code", str, _SERVER, "the first word of an answer that is a failure"),
         Attribute("error.type", str, _SERVER, "the same"),
         Attribute("l7.access", str, _CLIENT, "read, write, admin or unknown, by the command"),
-        Attribute("l7.pins", str, _CLIENT, "watch: the connection becomes a log"),
+        Attribute("l7.pins", str, _CLIENT, "watch: it becomes a log; quiet: what comes next tells"),
         Attribute("memcached.keys", bytes, _CLIENT, "the keys; decoded where a flag says base64", many=True),
         Attribute("memcached.noreply", bool, _CLIENT, "true where noreply is the last word"),
         Attribute("memcached.opaque", bytes, _BOTH, "the token of flag O"),

@@ -85,6 +85,7 @@ class MetaCommand(Command):
         super().collect(attributes)
         if self.quiet:
             attributes["memcached.quiet"] = True
+            attributes["l7.pins"] = "quiet"  # who asks next tells whether it was answered
         if isinstance(self.request_id, bytes):
             attributes["memcached.opaque"] = self.request_id
 
