@@ -473,6 +473,8 @@ class ReplyDecoder(ResumingDecoder):
         """Whether the reply in progress may be the array that answers EXEC."""
         if self._depth != 1:
             return False
+        if self.state.unseen:
+            return True
         head = self.state.pairing.head() if self.head is None else self.head.request
         return not isinstance(head, RedisRequest) or head.spec is UNSEEN or head.spec.name == "EXEC"
 

@@ -410,6 +410,8 @@ class RequestDecoder(ResumingDecoder):
         if self.standing.doubted:
             raise LimitExceeded(self.buffer.offset, "a large command that is doubted", "limits.message", SPEC)
         left = self._left
+        if self._spec is UNSEEN:
+            self.state.unseen = True
         message = self._message(self._spec)
         if isinstance(message, RedisRequest):
             message.more = True

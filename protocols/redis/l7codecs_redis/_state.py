@@ -200,6 +200,8 @@ class ConnectionState:
         """Whether the client has sent a line as a command."""
         self.two_sided = False
         """Whether both sides are heard, so that each can tell where a message of the other ends."""
+        self.unseen = False
+        """Whether a command was so large that its name was not seen: it may have been EXEC or SUBSCRIBE."""
         self.watching = False
         self.replies_off = False
         self.skip_next = False
