@@ -26,7 +26,19 @@ from l7codecs.pairing import NO_PAIRING
 
 from ._reply import ERROR, PUSH_TYPE
 from ._request import UNSEEN, RedisRequest
-from ._resp import CR, DOLLAR, LF, NEED_MORE, SPEC, STAR, STREAMED, bad_octet, check_line_end, read_length
+from ._resp import (
+    CR,
+    DOLLAR,
+    LF,
+    NEED_MORE,
+    SPEC,
+    STAR,
+    STREAMED,
+    bad_octet,
+    check_line_end,
+    pass_line_end,
+    read_length,
+)
 from ._resuming import ResumingDecoder
 from ._scalars import check_scalar, is_scalar
 from ._state import ConnectionState
@@ -285,12 +297,8 @@ class ReplyReader(ResumingDecoder):
             self._payload = buffer.pass_over(self._payload) if self.head is None else buffer.pass_window(self._payload)
             if self._payload > 0:
                 return False
-        if not buffer.need(2):
-            if buffer.need(1):
-                check_line_end(buffer, buffer.pos)
+        if not pass_line_end(buffer):
             return False
-        check_line_end(buffer, buffer.pos)
-        buffer.pos += 2
         self._payload = -1
         return True
 

@@ -30,7 +30,7 @@ from ._commands import CommandSpec, find_command, unknown_command
 from ._inline import split_arguments
 from ._pairing import ask
 from ._request import NO_COMMAND, UNSEEN, RedisRequest
-from ._resp import CR, DOLLAR, NEED_MORE, SPEC, STAR, STREAMED, bad_octet, check_line_end, read_length
+from ._resp import CR, DOLLAR, NEED_MORE, SPEC, STAR, STREAMED, bad_octet, pass_line_end, read_length
 from ._resuming import ResumingDecoder
 from ._state import NO_EFFECT, SELECT, ConnectionState, Standing
 
@@ -339,13 +339,7 @@ class RequestDecoder(ResumingDecoder):
             self._payload = buffer.pass_over(left) if self.head is None else buffer.pass_window(left)
             if self._payload > 0:
                 return False
-        if not buffer.need(2):
-            if buffer.need(1):
-                check_line_end(buffer, buffer.pos)
-            return False
-        check_line_end(buffer, buffer.pos)
-        buffer.pos += 2
-        return True
+        return pass_line_end(buffer)
 
     def _look(self, index: i64, data: bytes, at: i64, size: i64) -> None:
         """See what an argument says: the command, its sub-command, its key."""

@@ -26,6 +26,7 @@ __all__ = [
     "STREAMED",
     "bad_octet",
     "check_line_end",
+    "pass_line_end",
     "read_length",
 ]
 
@@ -123,6 +124,17 @@ def check_line_end(buffer: Buffer, at: i64) -> bool:
     if at + 1 < end and data[at + 1] != LF:
         bad_octet(buffer, at + 1, "LF after CR")
     return at + 1 < end
+
+
+def pass_line_end(buffer: Buffer) -> bool:
+    """Move past CR LF; False while it is not whole. Raises `ProtocolError` at an octet that is neither."""
+    if not buffer.need(2):
+        if buffer.need(1):
+            check_line_end(buffer, buffer.pos)
+        return False
+    check_line_end(buffer, buffer.pos)
+    buffer.pos += 2
+    return True
 
 
 def bad_octet(buffer: Buffer, at: i64, expected: str) -> NoReturn:
