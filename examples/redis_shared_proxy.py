@@ -182,8 +182,12 @@ class Proxy:
     def give_back(self, server):
         for request in server.session.abandoned():
             client = self.clients.get(request.connection)
-            if client is not None:
+            if client is None:
+                continue
+            try:
                 client.write(client.session.reply_error(request, Status.UNAVAILABLE, "the server is gone"))
+            except L7Error:  # it has a part of its answer
+                client.transport.abort()
 
 
 async def main(port, *ports):

@@ -22,7 +22,19 @@ from endpoint_toys import (
     opened,
     width_of,
 )
-from l7codecs import Data, Event, Kind, LimitExceeded, Limits, Message, Protocol, Sender, Session, Unsupported
+from l7codecs import (
+    Data,
+    Event,
+    IncompleteMessage,
+    Kind,
+    LimitExceeded,
+    Limits,
+    Message,
+    Protocol,
+    Sender,
+    Session,
+    Unsupported,
+)
 from l7codecs.testing import growth
 
 C, S = Sender.CLIENT, Sender.SERVER
@@ -611,3 +623,36 @@ def test_a_server_is_told_no_error(protocol: Protocol) -> None:
     with pytest.raises(Unsupported):
         up.answer(request, made_answer(request, "no"))
     assert up.unanswered() == [request]
+
+
+@pytest.mark.parametrize("protocol", [FIFO, BY_ID[4]], ids=names)
+def test_an_answer_that_is_cut_is_told(protocol: Protocol) -> None:
+    """Its request is not answered: neither where the answer comes from, nor where it goes."""
+    limits = Limits(message=64, head=24)
+    up = opened(protocol, C, limits)
+    down, requests = client(protocol, "a", "b", limits=limits)
+    for request in requests:
+        up.send(request)
+    octets = frame("A", 1, "x" * 200, width_of(protocol))
+    for event in told(up, octets[:100]):
+        down.send(event)
+    assert up.unanswered() == down.unanswered() == requests
+    with pytest.raises(IncompleteMessage):
+        list(up.eof(S))
+    assert up.abandoned() == requests and up.abandoned() == []
+    with pytest.raises(Unsupported):
+        down.answer(requests[0], made_answer(requests[0], "no"))
+
+
+@pytest.mark.parametrize("protocol", [FIFO, BY_ID[4]], ids=names)
+def test_a_client_that_leaves_inside_of_its_answer_is_named(protocol: Protocol) -> None:
+    limits = Limits(message=64, head=24)
+    up = opened(protocol, C, limits)
+    down, (request,) = client(protocol, "a", limits=limits)
+    up.send(request)
+    octets = frame("A", 1, "x" * 200, width_of(protocol))
+    for event in told(up, octets[:100]):
+        down.send(event)
+    for left in down.unanswered():
+        up.cancel(left)
+    assert told(up, octets[100:]) == [] and up.unanswered() == []

@@ -114,6 +114,11 @@ class AnswerOrder:
     # What waits.
 
     @property
+    def streaming(self) -> Message | None:
+        """The head that is written and whose end is not."""
+        return self._streaming
+
+    @property
     def queued(self) -> int:
         """Octets that wait."""
         return self._queued

@@ -421,11 +421,22 @@ class Session:
     def unanswered(self) -> list[Message]:
         """The requests of the client whose answer is not complete, in their order; none that was given up (`cancel`)."""
         found = [self.original(each) for each in self._client.asks.waiting()]
+        begun = self._half_answered()
+        if begun is not None and begun not in found:
+            found.insert(0, begun)
         given_up = self._server.given_up
         if given_up is not None:
             found = [each for each in found if not given_up.has(each)]
         order = self._order_of(Sender.CLIENT)
         return found if order is None else found + order.unwritten()
+
+    def _half_answered(self) -> Message | None:
+        """The request whose answer streams: it comes from the server, or is written to the client."""
+        head = self._server.head
+        if head is None:
+            order = self._order_of(Sender.SERVER)
+            head = None if order is None else order.streaming
+        return head.request if head is not None and head.kind is Kind.RESPONSE else None
 
     def original(self, request: Message) -> Message:
         """What the caller knows `request` as, which was remembered when it was sent: for rooms that remember what they have changed."""
@@ -440,11 +451,17 @@ class Session:
         """The requests that were sent here and will not be answered, in their order; each is returned once.
 
         Once the server has ended or failed these are all; after GOAWAY those that are `unprocessed`. None that was given up.
+        The first may be answered in part: nothing can be written to its client in its place, whose connection has to end.
         """
         server = self._server
         if not self.keeps_books(Sender.CLIENT) or not (server.ended or server.error is not None):
             return self.unprocessed()
-        found = self.unanswered()
+        if server.error is not None:
+            found = self.unanswered()
+            server.head = None
+        else:  # what has come of an answer that is cut is still to be iterated
+            begun = self._half_answered()
+            found = [each for each in self.unanswered() if each is not begun]
         self._client.asks.clear()
         if server.given_up is not None:
             server.given_up.clear()
