@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,14 @@ HOSTILE = "a\x1b[31m\u202e\x9b\x7f\u2066"
 """A colour, text that runs backwards, a control of one octet in Latin-1, DEL, an isolate."""
 ESCAPED = "a\\x1b[31m\\u202e\\x9b\\x7f\\u2066"
 GET = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """A suite that runs in the background ignores interrupts, and what it starts would too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
