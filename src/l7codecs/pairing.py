@@ -146,7 +146,9 @@ class FifoPairing(PairingTable):
         self._read = b""
         """Where what was asked last lies; the octets of all such reads, and how many of them make it time to let them go."""
         self._pinned: i64 = 0
-        self._room: i64 = self._octets
+        self._room: i64 = 2 * self._octets
+        self._crowded = False
+        """Whether there was no room, and is not for half as much yet: what was asked last is cut when the next is asked."""
         self._limit: i64 = min(limit, 2**58) * (REFUSED_AT if strict else 1)
         self._index: set[Message] | None = None
         """What is remembered, from the first question for it until nothing is."""
@@ -180,6 +182,7 @@ class FifoPairing(PairingTable):
         size = self._size + request.stop - request.start
         self._size = size
         if size > self._octets:
+            self._crowded = True
             self._unusual = True
         if request.octets is not self._read:
             self._lies_in(request.octets)
@@ -191,8 +194,8 @@ class FifoPairing(PairingTable):
             self.clear()
             self._standing = _LOST
             return
-        if self._size > self._octets:
-            self._too_large(request)
+        if self._crowded:
+            self._relieve(request)
         items.append(request)
         waiting: i64 = len(items) - self._first
         if self._index is not None:
@@ -202,17 +205,17 @@ class FifoPairing(PairingTable):
             if waiting > self._limit:
                 self._too_many(request)
         self._size += request.stop - request.start
-        if request.octets is not self._read:
-            self._lies_in(request.octets)
+        if self._size > self._octets:
+            self._crowded = True
+        if request.octets is not self._read and (self.strict or not self._crowded):
+            self._lies_in(request.octets)  # else it is seen with the next request what stays of this one
         if self._early > 0 and waiting == 1:
             self._early -= 1
             self.pop()
         self._settle()
 
     def _settle(self) -> None:
-        self._unusual = (
-            self._standing != _CERTAIN or self._size > self._octets or self._index is not None or self._early > 0
-        )
+        self._unusual = self._standing != _CERTAIN or self._crowded or self._index is not None or self._early > 0
 
     def _mark(self) -> i64:
         """From how many on it is full."""
@@ -223,14 +226,15 @@ class FifoPairing(PairingTable):
         self._read = read
         self._pinned += len(read)
         if self._pinned > self._room:
-            self._pinned = gather(self.waiting())
-            self._room = max(self._octets, 2 * self._pinned)
+            self._pinned = gather(self.waiting(), self._octets)
+            self._room = 2 * max(self._octets, self._pinned)
 
     def _let_go(self) -> None:
         """Nothing is remembered."""
         self._read = b""
         self._pinned = 0
-        self._room = self._octets
+        self._room = 2 * self._octets
+        self._crowded = False
 
     def no_turn(self) -> None:
         """The client asks more than one request at a time, as is seen elsewhere."""
@@ -364,20 +368,30 @@ class FifoPairing(PairingTable):
         self._skip += 1
         self.forgotten += 1
 
-    def _too_large(self, request: Message) -> None:
-        """There is no room for what was asked last: its first octets stay. Who forgets nothing refuses `request`."""
+    def _relieve(self, request: Message) -> None:
+        """There was no room for what was asked last: its first octets stay. Who forgets nothing refuses `request` in the end."""
         if self.strict:
-            if self._size <= self._octets * REFUSED_AT:
-                return
-            raise LimitExceeded(
-                request.offset,
-                f"requests of {self._size} octets that wait for an answer",
-                f"at most {REFUSED_AT} times limits.waiting = {self._octets}",
-            )
+            if self._size > self._octets * REFUSED_AT:
+                raise LimitExceeded(
+                    request.offset,
+                    f"requests of {self._size} octets that wait for an answer",
+                    f"at most {REFUSED_AT} times limits.waiting = {self._octets}",
+                )
+            self._crowded = self._size > self._octets
+            return
         last: i64 = len(self._items) - 1
         latest = self._items[last] if last >= self._first else None
-        if latest is None or latest.stop - latest.start <= SHORT:
+        if latest is None:
             return
+        if self._size <= self._octets // 2:
+            self._crowded = False
+        if self._crowded and latest.stop - latest.start > SHORT:
+            self._cut(last, latest)
+        elif latest.octets is not self._read:
+            self._lies_in(latest.octets)
+
+    def _cut(self, last: i64, latest: Message) -> None:
+        """Keep of `latest`, which was asked last, what it says without reading further."""
         if self._index is not None:
             self._index.discard(latest)
         short = latest.shortened(int(SHORT))
