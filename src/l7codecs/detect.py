@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from l7codecs.changes import Changes
 from l7codecs.decoder import Decoder
 from l7codecs.errors import ProtocolError
 from l7codecs.limits import DEFAULT_LIMITS, Limits
@@ -21,7 +22,7 @@ from l7codecs.ordering import AnswerOrder
 from l7codecs.pairing import NO_PAIRING
 from l7codecs.protocol import NOT_THIS, Detection, Protocol, Verdict
 from l7codecs.registry import BROKEN, fault, tell, usable_protocols
-from l7codecs.session import Changes, Session
+from l7codecs.session import Session
 from l7codecs.sharing import Shared
 
 __all__ = ["AutoSession", "Candidate", "decide", "detect"]

@@ -21,9 +21,10 @@ from typing import Final, final
 from mypy_extensions import i64, mypyc_attr
 
 from l7codecs.errors import LimitExceeded
+from l7codecs.keyed import IdPairing
 from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT
 from l7codecs.message import Message
-from l7codecs.pairing import TURNS, FifoPairing, IdPairing, PairingTable
+from l7codecs.pairing import TURNS, FifoPairing, PairingTable
 from l7codecs.retention import SHORT, Reads
 
 __all__ = ["LanePairing", "QuietPairing"]

@@ -1,4 +1,4 @@
-"""Which request an answer answers: by order, by number, or by stream.
+"""Which request an answer answers: what every table of them can do, and the one of answers that come in order (`keyed` has the others).
 
 Each keeps at most `limit` requests. Past it the oldest is forgotten and its answer pairs with nothing; the answers to the others still
 pair as they should. `forgotten` counts them. Past `octets` of them each further one is remembered by its first octets alone
@@ -7,7 +7,6 @@ pair as they should. `forgotten` counts them. Past `octets` of them each further
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
 from enum import Enum
 from typing import Final, final
 
@@ -16,10 +15,10 @@ from mypy_extensions import i64, mypyc_attr, u8
 from l7codecs._layout import check_layout
 from l7codecs.errors import LimitExceeded
 from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT
-from l7codecs.message import Kind, Message, RequestId
-from l7codecs.retention import SHORT, Reads, gather
+from l7codecs.message import Kind, Message
+from l7codecs.retention import SHORT, gather
 
-__all__ = ["NO_PAIRING", "TURNS", "FifoPairing", "IdPairing", "Pairing", "PairingTable", "StreamPairing", "new_pairing"]
+__all__ = ["NO_PAIRING", "TURNS", "FifoPairing", "Pairing", "PairingTable"]
 
 
 TURNS: Final[i64] = 4
@@ -397,192 +396,3 @@ class FifoPairing(PairingTable):
             del self._items[:first]
             first = 0
         self._first = first
-
-
-@final
-class _Kept:
-    """The octets of the requests in a table, in which they are found by a key."""
-
-    def __init__(self, octets: int) -> None:
-        self._limit: i64 = octets
-        self._size: i64 = 0
-        self._count: i64 = 0
-        self._reads = Reads(octets)
-        self.crowded = False
-        """It is time to `gather`."""
-
-    def keep(self, request: Message) -> Message | None:
-        """What to remember of `request`; None where it has to be forgotten."""
-        size = request.stop - request.start
-        if self._size + size > self._limit and size > SHORT:
-            short = request.shortened(int(SHORT))
-            if short is None:
-                return None
-            request = short
-            size = short.stop - short.start
-        self._size += size
-        self._count += 1
-        if request.octets is not self._reads.latest:
-            self.crowded = self._reads.add(request.octets)
-        return request
-
-    def drop(self, request: Message) -> None:
-        """`request` is remembered no longer."""
-        self._size -= request.stop - request.start
-        self._count -= 1
-        if self._count == 0:
-            self._reads.clear()
-
-    def gather(self, requests: list[Message]) -> None:
-        """`requests` are all of them: let them go of their reads."""
-        self._reads.gather(requests)
-        self.crowded = False
-
-    def clear(self) -> None:
-        self._size = 0
-        self._count = 0
-        self._reads.clear()
-        self.crowded = False
-
-
-@final
-class IdPairing(PairingTable):
-    """An answer repeats the number of its request, or a text in its place. Requests that share one are answered in their order."""
-
-    def __init__(self, limit: int, octets: int = DEFAULT_LIMITS.waiting) -> None:
-        self._limit = limit
-        self._kept = _Kept(octets)
-        # The first of a dict is behind all that were deleted before it, which costs O(limit) each time; not so here.
-        self._by_id: OrderedDict[RequestId, Message | deque[Message]] = OrderedDict()
-        self._count = 0
-        self.forgotten = 0
-
-    def asked(self, request: Message) -> None:
-        number = request.request_id
-        if number is None:
-            return
-        kept = self._kept.keep(request)
-        if kept is None:
-            self.forgotten += 1
-            return
-        request = kept
-        known = self._by_id.get(number)
-        if known is None:
-            self._by_id[number] = request
-        elif isinstance(known, deque):
-            known.append(request)
-        else:
-            self._by_id[number] = deque((known, request))
-        self._count += 1
-        if self._count > self._limit:
-            self._take(next(iter(self._by_id)))
-            self.forgotten += 1
-        if self._kept.crowded:
-            self._kept.gather(self.waiting())
-
-    def answered(self, answer: Message) -> Message | None:
-        number = answer.request_id
-        if number is None:
-            return None
-        return self._take(number)
-
-    def _take(self, number: RequestId) -> Message | None:
-        known = self._by_id.get(number)
-        if known is None:
-            return None
-        self._count -= 1
-        if isinstance(known, deque):
-            request = known.popleft()
-            if not known:
-                del self._by_id[number]
-            self._kept.drop(request)
-            return request
-        del self._by_id[number]
-        self._kept.drop(known)
-        return known
-
-    def waits(self, request: Message) -> bool:
-        number = request.request_id
-        known = None if number is None else self._by_id.get(number)
-        return request in known if isinstance(known, deque) else known is request
-
-    def waiting(self) -> list[Message]:
-        found: list[Message] = []
-        for known in self._by_id.values():
-            if isinstance(known, deque):
-                found += known
-            else:
-                found.append(known)
-        return found
-
-    def clear(self) -> None:
-        self._by_id.clear()
-        self._count = 0
-        self._kept.clear()
-
-    @property
-    def pending(self) -> int:
-        return self._count
-
-
-@final
-class StreamPairing(PairingTable):
-    """A request and all its answers share a stream, until `close`."""
-
-    def __init__(self, limit: int, octets: int = DEFAULT_LIMITS.waiting) -> None:
-        self._limit = limit
-        self._kept = _Kept(octets)
-        self._by_stream: OrderedDict[int, Message] = OrderedDict()
-        self.forgotten = 0
-
-    def asked(self, request: Message) -> None:
-        stream = request.stream_id
-        if stream is None:
-            return
-        kept = self._kept.keep(request)
-        if kept is None:
-            self.forgotten += 1
-            return
-        before = self._by_stream.get(stream)
-        if before is not None:
-            self._kept.drop(before)
-        self._by_stream[stream] = kept
-        if len(self._by_stream) > self._limit:
-            self._kept.drop(self._by_stream.popitem(last=False)[1])
-            self.forgotten += 1
-        if self._kept.crowded:
-            self._kept.gather(self.waiting())
-
-    def answered(self, answer: Message) -> Message | None:
-        stream = answer.stream_id
-        if stream is None:
-            return None
-        return self._by_stream.get(stream)
-
-    def close(self, stream: int) -> None:
-        """The stream has ended in both directions."""
-        request = self._by_stream.pop(stream, None)
-        if request is not None:
-            self._kept.drop(request)
-
-    def waiting(self) -> list[Message]:
-        return list(self._by_stream.values())
-
-    def clear(self) -> None:
-        self._by_stream.clear()
-        self._kept.clear()
-
-    @property
-    def pending(self) -> int:
-        return len(self._by_stream)
-
-
-def new_pairing(kind: Pairing, limit: int, octets: int = DEFAULT_LIMITS.waiting) -> PairingTable:
-    """An empty table of the declared kind, for at most `limit` requests and about so many octets."""
-    if kind is Pairing.FIFO:
-        return FifoPairing(limit, octets=octets)
-    if kind is Pairing.ID:
-        return IdPairing(limit, octets)
-    if kind is Pairing.STREAM:
-        return StreamPairing(limit, octets)
-    return NO_PAIRING
