@@ -447,6 +447,9 @@ class AutoSession(Session):
     def closing(self) -> bool:
         return super().closing if self._found is None else self._found.closing
 
+    def streaming(self) -> list[Message]:
+        return super().streaming() if self._found is None else self._found.streaming()
+
     def unanswered(self) -> list[Message]:
         return super().unanswered() if self._found is None else self._found.unanswered()
 

@@ -32,6 +32,10 @@ _AGAIN: Final[i64] = -8
 """What `FifoPairing.turns` falls to where a client asks more than that: it takes so many more to be taken for one again."""
 
 
+_ENOUGH: Final[i64] = 64
+"""So many are remembered before those are looked for that wait no longer."""
+
+
 class Pairing(Enum):
     """How a protocol pairs answers with requests."""
 
@@ -124,6 +128,28 @@ NO_PAIRING: Final = PairingTable()
 
 
 @final
+class Renamed:
+    """What waits in order, by what the caller knows it as, where that was changed on its way."""
+
+    def __init__(self, table: FifoPairing, sent: dict[Message, Message]) -> None:
+        self._table = table
+        self._sent = sent
+        self._room: i64 = 2 * len(sent) + _ENOUGH
+
+    def add(self, original: Message, sent: Message) -> None:
+        """`sent` waits in place of `original`."""
+        self._sent[original] = sent
+        if len(self._sent) > self._room:
+            self._sent = {each: waits for each, waits in self._sent.items() if self._table.waits(waits)}
+            self._room = 2 * len(self._sent) + _ENOUGH
+
+    def find(self, original: Message) -> Message | None:
+        """What waits in place of `original`; None where nothing does."""
+        sent = self._sent.get(original)
+        return sent if sent is not None and self._table.waits(sent) else None
+
+
+@final
 class FifoPairing(PairingTable):
     """Answers come in the order of the requests.
 
@@ -147,8 +173,10 @@ class FifoPairing(PairingTable):
         self._pinned: i64 = 0
         self._room: i64 = self._octets
         self._limit: i64 = min(limit, 2**58) * (REFUSED_AT if strict else 1)
-        self._index: set[Message] | None = None
-        """What is remembered, from the first question for it until nothing is."""
+        self._index: dict[Message, int] | None = None
+        """How often each is remembered, from the first question for it until nothing is."""
+        self.renamed: Renamed | None = None
+        """For whoever sends it: kept as long as the index is."""
         self._items: list[Message | None] = []
         self._first: i64 = 0
         self._skip: i64 = 0
@@ -195,7 +223,7 @@ class FifoPairing(PairingTable):
         items.append(request)
         waiting: i64 = len(items) - self._first
         if self._index is not None:
-            self._index.add(request)
+            self._index[request] = self._index.get(request, 0) + 1
         if waiting > 1:
             self.turns = _AGAIN
             if waiting > self._limit:
@@ -270,7 +298,10 @@ class FifoPairing(PairingTable):
         """Whether `request` is remembered."""
         index = self._index
         if index is None:
-            index = {item for item in self._items if item is not None}
+            index = {}
+            for item in self._items:
+                if item is not None:
+                    index[item] = index.get(item, 0) + 1
             self._index = index
             self._unusual = True
         return request in index
@@ -303,8 +334,9 @@ class FifoPairing(PairingTable):
         if self._index is not None:
             if first + 1 == count:
                 self._index = None
+                self.renamed = None
             elif request is not None:
-                self._index.discard(request)
+                self._forget(request)
         if first + 1 == count:
             self._let_go()
             self.turns += 1
@@ -327,6 +359,7 @@ class FifoPairing(PairingTable):
         self._skip = 0
         self._early = 0
         self._index = None
+        self.renamed = None
         self._size = 0
         self._let_go()
 
@@ -343,11 +376,20 @@ class FifoPairing(PairingTable):
     def pending(self) -> int:
         return len(self._items) - self._first
 
+    def _forget(self, request: Message) -> None:
+        """`request` is remembered once less."""
+        index = self._index
+        if index is not None:
+            left = index.get(request, 0) - 1
+            if left > 0:
+                index[request] = left
+            else:
+                index.pop(request, None)
+
     def _too_many(self, request: Message) -> None:
         if self.strict:
             self._items.pop()
-            if self._index is not None:
-                self._index.discard(request)
+            self._forget(request)
             raise LimitExceeded(
                 request.offset,
                 f"{self._limit + 1} requests that wait for an answer",
@@ -356,8 +398,7 @@ class FifoPairing(PairingTable):
         oldest = self._items[self._first]
         if oldest is not None:
             self._size -= oldest.stop - oldest.start
-            if self._index is not None:
-                self._index.discard(oldest)
+            self._forget(oldest)
         self._items[self._first] = None
         self._advance()
         self._skip += 1
@@ -377,8 +418,7 @@ class FifoPairing(PairingTable):
         latest = self._items[last] if last >= self._first else None
         if latest is None or latest.stop - latest.start <= SHORT:
             return
-        if self._index is not None:
-            self._index.discard(latest)
+        self._forget(latest)
         short = latest.shortened(int(SHORT))
         self._size -= latest.stop - latest.start
         self._items[last] = short
@@ -387,7 +427,7 @@ class FifoPairing(PairingTable):
             return
         self._size += short.stop - short.start
         if self._index is not None:
-            self._index.add(short)
+            self._index[short] = 1
 
     def _advance(self) -> None:
         """Leave the head behind; the list is cut once half of it lies behind, which costs O(1) for each request."""

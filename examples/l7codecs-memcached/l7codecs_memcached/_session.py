@@ -31,18 +31,18 @@ def fits(request: Message, answer: Message) -> int:
     word = answer.verb.note or ""
     only = ONLY.get(word)
     if only is None:
-        return int(not isinstance(request, MetaCommand))
+        return 0 if isinstance(request, MetaCommand) else 2  # those are never quiet: it is of the first of them
     if request.operation is None or request.operation not in only.split():
         return 0
     if not isinstance(request, MetaCommand) or word not in META:
-        return 1
+        return 2
     if answer.request_id != request.request_id:
         return 0
     if request.quiet and word == ("EN" if request.operation == "mg" else "HD"):
         return 0  # that is what it leaves out
     if request.operation == "ms" and word in NEEDS and not any(flag.startswith(NEEDS[word]) for flag in request.flags):
         return 0
-    if answer.request_id is not None:
+    if answer.request_id is not None or word == "EN":
         return 2
     return int(answer.key is None or (answer.key,) == request.resources)
 
