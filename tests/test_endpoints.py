@@ -10,6 +10,7 @@ import pytest
 
 from endpoint_toys import (
     BY_ID,
+    BY_TEXT,
     FIFO,
     KEEPS,
     NONE,
@@ -854,3 +855,43 @@ def test_what_has_a_number_is_under_way_once(protocol: Protocol) -> None:
         up.send(request)
     (answer,) = told(up, frame("A", number, "A", width_of(protocol)))
     assert isinstance(answer, Message) and answer.request is request and up.unanswered() == []
+
+
+# ------------------------------------------------------------------------------------------------ texts in place of numbers
+
+
+def word(letter: str, name: str, text: str) -> bytes:
+    octets = f"{letter}{name:>4}{text}".encode()
+    return (2 + len(octets)).to_bytes(2, "big") + octets
+
+
+def test_texts_pair_at_endpoints_too() -> None:
+    down, up = opened(BY_TEXT, S), opened(BY_TEXT, C)
+    said = b"".join(word("Q", name, f"q{name}") for name in ("x", "yy", "z"))
+    requests = asked(down, said)
+    assert b"".join(map(up.send, requests)) == said and up.unanswered() == down.unanswered() == requests
+    events = told(up, word("A", "z", "A") + word("A", "x", "A"))
+    assert [event.request for event in events if isinstance(event, Message)] == [requests[2], requests[0]]
+    assert b"".join(map(down.send, events)) == word("A", "z", "A") + word("A", "x", "A")
+    up.cancel(requests[1])
+    assert told(up, word("A", "yy", "late")) == []
+    assert up.pending == 0 and down.unanswered() == [requests[1]]
+
+
+def test_equal_texts_of_two_clients_do_not_cross() -> None:
+    """A text is not written anew: the second waits until the first is answered, and nobody gets what is another's."""
+    one, two = opened(BY_TEXT, S), opened(BY_TEXT, S)
+    up = opened(BY_TEXT, C)
+    (a,) = asked(one, word("Q", "x", "a"))
+    b, c = asked(two, word("Q", "x", "b") + word("Q", "y", "c"))
+    assert up.send(a) == a.raw
+    assert up.send(b) == b"" and up.send(c) == b"", "nothing overtakes"
+    (answer,) = told(up, word("A", "x", "A"))
+    assert isinstance(answer, Message) and answer.request is a and one.send(answer) == answer.raw
+    assert up.pending_output() == b.raw + c.raw
+    assert [e.request for e in told(up, word("A", "y", "C") + word("A", "x", "B")) if isinstance(e, Message)] == [c, b]
+    # Given up, its text is used until the answer has come.
+    up.send(a)
+    up.cancel(a)
+    assert up.send(b) == b""
+    assert told(up, word("A", "x", "late")) == [] and up.pending_output() == b.raw

@@ -63,7 +63,10 @@ class _Kept:
 
 @final
 class IdPairing(PairingTable):
-    """An answer repeats the number of its request, or a text in its place. Requests that share one are answered in their order."""
+    """An answer repeats the number of its request, or a text in its place. Requests that share one are answered in their order.
+
+    Where those came on several connections nobody can say whose an answer is: it pairs with none.
+    """
 
     def __init__(self, limit: int, octets: int = DEFAULT_LIMITS.waiting) -> None:
         self._limit = limit
@@ -71,6 +74,8 @@ class IdPairing(PairingTable):
         # The first of a dict is behind all that were deleted before it, which costs O(limit) each time; not so here.
         self._by_id: OrderedDict[RequestId, Message | deque[Message]] = OrderedDict()
         self._count = 0
+        self._crossed: set[RequestId] = set()
+        """What requests of several connections share."""
         self.forgotten = 0
 
     def asked(self, request: Message) -> None:
@@ -86,8 +91,12 @@ class IdPairing(PairingTable):
         if known is None:
             self._by_id[number] = request
         elif isinstance(known, deque):
+            if known[-1].connection is not request.connection:
+                self._crossed.add(number)
             known.append(request)
         else:
+            if known.connection is not request.connection:
+                self._crossed.add(number)
             self._by_id[number] = deque((known, request))
         self._count += 1
         if self._count > self._limit:
@@ -100,7 +109,17 @@ class IdPairing(PairingTable):
         number = answer.request_id
         if number is None:
             return None
-        return self._take(number)
+        crossed = number in self._crossed if self._crossed else False
+        request = self._take(number)
+        return None if crossed else request
+
+    def taken(self, request: Message) -> bool:
+        """Whether one of another connection waits that shares what `request` pairs by."""
+        number = request.request_id
+        known = None if number is None else self._by_id.get(number)
+        if known is None:
+            return False
+        return (known[-1] if isinstance(known, deque) else known).connection is not request.connection
 
     def _take(self, number: RequestId) -> Message | None:
         known = self._by_id.get(number)
@@ -111,6 +130,7 @@ class IdPairing(PairingTable):
             request = known.popleft()
             if not known:
                 del self._by_id[number]
+                self._crossed.discard(number)
             self._kept.drop(request)
             return request
         del self._by_id[number]
@@ -133,6 +153,7 @@ class IdPairing(PairingTable):
 
     def clear(self) -> None:
         self._by_id.clear()
+        self._crossed.clear()
         self._count = 0
         self._kept.clear()
 

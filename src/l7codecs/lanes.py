@@ -24,7 +24,7 @@ from mypy_extensions import i64, mypyc_attr
 from l7codecs.errors import LimitExceeded, Unsupported
 from l7codecs.keyed import IdPairing
 from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT
-from l7codecs.message import Message
+from l7codecs.message import Message, RequestId
 from l7codecs.pairing import TURNS, FifoPairing, PairingTable
 from l7codecs.retention import SHORT, Reads
 
@@ -46,7 +46,8 @@ class QuietPairing(PairingTable):
     """Answers come in the order of the requests, and some requests may get none.
 
     ``quiet(request)`` says which those are. ``fits(request, answer)`` says whether `answer` can be of `request`: 0 no, 1 it can, 2 it is
-    certain, since it repeats something of that request alone. After lost octets, and where an answer fits nothing that waits, answers pair
+    certain, since it repeats something of that request alone (of a ``request_id`` the table sees whether another waits that has it), 3 it
+    can, and none that may stay silent is answered so. After lost octets, and where an answer fits nothing that waits, answers pair
     on only while the client takes turns, as `FifoPairing` does.
 
     One that is `strict` belongs to an endpoint. It forgets none that is sure to be answered: from `limit` requests on it is `full`, and
@@ -96,6 +97,8 @@ class QuietPairing(PairingTable):
         """The numbers of all that wait and whose answer is there."""
         self._silenced = False
         """Some were forgotten that may be answered yet."""
+        self._tokens: dict[RequestId, int] | None = None
+        """How many of those that wait have each id, from the first question for it until nothing waits."""
         self.forgotten = 0
 
     def asked(self, request: Message) -> None:
@@ -125,6 +128,8 @@ class QuietPairing(PairingTable):
             request = short
             size = short.stop - short.start
         self._items.append(request)
+        if self._tokens is not None:
+            self._add_token(self._tokens, request)
         self._size += size
         if waiting >= self._limit:
             self._forget()
@@ -145,6 +150,8 @@ class QuietPairing(PairingTable):
             )
         self._numbers[request] = self._base + len(self._items)
         self._items.append(request)
+        if self._tokens is not None:
+            self._add_token(self._tokens, request)
         self._size += request.stop - request.start
         if request.octets is not self._reads.latest and self._reads.add(request.octets):
             self._reads.gather(self.waiting())
@@ -254,11 +261,13 @@ class QuietPairing(PairingTable):
         found: i64 = -1
         second = False
         certain = False
+        shares = False
         tries: i64 = 0
         while at < count:
             request = items[at]
             fit = self.fits(request, answer)
-            if fit == 2:
+            shares = shares or (fit == 2 and self._shares_token(request))
+            if (fit == 2 and not shares) or (fit == 3 and at >= sure and found < 0):
                 found = at
                 second = False
                 certain = True
@@ -302,12 +311,41 @@ class QuietPairing(PairingTable):
         self._leave(found + 1, max(last + 1, sure) - found - 1)
         return None
 
+    def _shares_token(self, request: Message) -> bool:
+        """Whether another waits with what `request` is known by, and either may stay silent: then it tells nothing."""
+        token = request.request_id
+        if token is None or not self.quiet(request):
+            return False
+        tokens = self._tokens
+        if tokens is None:
+            tokens = {}
+            for each in self.waiting():
+                self._add_token(tokens, each)
+            self._tokens = tokens
+        return tokens.get(token, 0) > 1
+
+    def _add_token(self, tokens: dict[RequestId, int], request: Message) -> None:
+        token = request.request_id
+        if token is not None:
+            tokens[token] = tokens.get(token, 0) + 1
+
+    def _drop_token(self, tokens: dict[RequestId, int], request: Message) -> None:
+        token = request.request_id
+        if token is not None:
+            left = tokens.get(token, 0) - 1
+            if left > 0:
+                tokens[token] = left
+            else:
+                tokens.pop(token, None)
+
     def _leave(self, first: i64, doubt: i64) -> None:
         """All before `first` are answered, or stayed silent."""
         items = self._items
         for index in range(self._first, first):
             done = items[index]
             self._size -= done.stop - done.start
+            if self._tokens is not None:
+                self._drop_token(self._tokens, done)
             if self.strict:
                 self._numbers.pop(done, None)
                 if self._held:
@@ -318,6 +356,7 @@ class QuietPairing(PairingTable):
                 self._turns += 1
             self._base += len(items)
             items.clear()
+            self._tokens = None
             self._reads.clear()
             self._first = 0
             return
@@ -363,6 +402,7 @@ class QuietPairing(PairingTable):
         self._held.clear()
         self._silenced = False
         self._items.clear()
+        self._tokens = None
         self._reads.clear()
         self._first = 0
         self._doubt = 0
@@ -402,6 +442,14 @@ class LanePairing(PairingTable):
             self.by_id.asked(request)
         else:
             self.by_order.asked(request)
+
+    def refuses(self, original: Message) -> str | None:
+        """Two clients that wait for one text could be given each other's answer."""
+        if original.request_id is None or not self.by_id.taken(original):
+            return None
+        return (
+            f"a request of another client waits here for {original.request_id!r}: send this one on another connection"
+        )
 
     def ask_in_order(self, request: Message) -> None:
         """`request` is answered in the order of the requests, whatever id it has."""

@@ -53,7 +53,8 @@ class AnswerOrder:
         self._quiet = waiting if isinstance(waiting, QuietPairing) and waiting.strict else None
         self._strict = waiting if isinstance(waiting, StrictPairing) else None
         self._asks = asks
-        self._numbered = isinstance(asks, StrictPairing)
+        self._in_order = asks is NO_PAIRING or isinstance(asks, (FifoPairing, QuietPairing))
+        """What is asked is known by its place."""
         self._limit: i64 = limits.queued
         self._refused_at: i64 = min(limits.queued * REFUSED_AT, 2**62)
         self._asked_at_most: i64 = min(limits.pending * REFUSED_AT, 2**62)
@@ -147,7 +148,7 @@ class AnswerOrder:
             return False
         kind = message.kind
         if kind is Kind.REQUEST:
-            if self._numbered or self.wary or self._asks.exhausted:
+            if not self._in_order or self.wary or self._asks.exhausted:
                 return False
             self.asked(message, message)
             return True
@@ -252,8 +253,8 @@ class AnswerOrder:
             raise LimitExceeded(
                 message.offset, "a request more than may wait for an answer", "an endpoint that is not `full`"
             )
-        if self._numbered and self._asks.owes(original):
-            raise Unsupported("this request is under way here: send it again when it is answered, or elsewhere")
+        if not self._in_order:
+            self._check_apart(original)
         asking = self._asking
         if self._streaming is None and asking is None and self._asks.ready(message):
             octets = self.asked(message, original)
@@ -263,6 +264,8 @@ class AnswerOrder:
             if message.more and octets:
                 self._streaming = original
             return self._write(octets, message)
+        if original is self._streaming:
+            raise Unsupported("this message is being written here")
         size: i64 = message.stop - message.start
         if asking is None:
             self._check_room(size, self._asks.pending, message)
@@ -270,14 +273,22 @@ class AnswerOrder:
             self._asking = asking
         else:
             self._check_room(size, self._asks.pending + asking.count, message)
-            if (message.more or self._numbered) and asking.has(original):
+            if (message.more or not isinstance(self._asks, FifoPairing)) and asking.has(original):
                 raise Unsupported("this message waits here already to be written")
-        if original is self._streaming:
-            raise Unsupported("this message is being written here")
         piece = Piece(message, original, message.raw)
         asking.add(piece)
         self._hold(piece)
         return self.output()
+
+    def _check_apart(self, original: Message) -> None:
+        """Raise `Unsupported` where the answer to `original` could not be told from another's."""
+        if original.kind is not Kind.REQUEST and original.kind is not _HEARTBEAT:
+            return
+        if isinstance(self._asks, StrictPairing) and self._asks.owes(original):
+            raise Unsupported("this request is under way here: send it again when it is answered, or elsewhere")
+        why = self._asks.refuses(original)
+        if why is not None:
+            raise Unsupported(why)
 
     def _rename(self, message: Message, original: Message) -> None:
         """`message` was asked in place of `original`: whoever looks for it finds it."""

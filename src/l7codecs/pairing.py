@@ -84,6 +84,10 @@ class PairingTable:
         """Whether `message`, which asks, can be sent now."""
         return True
 
+    def refuses(self, original: Message) -> str | None:
+        """Why `original` can never be asked here beside what waits; None where it can."""
+        return None
+
     def asks(self, message: Message, original: Message) -> bytes | None:
         """The octets to send of `message`, which is in place of `original`; None: its own. The answer is to `original`."""
         if message.kind is Kind.REQUEST or message.kind is Kind.HEARTBEAT:

@@ -144,7 +144,7 @@ class ServerDecoder(NatsDecoder):
 
 
 class ClientOrder(AnswerOrder):
-    """What a client writes that plays here: what it has said of itself, and what is answered with +OK, counts from then on."""
+    """What a client writes that plays here: what it says counts from when it is written."""
 
     def __init__(self, waiting: Lanes, limits: Limits, asks: Lanes, shared: Connection) -> None:
         super().__init__(waiting, limits, asks)
