@@ -224,6 +224,8 @@ class Message(Event):
         self._request: Message | None = None
         self._attributes: dict[str, AttrValue] | None = None
         self._referred = False
+        self.settled = False
+        """It was answered by what was made here, whatever its server says yet (`Session.answer`)."""
         self.declared_size = -1
         self.more = more  # the last but `request`, so that small numbers of a subclass share its place in memory
         if request is not None:

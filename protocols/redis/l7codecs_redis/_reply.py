@@ -68,6 +68,7 @@ class RedisReply(Message):
         self._request = None
         self._attributes = None
         self._referred = False
+        self.settled = False
         self.declared_size = -1
         self.more = False
         self.item = item

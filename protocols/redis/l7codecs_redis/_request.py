@@ -87,6 +87,7 @@ class RedisRequest(Message):
         self._request = None
         self._attributes = None
         self._referred = False
+        self.settled = False
         self.declared_size = -1
         self.more = more
         self.spec = spec

@@ -227,6 +227,11 @@ class Endpoint(EndpointHooks):
         if flow is not None:
             self._writer.drop(flow)
 
+    def on_failed(self) -> None:
+        self._requests.closing = True
+        if self._me == CLIENT:
+            self.end()
+
     def on_closed(self, stream: i64) -> None:
         flow = self._writer.by_number.get(int(stream))
         if flow is not None and flow.reset < 0:
@@ -295,11 +300,28 @@ class Endpoint(EndpointHooks):
         found: list[Message] = []
         for stream in self._connection.streams.all():
             request = stream.request
-            if request is not None and (stream.state == OPEN or stream.state == CLIENT_DONE):
-                flow = self._writer.by_number.get(int(stream.number))
+            if request is None:
+                continue
+            state = stream.state
+            flow = self._writer.by_number.get(int(stream.number))
+            if self._me == SERVER and (state == OPEN or state == SERVER_DONE):
+                if flow is None or flow.reset < 0:
+                    found.append(request)  # it has not come to its end, be it answered
+            elif state == OPEN or state == CLIENT_DONE:
                 if self._me == CLIENT or flow is None or not flow.done:
                     found.append(request)
         return found + self._requests.waiting()
+
+    def streaming(self) -> list[Message]:
+        """Heads whose further DATA the peer takes, and none of which waits."""
+        writer = self._writer
+        if self._paused or writer.window <= 0:
+            return []
+        return [
+            flow.heads[0]
+            for flow in writer.by_number.values()
+            if flow.heads and not flow.done and flow.window > 0 and not flow.queue and not flow.blocks
+        ]
 
     def unprocessed(self) -> list[Message]:
         return self._requests.take_unprocessed()
@@ -405,7 +427,7 @@ class Endpoint(EndpointHooks):
             self._begin()
             self._cut(message, message.malformed)
         elif role == REQUEST:
-            extended = self._requests.check(fields)
+            extended = self._requests.check(message, fields)
             self._begin()
             self._requests.ask(message, fields, extended)
         else:
@@ -468,6 +490,7 @@ class Endpoint(EndpointHooks):
 
     def reply_error(self, request: Http2Message, status: Status, text: str) -> None:
         """A response made here, as the request's protocol has it. RST_STREAM where a response has begun."""
+        request.settled = True
         fields, body = error_answer(request, status, text, self.list_limit)
         if request.method == "HEAD":
             body = b""
@@ -523,9 +546,11 @@ class Endpoint(EndpointHooks):
     def _reset(self, flow: Outflow, code: i64) -> None:
         """End a stream early."""
         number = flow.number
-        self._writer.drop(flow)
         if number > 0:
+            self._writer.drop(flow)
             self._end_stream(number, code)
+        else:
+            self._requests.withdraw(flow)
 
     def _end_stream(self, number: i64, code: i64) -> None:
         """RST_STREAM, unless the stream is closed."""

@@ -114,6 +114,7 @@ class Http2Message(Message):
         self._request = None
         self._attributes = None
         self._referred = False
+        self.settled = False
         self.declared_size = -1
         self.more = more
         self.role = role
