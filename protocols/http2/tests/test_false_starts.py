@@ -112,6 +112,32 @@ def test_a_block_that_makes_no_sense_is_passed_over_once(name: str, reads: list[
     assert [event.operation for event in events if isinstance(event, Message)] == ["PING"] * 3
 
 
+FAR = 0x1000001
+WAITING = {
+    "padding of the frame behind a high stream": frame(0, 0, FAR, PING * 4) + frame(1, 12, FAR, b"\x83" + BLOCK)[:10],
+    "padding": frame(0, 8, 1, b"\xff" + PING * 4)[:-3],
+    "settings": frame(4, 0, 0, b"\1" + PING * 12 + b"12345")[:-2],
+}
+
+
+@pytest.mark.parametrize("name", WAITING)
+@pytest.mark.parametrize("size", [0, 7])
+def test_what_waits_where_the_octets_end_does_not_depend_on_the_reads(name: str, size: int) -> None:
+    """What refutes a frame has come, and what would show that another follows it has not."""
+    octets = WAITING[name]
+    said = []
+    for most in (1, 2, 5, 9, 13, 1 << 20):
+        session = open_session("http2")
+        events = list(session.gap(C, 5))
+        for at in range(0, len(octets), most):
+            events += session.receive(C, octets[at : at + most])
+        events += session.gap(C, size)
+        events += session.receive(C, PING * 2)
+        events += session.eof(C)
+        said.append([(event.offset, event.raw) for event in events if isinstance(event, Message)])
+    assert said.count(said[0]) == len(said)
+
+
 HOSTILE = {
     "a bad block again and again": bytes.fromhex("00000101040000000180"),
     "the largest frame at every place": b"\0",
