@@ -35,8 +35,20 @@ class Changes:
             raise ValueError(f"remove_headers are names, not one name: ({remove_headers!r},)")
         self.remove_headers = tuple(remove_headers)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _made, (type(self), self.attributes, self.set_headers, self.remove_headers)
+
     def __bool__(self) -> bool:
         return bool(self.attributes or self.set_headers or self.remove_headers)
 
     def __repr__(self) -> str:
         return f"Changes({self.attributes!r}, set_headers={self.set_headers!r}, remove_headers={self.remove_headers!r})"
+
+
+def _made(
+    cls: type[Changes],
+    attributes: dict[str, AttrValue],
+    set_headers: dict[str, HeaderValue],
+    remove_headers: tuple[str, ...],
+) -> Changes:
+    return cls(attributes, set_headers=set_headers, remove_headers=remove_headers)

@@ -70,6 +70,9 @@ class Decoder:
         self.given_up: GivenUp | None = None
         """Answers that are for nobody."""
 
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a decoder is not copied or pickled: open another session")
+
     def next_event(self) -> Event | None:
         """The next event; None when it needs more octets. Raises `ProtocolError` where the octets are wrong."""
         raise NotImplementedError

@@ -156,6 +156,9 @@ class Flow:
         self.protocol = protocol
         self._attributes = None
 
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a connection is not copied or pickled")
+
     @property
     def attributes(self) -> Mapping[str, AttrValue]:
         """``network.*`` and ``server.*`` of OpenTelemetry; the peer is the client."""
@@ -184,6 +187,11 @@ class Event:
     sender: Sender
     kind: Kind
     offset: i64
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError(
+            "an event belongs to its connection, and is not copied or pickled: keep what is needed of it, such as `raw`"
+        )
 
     @property
     def raw(self) -> bytes:
@@ -264,7 +272,9 @@ class Message(Event):
         """The exact octets; of a message with ``more`` those of its head."""
         if self.start == 0 and self.stop == len(self.octets):
             return self.octets
-        return self.octets[self.start : self.stop]
+        return self.octets[
+            self.start : max(self.start, self.stop)
+        ]  # compiled, a slice that ends before it begins is an error
 
     @property
     def payload(self) -> bytes:
@@ -376,7 +386,7 @@ class Message(Event):
 
     def keep_own(self) -> None:
         """Let ``octets`` be the message alone."""
-        self.octets = self.octets[self.start : self.stop]
+        self.octets = self.octets[self.start : max(self.start, self.stop)]
         self.stop -= self.start
         self.start = 0
         self._attributes = None  # they can be read again
@@ -445,13 +455,13 @@ class Data(Event):
     def raw(self) -> bytes:
         if self._start == 0 and self._stop == len(self._octets):
             return self._octets
-        return self._octets[self._start : self._stop]
+        return self._octets[self._start : max(self._start, self._stop)]
 
     @property
     def payload(self) -> bytes:
         if self._first == 0 and self._last == len(self._octets):
             return self._octets
-        return self._octets[self._first : self._last]
+        return self._octets[self._first : max(self._first, self._last)]
 
     @property
     def status(self) -> Status | None:

@@ -293,8 +293,8 @@ class AnswerOrder:
     def _rename(self, message: Message, original: Message) -> None:
         """`message` was asked in place of `original`: whoever looks for it finds it."""
         asks = self._asks
-        if message is not original and isinstance(asks, FifoPairing) and asks.renamed is not None:
-            asks.renamed.add(original, message)
+        if message is not original and isinstance(asks, FifoPairing):
+            asks.rename(original, message)
 
     def insert(self, message: Message, octets: bytes) -> bytes:
         """`octets` that say something of `message` are written as soon as no message would be interrupted."""

@@ -132,28 +132,6 @@ NO_PAIRING: Final = PairingTable()
 
 
 @final
-class Renamed:
-    """What waits in order, by what the caller knows it as, where that was changed on its way."""
-
-    def __init__(self, table: FifoPairing, sent: dict[Message, Message]) -> None:
-        self._table = table
-        self._sent = sent
-        self._room: i64 = 2 * len(sent) + _ENOUGH
-
-    def add(self, original: Message, sent: Message) -> None:
-        """`sent` waits in place of `original`."""
-        self._sent[original] = sent
-        if len(self._sent) > self._room:
-            self._sent = {each: waits for each, waits in self._sent.items() if self._table.waits(waits)}
-            self._room = 2 * len(self._sent) + _ENOUGH
-
-    def find(self, original: Message) -> Message | None:
-        """What waits in place of `original`; None where nothing does."""
-        sent = self._sent.get(original)
-        return sent if sent is not None and self._table.waits(sent) else None
-
-
-@final
 class FifoPairing(PairingTable):
     """Answers come in the order of the requests.
 
@@ -181,8 +159,9 @@ class FifoPairing(PairingTable):
         self._limit: i64 = min(limit, 2**58) * (REFUSED_AT if strict else 1)
         self._index: dict[Message, int] | None = None
         """How often each is remembered, from the first question for it until nothing is."""
-        self.renamed: Renamed | None = None
-        """For whoever sends it: kept as long as the index is."""
+        self._renamed: dict[Message, Message] | None = None
+        """What waits of what was changed on its way, by what its sender knows it as; kept as long as the index is."""
+        self._renamed_room: i64 = 0
         self._items: list[Message | None] = []
         self._first: i64 = 0
         self._skip: i64 = 0
@@ -315,6 +294,33 @@ class FifoPairing(PairingTable):
         return request in index
 
     @property
+    def knows_names(self) -> bool:
+        """Whether `find` finds, and `rename` is of use."""
+        return self._renamed is not None
+
+    def learn_names(self, names: dict[Message, Message]) -> None:
+        """All that waits, by what its sender knows it as; whoever sends goes on with `rename`, until nothing waits."""
+        if names and self._first < len(self._items):
+            self.waits(next(iter(names)))
+            self._renamed = names
+            self._renamed_room = 2 * len(names) + _ENOUGH
+
+    def rename(self, original: Message, sent: Message) -> None:
+        """`sent` waits in place of `original`."""
+        names = self._renamed
+        if names is not None:
+            names[original] = sent
+            if len(names) > self._renamed_room:
+                names = {each: waits for each, waits in names.items() if self.waits(waits)}
+                self._renamed = names
+                self._renamed_room = 2 * len(names) + _ENOUGH
+
+    def find(self, original: Message) -> Message | None:
+        """What waits in place of `original`; None where nothing does."""
+        sent = self._renamed.get(original) if self._renamed is not None else None
+        return sent if sent is not None and self.waits(sent) else None
+
+    @property
     def full(self) -> bool:
         """Whether no more should be asked for now."""
         return len(self._items) - self._first >= self._mark() or self._size >= self._octets
@@ -342,7 +348,7 @@ class FifoPairing(PairingTable):
         if self._index is not None:
             if first + 1 == count:
                 self._index = None
-                self.renamed = None
+                self._renamed = None
             elif request is not None:
                 self._forget(request)
         if first + 1 == count:
@@ -367,7 +373,7 @@ class FifoPairing(PairingTable):
         self._skip = 0
         self._early = 0
         self._index = None
-        self.renamed = None
+        self._renamed = None
         self._size = 0
         self._let_go()
 

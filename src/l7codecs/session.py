@@ -21,7 +21,7 @@ from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT, Limits
 from l7codecs.message import Data, Event, Flow, Gap, Kind, Message, Sender, Status
 from l7codecs.numbering import StrictPairing
 from l7codecs.ordering import AnswerOrder
-from l7codecs.pairing import FifoPairing, Renamed
+from l7codecs.pairing import FifoPairing
 
 __all__ = ["Session"]
 
@@ -58,6 +58,9 @@ class Session:
         self._closed = False
         self._orders: tuple[AnswerOrder | None, AnswerOrder | None] | None = None
         """Of what is written by the client and by the server; None until something is, so that an observer has none."""
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a session is not copied or pickled: open another")
 
     @property
     def _held_size(self) -> int:
@@ -501,12 +504,9 @@ class Session:
         table = decoder.answers
         if table.waits(request) or not isinstance(table, FifoPairing):
             return request if table.waits(request) else None
-        renamed = table.renamed
-        if renamed is None:
-            renamed = Renamed(table, {self.original(each): each for each in table.waiting()})
-            if table.pending:
-                table.renamed = renamed
-        return renamed.find(request)
+        if not table.knows_names:
+            table.learn_names({self.original(each): each for each in table.waiting()})
+        return table.find(request)
 
     def hold(self, data: Data) -> None:
         """Give the peer no credit for the octets of `data`, until `release`. Nothing where the protocol has no credit: stop reading."""

@@ -83,10 +83,12 @@ class Requests:
                 if self._told and not self.extended:
                     raise Unsupported("the peer does not allow CONNECT with :protocol (RFC 8441)")
         waits: i64 = len(self._waiting) - self._withdrawn
-        if waits >= self._limit * REFUSED_AT:
+        # Open streams count as well, but where the peer allows many, some may wait all the same.
+        under_way = min(self._connection.streams.count, self._limit * (REFUSED_AT - 1))
+        if waits + under_way >= self._limit * REFUSED_AT:
             raise LimitExceeded(
                 message.offset,
-                f"{waits + 1} requests that wait for a stream",
+                f"{waits + 1} requests that wait for a stream, and {self._connection.streams.count} that have one",
                 f"at most {REFUSED_AT} times limits.pending = {self._limit}",
             )
         return extended
