@@ -34,23 +34,11 @@ from l7codecs.errors import (
 )
 from l7codecs.headers import Headers, HeaderValue
 from l7codecs.keyed import IdPairing, StreamPairing, new_pairing
+from l7codecs.kinds import Address, AttrValue, Kind, RequestId, Sender, Status
 from l7codecs.lanes import LanePairing, QuietPairing
 from l7codecs.limits import DEFAULT_LIMITS, Limits
 from l7codecs.lines import LineDecoder
-from l7codecs.message import (
-    Address,
-    AttrValue,
-    Data,
-    Event,
-    Flow,
-    Gap,
-    Kind,
-    Message,
-    Opaque,
-    RequestId,
-    Sender,
-    Status,
-)
+from l7codecs.message import Data, Event, Flow, Gap, Message, Opaque
 from l7codecs.numbering import StrictPairing, put_number
 from l7codecs.ordering import AnswerOrder
 from l7codecs.pairing import FifoPairing, Pairing, PairingTable

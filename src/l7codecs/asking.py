@@ -11,7 +11,8 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from l7codecs.message import Flow, Kind, Message
+from l7codecs.kinds import Kind
+from l7codecs.message import Flow, Message
 
 __all__ = ["Asking", "Piece"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from l7codecs._layout import check_layout
 from l7codecs.headers import HeaderValue
-from l7codecs.message import AttrValue
+from l7codecs.kinds import AttrValue
 
 __all__ = ["Changes"]
 

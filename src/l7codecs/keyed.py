@@ -7,8 +7,9 @@ from typing import final
 
 from mypy_extensions import i64
 
+from l7codecs.kinds import RequestId
 from l7codecs.limits import DEFAULT_LIMITS
-from l7codecs.message import Message, RequestId
+from l7codecs.message import Message
 from l7codecs.pairing import NO_PAIRING, FifoPairing, Pairing, PairingTable
 from l7codecs.retention import SHORT, Reads
 

@@ -23,8 +23,9 @@ from mypy_extensions import i64, mypyc_attr
 
 from l7codecs.errors import LimitExceeded, Unsupported
 from l7codecs.keyed import IdPairing
+from l7codecs.kinds import RequestId
 from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT
-from l7codecs.message import Message, RequestId
+from l7codecs.message import Message
 from l7codecs.pairing import TURNS, FifoPairing, PairingTable
 from l7codecs.retention import SHORT, Reads
 

@@ -21,8 +21,9 @@ from typing import Final, Literal, final
 from mypy_extensions import i64
 
 from l7codecs.errors import LimitExceeded, Unsupported
+from l7codecs.kinds import Kind, RequestId
 from l7codecs.limits import REFUSED_AT, Limits
-from l7codecs.message import Flow, Kind, Message, RequestId
+from l7codecs.message import Flow, Message
 from l7codecs.pairing import PairingTable
 from l7codecs.retention import Reads
 

@@ -14,8 +14,9 @@ from mypy_extensions import i64, mypyc_attr, u8
 
 from l7codecs._layout import check_layout
 from l7codecs.errors import LimitExceeded
+from l7codecs.kinds import Kind
 from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT
-from l7codecs.message import Kind, Message
+from l7codecs.message import Message
 from l7codecs.retention import SHORT, gather
 
 __all__ = ["NO_PAIRING", "TURNS", "FifoPairing", "Pairing", "PairingTable"]

@@ -17,8 +17,9 @@ from l7codecs.changes import Changes
 from l7codecs.decoder import Decoder
 from l7codecs.errors import LimitExceeded, ProtocolError, Unsupported
 from l7codecs.held import AT_ONCE, Held
+from l7codecs.kinds import Kind, Sender, Status
 from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT, Limits
-from l7codecs.message import Data, Event, Flow, Gap, Kind, Message, Sender, Status
+from l7codecs.message import Data, Event, Flow, Gap, Message
 from l7codecs.numbering import StrictPairing
 from l7codecs.ordering import AnswerOrder
 from l7codecs.pairing import FifoPairing

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from l7codecs import Limits, Pairing
 from l7codecs.errors import LimitExceeded, ProtocolError, Unsupported
+from l7codecs.kinds import Kind, Sender, Status
 from l7codecs.limits import REFUSED_AT
-from l7codecs.message import Data, Kind, Message, Sender, Status
+from l7codecs.message import Data, Message
 from l7codecs.testing.conformance.exchanges import Exchanges, same_request
 from l7codecs.testing.replay import place
 from l7codecs.testing.vectors import Vector

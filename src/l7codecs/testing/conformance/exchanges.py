@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 from l7codecs import Limits, Pairing
 from l7codecs.errors import Unsupported
-from l7codecs.message import Data, Event, Kind, Message, Sender, Status
+from l7codecs.kinds import Kind, Sender, Status
+from l7codecs.message import Data, Event, Message
 from l7codecs.session import Session
 from l7codecs.testing.conformance.base import ConformanceBase
 from l7codecs.testing.replay import place

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l7codecs.decoder import Decoder
-from l7codecs.message import Gap, Message, Sender
+from l7codecs.kinds import Sender
+from l7codecs.message import Gap, Message
 from l7codecs.testing.conformance.base import EXAMPLES, ConformanceBase, mutated
 from l7codecs.testing.loss import Loss, difference_after_loss, replay_lossy
 from l7codecs.testing.replay import Outcome, place

@@ -6,7 +6,8 @@ from contextlib import suppress
 
 from l7codecs import Limits, Pairing
 from l7codecs.errors import LimitExceeded, ProtocolError, Unsupported
-from l7codecs.message import Data, Event, Message, Sender, Status
+from l7codecs.kinds import Sender, Status
+from l7codecs.message import Data, Event, Message
 from l7codecs.session import Session
 from l7codecs.testing.conformance.exchanges import Exchanges, Joined, with_rest
 from l7codecs.testing.replay import place
