@@ -41,7 +41,9 @@ def test_what_is_to_be_installed_can_be() -> None:
     for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("README.md")]:
         for command in re.findall(r"^\$ pip install (.*)$", page.read_text("utf-8"), re.MULTILINE):
             words = command.partition("#")[0].split()
-            assert not [word for word in words if re.match(r"l7codecs(?!\[)", word.strip("'"))], f"{page.name}: {command}"
+            assert not [word for word in words if re.match(r"l7codecs(?!\[)", word.strip("'"))], (
+                f"{page.name}: {command}"
+            )
 
 
 CODE_WIDTH = 100
