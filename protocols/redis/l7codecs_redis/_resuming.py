@@ -79,7 +79,13 @@ class ResumingDecoder(Decoder):
         if standing.again and self.lost is None:
             standing.again = False
             if standing.doubted and self.unfinished():
-                return self._search_on(self.buffer.message_offset, self.buffer.take(), True)
+                offset = self.buffer.message_offset
+                before = b""
+                if standing.held:  # they were said before what is none
+                    held_back = self.passed_over()
+                    offset = held_back.offset
+                    before = held_back.raw
+                return self._search_on(offset, before + self.buffer.take(), True)
         self.wary = False
         event: Event | None = None
         while True:

@@ -1,9 +1,11 @@
 """Where the server's direction is taken up after lost octets, replication of version 8, and what errors and pushes mean."""
 
+import contextlib
+
 import pytest
 
-from l7codecs import Kind, Limits, Sender, Session, Status, get_protocol, open_session
-from l7codecs.message import Message, Opaque
+from l7codecs import IncompleteMessage, Kind, Limits, Sender, Session, Status, get_protocol, open_session
+from l7codecs.message import Gap, Message, Opaque
 
 C, S = Sender.CLIENT, Sender.SERVER
 
@@ -131,3 +133,26 @@ def test_what_was_told_of_a_reply_that_goes_wrong_behind_a_gap_is_the_same_in_ev
         told.append(octets)
     assert told[0] == told[1] == told[2]
     assert sum(map(len, told[0].values())) == 5 + 8 + 23
+
+
+@pytest.mark.parametrize("rest", [b"*", b"*1", b"*2\r\n$3\r\nGE"])
+@pytest.mark.parametrize("held", [1, 3])
+@pytest.mark.parametrize("most", [1, 7, 1 << 20])
+def test_what_is_held_before_what_the_server_interrupts_is_not_lost(rest: bytes, held: int, most: int) -> None:
+    """The server speaks within what looked like a command: those before it come as octets, each once and in their order."""
+    joined = session()
+    octets: bytes = b"x\r\n" + b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n" * held + rest
+    events = [*joined.gap(S), *joined.gap(C)]
+    for at in range(0, len(octets), most):
+        events += joined.receive(C, octets[at : at + most])
+    events += joined.receive(S, b"+PONG\r\n+OK\r\n$1\r\n1\r\n")
+    with contextlib.suppress(IncompleteMessage):  # of the rest, where a message may begin with it
+        for event in joined.eof(C):
+            events.append(event)
+    at = 0
+    for event in events:
+        if event.sender is C and not isinstance(event, Gap):
+            assert event.offset == at
+            assert event.raw
+            at += len(event.raw)
+    assert at >= len(octets) - len(rest)
