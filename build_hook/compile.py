@@ -16,7 +16,16 @@ from pathlib import Path
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # -P leaves it out
 
 import setuptools  # noqa: F401  # before mypyc, which asks whether it is there
-from classes import with_checked_properties, with_direct_allocation, with_members, with_plain_ends
+from classes import (
+    PRELUDE,
+    with_checked_properties,
+    with_direct_allocation,
+    with_direct_making,
+    with_direct_slices,
+    with_members,
+    with_plain_ends,
+    with_pools,
+)
 from documented import with_docs, with_docs_assigned
 from mypyc.build import mypycify
 from objects import build
@@ -37,6 +46,13 @@ def without_trashcan(source: str) -> str:
         return found[0] if "PyObject_GC_UnTrack" in found[0] else _TRASHCAN.sub("", found[0])
 
     return _DEALLOC.sub(spare, source)
+
+
+def with_prelude(source: str) -> str:
+    """`source` in C with what the changed C calls, behind the headers that it begins with."""
+    first = re.match(r"(?:#include [^\n]*\n)*", source)
+    assert first is not None
+    return source[: first.end()] + PRELUDE + source[first.end() :]
 
 
 def main(group: str, out: str, objects: str, *files: str) -> None:
@@ -65,7 +81,8 @@ def main(group: str, out: str, objects: str, *files: str) -> None:
     modules = {file.removesuffix(".py").replace("/", "."): text for file, text in sources.items()}
     for source in Path("_c").glob("__native_*.c"):
         text = with_plain_ends(with_checked_properties(without_trashcan(source.read_text("utf-8"))))
-        source.write_text(with_members(with_docs(with_direct_allocation(text), modules)), "utf-8")
+        text = with_direct_slices(with_direct_making(with_pools(with_direct_allocation(text))))
+        source.write_text(with_prelude(with_members(with_docs(text, modules))), "utf-8")
     if apart:
         library = extensions[0]  # the others only load it
         library.sources = [f"_c/{name}" for name in make_units(Path("_c"), group)]
