@@ -82,7 +82,7 @@ _FEW: Final = 198
 """Items of an aggregate that is read at once, at most."""
 _NULL: Final[i64] = 0x0A0D312D
 """``-1`` and CR LF as a little-endian number."""
-_SCAN: Final[i64] = 64
+_SCAN: Final[i64] = 96
 """Octets of a line that are looked at here before `Buffer.line` takes over."""
 
 
