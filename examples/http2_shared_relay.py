@@ -110,8 +110,14 @@ class Relay:
                     client.write(client.session.reply_error(request, Status.UNAVAILABLE, "no server"))
             if server.transport:
                 server.write(server.session.pending_output())
-        for client in self.clients.values():  # behind the servers: what was written there earns credit
+        full = any(server.session.full for server in self.servers)
+        under_way = {head.connection for server in self.servers for head in server.session.streaming()} if full else ()
+        for flow, client in self.clients.items():  # behind the servers: what was written there earns credit
             client.write(client.session.pending_output())
+            if client.transport and full and flow not in under_way:
+                client.transport.pause_reading()
+            elif client.transport:
+                client.transport.resume_reading()
 
 
 async def main(port, *routes):

@@ -82,7 +82,7 @@ class Client(Leg):
     def connection_lost(self, error):
         self.transport = None
         del self.proxy.clients[self.session.flow]
-        for request in self.session.unanswered():
+        for request in self.session.unanswered():  # the last may be what it has not sent to its end
             for server in self.proxy.servers.values():
                 server.write(server.session.cancel(request))  # nothing, where it was not sent
         self.proxy.check_servers()
@@ -165,8 +165,16 @@ class Proxy:
             leg.write(leg.session.pending_output())
         full = any(server.session.full for server in self.servers.values())
         stopped, self.stopped = self.stopped, []
-        for client in self.clients.values() if full else stopped:
-            self.stop(client) if full or client.session.full else client.transport and client.transport.resume_reading()
+        for client in list(self.clients.values()) if full else stopped:
+            if client.session.full or (full and not self.is_under_way(client)):
+                self.stop(client)
+            elif client.transport:
+                client.transport.resume_reading()
+
+    def is_under_way(self, client):
+        """Whether a server waits for the rest of a command, and all others behind it."""
+        flow = client.session.flow
+        return any(head.connection is flow for each in self.servers.values() for head in each.session.streaming())
 
     def stop(self, client):
         """Read no more of what waits for too much already."""

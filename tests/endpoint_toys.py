@@ -142,6 +142,19 @@ def frames(octets: bytes, width: int) -> list[Frame]:
     return found
 
 
+class TextToy(Toy):
+    """Has four characters in place of a number, which cannot be others."""
+
+    @property
+    def request_id(self) -> bytes:  # type: ignore[override]  # a text
+        return self.octets[self.start + 3 : self.start + 7].strip()
+
+
+class TextToyDecoder(ToyDecoder):
+    made = TextToy
+
+
+BY_TEXT = Protocol("text", "text", (), Pairing.ID, TextToyDecoder, detect=detect)
 FIFO = toy("fifo", Pairing.FIFO, 0)
 NONE = toy("none", Pairing.NONE, 0)
 BY_ID = {width: toy(f"id{8 * width}", Pairing.ID, width) for width in (1, 2, 4, 8)}

@@ -21,6 +21,7 @@ from l7codecs import (
     ProtocolError,
     Sender,
     Session,
+    Unsupported,
     Verdict,
     detect,
     get_protocol,
@@ -180,6 +181,53 @@ def test_what_is_sent_tells_the_protocol() -> None:
     assert (downstream.protocol, upstream.protocol) == ("first", "first")
     (event,) = downstream.receive(C, b"PING\r\n")
     assert event.raw == b"PING\r\n"
+
+
+SETTINGS = bytes.fromhex("000006040000000000000300000064")
+
+
+@pytest.mark.parametrize("cut", range(len(SETTINGS) + 1))
+def test_nothing_is_written_before_it_is_known_what_is_spoken(cut: int) -> None:
+    """The server may speak first; what the client's connection said for itself is not written on this one."""
+    down, up = get_protocol("http2").open(endpoint=S), auto(C)
+    assert list(up.receive(S, SETTINGS[:cut])) == [] and up.protocol is None
+    frames = PREFACE[:24] + bytes.fromhex("000006040000000000000400001000")
+    written = b""
+    for event in down.receive(C, frames):
+        written += up.send(event)
+    assert up.protocol == "http2"
+    written += up.pending_output()
+    own = get_protocol("http2").open(endpoint=C)
+    assert written == own.pending_output()
+    assert list(up.receive(S, SETTINGS[cut:])) and up.pending_output() == bytes.fromhex("000000040100000000")
+
+
+def test_a_greeting_of_nothing_known_does_not_wait_for_the_client() -> None:
+    up = auto(C)
+    (greeting,) = up.receive(S, b"220 ready\r\n")
+    assert isinstance(greeting, Opaque)
+    # And what octets came of what a client said that is not known go on as well.
+    up = auto(C)
+    assert list(up.receive(S, SETTINGS[:5])) == []
+    assert up.send(Opaque(C, 0, b"HELO\r\n")) == b"HELO\r\n"
+    (said,) = up.receive(S, b"")
+    assert said.raw == SETTINGS[:5]
+    # Nor what the server's end leaves.
+    up = auto(C)
+    assert list(up.receive(S, SETTINGS[:5])) == []
+    assert [event.raw for event in up.eof(S)] == [SETTINGS[:5]]
+
+
+def test_a_message_is_not_written_where_its_protocol_is_not_spoken() -> None:
+    down = auto(S)
+    (request,) = down.receive(C, PING)
+    for up in (auto(C), auto(C, [SERVER_FIRST])):
+        if up.candidates == []:
+            list(up.receive(S, b"220 ready\r\n"))
+        for give in (up.send, up.put):
+            with pytest.raises(Unsupported, match="redis"):
+                give(request)
+        assert up.pending_output() == b""
 
 
 def test_what_cannot_be_told_is_passed_on_rather_than_kept() -> None:

@@ -28,7 +28,7 @@ def test_it_behaves_as_one_piece(chunks: list[bytes], data: st.DataObject) -> No
             assert buffer.message_offset == start
             assert buffer.message_size() == pos - start
             action = data.draw(
-                st.sampled_from(("need", "pass_over", "pass_window", "take", "message", "line", "release"))
+                st.sampled_from(("need", "pass_over", "pass_window", "take", "look", "message", "line", "release"))
             )
             size = data.draw(st.integers(0, 120))
             if action == "need":
@@ -49,6 +49,9 @@ def test_it_behaves_as_one_piece(chunks: list[bytes], data: st.DataObject) -> No
             elif action == "take":
                 assert buffer.take() == fed[start:pos]
                 start = pos
+            elif action == "look":  # as often as one likes
+                octets, at = buffer.message(), buffer.message_start()
+                assert octets[at : at + pos - start] == fed[start:pos]
             elif action == "message":
                 octets, at = buffer.message(), buffer.message_start()
                 assert octets[at : at + pos - start] == fed[start:pos]

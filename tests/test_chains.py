@@ -39,6 +39,7 @@ KNOWN = {
     "Inflows": "as above",
     "Connection": "one connection and what plays a side of it",
     "Endpoint": "as above",
+    "Hears": "as above",
     "Requests": "as above",
     "Writer": "as above",
     "AutoSession": "one session and what it detected",

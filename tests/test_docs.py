@@ -36,6 +36,16 @@ def test_the_example_registers_what_the_guide_says() -> None:
     assert line in (ROOT / "examples" / "l7codecs-dns" / "pyproject.toml").read_text("utf-8")
 
 
+def test_what_is_to_be_installed_can_be() -> None:
+    """Nothing of ours is on the package index: it is installed from a checkout; extras of what is installed already are found."""
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("README.md")]:
+        for command in re.findall(r"^\$ pip install (.*)$", page.read_text("utf-8"), re.MULTILINE):
+            words = command.partition("#")[0].split()
+            assert not [word for word in words if re.match(r"l7codecs(?!\[)", word.strip("'"))], (
+                f"{page.name}: {command}"
+            )
+
+
 CODE_WIDTH = 100
 """Characters that fit the column of the site from 768 px on (docs/style.css)."""
 

@@ -10,6 +10,7 @@ import pytest
 
 from endpoint_toys import (
     BY_ID,
+    BY_TEXT,
     FIFO,
     KEEPS,
     NONE,
@@ -299,7 +300,8 @@ def test_where_all_numbers_are_used_the_next_waits() -> None:
     (next_one,) = frames(up.pending_output(), 1)
     assert (next_one.number, next_one.text) == (one.number, "2.56.q")
     told(up, frame("A", other.number, "x", 1))
-    assert [each.number for each in frames(up.send(requests[0]), 1)] == [other.number], "in the order of asking"
+    (_, (last,)) = client(BY_ID[1], "last")
+    assert [each.number for each in frames(up.send(last), 1)] == [other.number], "in the order of asking"
 
 
 def test_a_room_that_cannot_write_a_number_holds_the_next_back() -> None:
@@ -656,3 +658,240 @@ def test_a_client_that_leaves_inside_of_its_answer_is_named(protocol: Protocol) 
     for left in down.unanswered():
         up.cancel(left)
     assert told(up, octets[100:]) == [] and up.unanswered() == []
+
+
+# ------------------------------------------------------------------------------------------------ what others are held up by
+
+
+@pytest.mark.parametrize("protocol", PAIRED, ids=names)
+@pytest.mark.parametrize("limits", [Limits(message=64, head=24, queued=100), Limits(message=64, head=24, pending=1)])
+def test_an_engine_that_reads_only_what_streams_while_it_is_full_gets_through(
+    protocol: Protocol, limits: Limits
+) -> None:
+    """What waits behind a message makes the session full, and only the rest of that message ends it."""
+    width = width_of(protocol)
+    downs = [opened(protocol, S, limits) for _ in range(4)]
+    up = opened(protocol, C, limits)
+    unread = [frame("Q", 1, str(at) * 300, width) for at in range(len(downs))]
+    sent = b""
+    for _turn in range(400):
+        reads = {head.connection for head in up.streaming()} if up.full else {down.flow for down in downs}
+        for at, down in enumerate(downs):
+            if down.flow in reads and unread[at]:
+                for event in down.receive(C, unread[at][:40]):
+                    up.put(event)
+                unread[at] = unread[at][40:]
+        sent += up.pending_output()
+        if up.full and not up.streaming():
+            for number in numbers(protocol, sent):
+                told(up, frame("A", number, "a", width))
+            sent = b""
+        if not any(unread):
+            break
+    else:
+        pytest.fail("nothing moves")
+    assert up.streaming() == []
+
+
+@pytest.mark.parametrize("protocol", PAIRED, ids=names)
+def test_what_streams_to_a_client_is_told_until_its_end(protocol: Protocol) -> None:
+    limits = Limits(message=64, head=24)
+    up = opened(protocol, C, limits)
+    down, (request,) = client(protocol, "a", limits=limits)
+    (number,) = numbers(protocol, up.send(request))
+    octets = frame("A", number, "x" * 200, width_of(protocol))
+    (head, *rest) = told(up, octets[:100])
+    assert down.streaming() == []
+    for event in (head, *rest):
+        down.send(event)
+    assert down.streaming() == [head]
+    down.paused = True
+    assert down.streaming() == [], "it is the transport that holds it up"
+    down.paused = False
+    for event in told(up, octets[100:]):
+        down.send(event)
+    assert down.streaming() == []
+
+
+@pytest.mark.parametrize("protocol", ALL, ids=names)
+@pytest.mark.parametrize("letter", "OQ")
+def test_whatever_a_client_leaves_half_sent_is_listed_and_given_up(protocol: Protocol, letter: str) -> None:
+    """One way as well, and also where the answer has come already."""
+    width = width_of(protocol)
+    limits = Limits(message=64, head=24)
+    leaves, stays = opened(protocol, S, limits), opened(protocol, S, limits)
+    up = opened(protocol, C, limits)
+    for event in leaves.receive(C, frame(letter, 1, "x" * 300, width)[:100]):
+        up.send(event)
+    (behind,) = asked(stays, frame("Q", 1, "q", width))
+    assert up.send(behind) == b"" and [head.operation for head in up.streaming()]
+    if letter == "Q" and protocol is FIFO:
+        for event in told(up, frame("A", 1, "refused", width)):
+            leaves.send(event)
+    with contextlib.suppress(IncompleteMessage):
+        list(leaves.eof(C))
+    assert [each.kind for each in leaves.unanswered()] == [Kind.ONEWAY if letter == "O" else Kind.REQUEST]
+    for left in leaves.unanswered():
+        up.cancel(left)
+    assert up.closing and up.unprocessed() == [behind] and up.streaming() == []
+
+
+def test_a_client_that_leaves_while_its_message_waits_in_part_holds_up_nobody() -> None:
+    limits = Limits(message=64, head=24)
+    one, two, three = (opened(FIFO, S, limits) for _ in range(3))
+    up = opened(FIFO, C, limits)
+    large = frame("O", 1, "x" * 300, 0)
+    sent = b"".join(map(up.send, one.receive(C, large[:100])))
+    for event in two.receive(C, large[:100]):
+        assert up.send(event) == b""
+    (last,) = asked(three, frame("Q", 1, "q", 0))
+    assert up.send(last) == b""
+    for left in two.unanswered():
+        up.cancel(left)
+    sent += b"".join(map(up.send, one.receive(C, large[100:])))
+    assert sent == large + last.raw and not up.closing and up.queued == 0
+
+
+@pytest.mark.parametrize("protocol", [FIFO, BY_ID[4]], ids=names)
+def test_what_one_client_sends_comes_in_its_order(protocol: Protocol) -> None:
+    """Also where a part of it answers the server: that does not overtake what waits."""
+    width = width_of(protocol)
+    limits = Limits(message=64, head=24)
+    other, down = opened(protocol, S, limits), opened(protocol, S, limits)
+    up = opened(protocol, C, limits)
+    large = frame("O", 9, "x" * 300, width)
+    sent = b"".join(map(up.send, other.receive(C, large[:100])))
+    said = [frame("O", 1, "first", width), frame("A", 7, "answer", width), frame("O", 2, "last", width)]
+    for event in down.receive(C, b"".join(said)):
+        sent += up.send(event)
+    assert up.queued == sum(map(len, said))
+    sent += b"".join(map(up.send, other.receive(C, large[100:])))
+    texts = [each.text for each in frames(sent, width)]
+    assert texts[1:] == ["first", "answer", "last"] and up.queued == 0
+
+
+# ------------------------------------------------------------------------------------------------ answered here, and sent again
+
+
+@pytest.mark.parametrize("protocol", PAIRED, ids=names)
+def test_what_was_answered_here_is_not_abandoned(protocol: Protocol) -> None:
+    down, (a, b) = client(protocol, "a", "b")
+    up = opened(protocol, C)
+    up.send(a)
+    up.send(b)
+    down.answer(a, made_answer(a, "!too slow"))
+    list(up.eof(S))
+    assert up.abandoned() == [b]
+
+
+@pytest.mark.parametrize("protocol", PAIRED, ids=names)
+def test_what_was_answered_here_before_it_was_sent_is_not_abandoned(protocol: Protocol) -> None:
+    limits = Limits(message=64, head=24)
+    up = opened(protocol, C, limits)
+    large = opened(protocol, S, limits)
+    for event in large.receive(C, frame("Q", 9, "x" * 300, width_of(protocol))[:100]):
+        up.send(event)
+    down, (a, b) = client(protocol, "a", "b", limits=limits)
+    assert up.send(a) == up.send(b) == b""
+    down.answer(a, made_answer(a, "!too slow"))
+    list(up.eof(S))
+    assert a not in up.abandoned()
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_what_is_asked_several_times_is_given_up_as_often(times: int) -> None:
+    """Where answers come in order, a request may be sent again before it is answered."""
+    _, (again, other) = client(FIFO, "again", "other")
+    up = opened(FIFO, C)
+    for request in [again] * times + [other]:
+        up.send(request)
+    assert up.unanswered() == [again] * times + [other]
+    (first,) = told(up, frame("A", 0, "1", 0))
+    assert isinstance(first, Message) and first.request is again
+    up.cancel(again)
+    assert up.unanswered() == [other]
+    answers = told(up, b"".join(frame("A", 0, str(at), 0) for at in range(times)))
+    assert [each.request for each in answers if isinstance(each, Message)] == [other]
+    up.send(again)  # nothing is owed any more
+    (last,) = told(up, frame("A", 0, "again", 0))
+    assert isinstance(last, Message) and last.request is again
+
+
+def test_what_waits_several_times_is_given_up_as_often() -> None:
+    limits = Limits(message=64, head=24)
+    up, large = opened(FIFO, C, limits), opened(FIFO, S, limits)
+    for event in large.receive(C, frame("O", 9, "x" * 300, 0)[:100]):
+        up.send(event)
+    _, (again, other) = client(FIFO, "again", "other", limits=limits)
+    for request in (again, again, other, again):
+        up.send(request)
+    up.cancel(again)
+    assert up.unanswered() == [other] and up.queued == len(other.raw)
+    sent = b"".join(map(up.send, large.receive(C, frame("O", 9, "x" * 300, 0)[100:])))
+    assert sent.endswith(other.raw) and again.raw not in sent
+
+
+@pytest.mark.parametrize("protocol", PAIRED, ids=names)
+def test_what_is_owed_an_answer_that_nobody_wants_is_not_sent_again(protocol: Protocol) -> None:
+    """Its answer could not be told from the one that nobody waits for."""
+    _, (request,) = client(protocol, "a")
+    up = opened(protocol, C)
+    (number,) = numbers(protocol, up.send(request))
+    up.cancel(request)
+    for give in (up.send, up.put):
+        with pytest.raises(Unsupported, match="elsewhere"):
+            give(request)
+    assert up.pending_output() == b""
+    assert told(up, frame("A", number, "late", width_of(protocol))) == []
+    assert frames(up.send(request), width_of(protocol)) and up.unanswered() == [request]
+
+
+@pytest.mark.parametrize("protocol", [BY_ID[1], BY_ID[4], KEEPS, STREAM], ids=names)
+def test_what_has_a_number_is_under_way_once(protocol: Protocol) -> None:
+    _, (request,) = client(protocol, "a")
+    up = opened(protocol, C)
+    (number,) = numbers(protocol, up.send(request))
+    with pytest.raises(Unsupported, match="under way"):
+        up.send(request)
+    (answer,) = told(up, frame("A", number, "A", width_of(protocol)))
+    assert isinstance(answer, Message) and answer.request is request and up.unanswered() == []
+
+
+# ------------------------------------------------------------------------------------------------ texts in place of numbers
+
+
+def word(letter: str, name: str, text: str) -> bytes:
+    octets = f"{letter}{name:>4}{text}".encode()
+    return (2 + len(octets)).to_bytes(2, "big") + octets
+
+
+def test_texts_pair_at_endpoints_too() -> None:
+    down, up = opened(BY_TEXT, S), opened(BY_TEXT, C)
+    said = b"".join(word("Q", name, f"q{name}") for name in ("x", "yy", "z"))
+    requests = asked(down, said)
+    assert b"".join(map(up.send, requests)) == said and up.unanswered() == down.unanswered() == requests
+    events = told(up, word("A", "z", "A") + word("A", "x", "A"))
+    assert [event.request for event in events if isinstance(event, Message)] == [requests[2], requests[0]]
+    assert b"".join(map(down.send, events)) == word("A", "z", "A") + word("A", "x", "A")
+    up.cancel(requests[1])
+    assert told(up, word("A", "yy", "late")) == []
+    assert up.pending == 0 and down.unanswered() == [requests[1]]
+
+
+def test_equal_texts_of_two_clients_do_not_cross() -> None:
+    """A text is not written anew: the second waits until the first is answered, and nobody gets what is another's."""
+    one, two = opened(BY_TEXT, S), opened(BY_TEXT, S)
+    up = opened(BY_TEXT, C)
+    (a,) = asked(one, word("Q", "x", "a"))
+    b, c = asked(two, word("Q", "x", "b") + word("Q", "y", "c"))
+    assert up.send(a) == a.raw
+    assert up.send(b) == b"" and up.send(c) == b"", "nothing overtakes"
+    (answer,) = told(up, word("A", "x", "A"))
+    assert isinstance(answer, Message) and answer.request is a and one.send(answer) == answer.raw
+    assert up.pending_output() == b.raw + c.raw
+    assert [e.request for e in told(up, word("A", "y", "C") + word("A", "x", "B")) if isinstance(e, Message)] == [c, b]
+    # Given up, its text is used until the answer has come.
+    up.send(a)
+    up.cancel(a)
+    assert up.send(b) == b""
+    assert told(up, word("A", "x", "late")) == [] and up.pending_output() == b.raw

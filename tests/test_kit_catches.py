@@ -33,8 +33,9 @@ from l7codecs import (
     Verdict,
     put_number,
 )
+from l7codecs.changes import Changes
 from l7codecs.decoder import Decoder
-from l7codecs.session import Changes, Session
+from l7codecs.session import Session
 from l7codecs.testing import ProtocolConformance, Vector
 from toys import NumberedMessage, TextDecoder, ToyDecoder, ToyMessage, ToySession
 
@@ -942,6 +943,80 @@ class CannotGiveUp(ToySession):
 class WritesAnotherNumber(NumberedMessage):
     def renumbered(self, number: int) -> bytes:
         return put_number(self.raw, 5, 2, 9)
+
+
+@fault("framed", "test_the_requests_that_wait_have_a_cap", r"a request is refused behind \d+ .* full had not been told")
+class RefusesBeforeItIsFull(ToySession):
+    @property
+    def full(self) -> bool:
+        return False
+
+
+@fault(
+    "framed",
+    "test_what_streams_is_named_while_others_wait",
+    r"streaming is \[\] while the client's request at octet 0 is written",
+)
+class NamesNothingThatStreams(ToySession):
+    def streaming(self) -> list[Message]:
+        return []
+
+
+@fault("text", "test_what_streams_is_named_while_others_wait", r"streaming is \[.*\] behind the end of the client's")
+class NamesWhatHasEnded(toys.TextSession):
+    named: Any = ()
+
+    def streaming(self) -> list[Message]:
+        self.named = super().streaming() or self.named
+        return list(self.named)
+
+
+@fault(
+    "numbered",
+    "test_whoever_leaves_inside_of_a_message_holds_up_nobody",
+    r"unanswered of the session that receives the client's .* who would give it up",
+)
+class ListsNothingHalfSent(toys.NumberedSession):
+    def unanswered(self) -> list[Message]:
+        return [each for each in super().unanswered() if not each.more]
+
+
+@fault(
+    "framed",
+    "test_whoever_leaves_inside_of_a_message_holds_up_nobody",
+    r"behind cancel of the client's .* is not written, and closing is not set|streaming is \[.*\] behind cancel",
+)
+class GoesOnWaitingForWhoLeft(ToySession):
+    def cancel(self, request: Message) -> bytes:
+        return b"" if request.more else super().cancel(request)
+
+    def streaming(self) -> list[Message]:
+        return []
+
+
+@fault("framed", "test_a_server_that_breaks_the_protocol_is_told_at_once", r"closing is not set behind LimitExceeded")
+class TellsOfAnErrorLate(ToySession):
+    told = False
+
+    @property
+    def closing(self) -> bool:
+        return super().closing and self.told
+
+    def pending_output(self) -> bytes:
+        self.told = self.decoder(S).error is not None
+        return super().pending_output()
+
+
+@fault(
+    "framed",
+    "test_what_was_answered_here_is_not_abandoned",
+    r"abandoned is \[.*\], and reply_error has answered the client's request",
+)
+class AbandonsWhatIsAnswered(ToySession):
+    def reply_error(self, request: Message, status: Status, text: str) -> bytes:
+        octets = super().reply_error(request, status, text)
+        request.settled = False
+        return octets
 
 
 # ------------------------------------------------------------------------------------------------------------------ tests

@@ -18,8 +18,8 @@ FLOW = Flow("example")
 class Asked(Message):
     """A request of one `form`, quiet or not, perhaps with a token; or an answer."""
 
-    def __init__(self, form: str, quiet: bool = False, token: str = "", octets: bytes = b"") -> None:
-        super().__init__(FLOW, Sender.CLIENT, Kind.REQUEST, 0, octets, 0, len(octets))
+    def __init__(self, form: str, quiet: bool = False, token: str = "", octets: bytes = b"", flow: Flow = FLOW) -> None:
+        super().__init__(flow, Sender.CLIENT, Kind.REQUEST, 0, octets, 0, len(octets))
         self.form = form
         self.quiet = quiet
         self.token = token
@@ -314,3 +314,102 @@ def test_lanes_share_a_limit(limit: int) -> None:
         table.asked(Asked("get", token=str(number)))
         table.asked(Asked("ping"))
         assert table.pending <= limit
+
+
+def test_one_text_of_two_connections_pairs_with_neither() -> None:
+    table = LanePairing(100, observes=False)
+    one, two = Flow("toy"), Flow("toy")
+    mine, other = Asked("get", token="x", flow=one), Asked("get", token="x", flow=two)
+    table.asked(mine)
+    assert table.refuses(Asked("get", token="x", flow=one)) is None, "of one client they come in order"
+    said = table.refuses(other)
+    assert said is not None and "'x'" in said
+    table.asked(other)
+    assert table.answered(Asked("get", token="x")) is None
+    assert table.answered(Asked("get", token="x")) is None
+    table.asked(mine)
+    assert table.answered(Asked("get", token="x")) is mine
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_token_that_two_have_tells_nothing(strict: bool) -> None:
+    table = QuietPairing(100, quiet, fits, strict=strict)
+    _, _, c, end = ask(table, "get?t", "get?t", "get?u", "end")
+    assert table.answered(Asked("get", token="t")) is None, "of a or of b"
+    assert table.answered(Asked("get", token="u")) is c
+    assert table.answered(Asked("end")) is end and table.pending == 0
+    # Also where the other is sure to be answered; before what comes behind such a one.
+    for request in (Asked("get", quiet=True, token="t"), Asked("get", token="t"), g := Asked("get", token="v")):
+        table.asked(request)
+    assert table.answered(Asked("get", token="t")) is None
+    assert table.answered(Asked("get", token="v")) is g
+    for request in (h := Asked("get", token="t"), Asked("get", quiet=True, token="t")):
+        table.asked(request)
+    assert table.answered(Asked("get", token="t")) is h
+
+
+def test_a_long_run_of_those_that_may_stay_silent_does_not_fill_an_endpoint() -> None:
+    """Nothing but a further request could end it: so there is room for that, and the oldest are taken to have stayed silent."""
+    table = strict_table(limit=100)
+    run = []
+    for turn in range(50):
+        run += ask(table, *["get?"] * 100)
+        assert not table.full and not table.exhausted and table.pending <= 100, turn
+    assert table.waiting() == run[-100:] and table.forgotten == len(run) - 100
+    assert not any(table.waits(each) for each in run[:-100])
+    # What may be of one that was forgotten is of nobody; what is certain is.
+    assert table.answered(Asked("get")) is None
+    (certain,) = ask(table, "get?t")
+    assert table.answered(Asked("get", token="t")) is certain
+    (loud,) = ask(table, "get")
+    assert table.answered(Asked("get")) is loud, "nothing that was forgotten is answered behind it"
+    # By octets as well.
+    table = strict_table(octets=1000)
+    for _ in range(100):
+        table.asked(Asked("get", quiet=True, octets=bytes(100)))
+        assert not table.full
+    # Behind one that is sure to be answered they count: it will be.
+    table = strict_table(limit=10)
+    (first,) = ask(table, "get")
+    ask(table, *["get?"] * 30)
+    assert table.full and table.pending == 31
+    assert table.answered(Asked("get")) is first and not table.full
+
+
+def test_one_whose_answer_is_there_is_not_forgotten() -> None:
+    table = strict_table(limit=4)
+    a, b, *_ = ask(table, *["get?"] * 4)
+    table.held(b)
+    ask(table, *["get?"] * 10)
+    assert not table.waits(a) and table.waits(b) and table.full
+    table.answered(answer_to(b))
+    assert not table.full
+
+
+def test_an_answer_made_here_waits_for_who_may_yet_be_answered() -> None:
+    table = strict_table()
+    a, b, c, d = ask(table, "get?", "get?", "get?", "get")
+    assert not table.holds_back(a) and table.holds_back(b) and not table.holds_back(d)
+    table.held(b)
+    assert table.due({b: 1}) is None and table.settled_by(a) is None
+    table.answered(answer_to(a))
+    assert table.due({b: 1}) is b, "nobody is before it"
+    table.answered(answer_to(b))
+    (e,) = ask(table, "get?")
+    assert table.holds_back(e)
+    table.held(e)
+    assert table.settled_by(c) is None and table.due({e: 1}) is None
+    table.answered(answer_to(d))
+    assert table.due({e: 1}) is e
+
+
+def test_what_none_that_may_stay_silent_has_is_of_the_first_that_is_sure() -> None:
+    """Unless that may have been answered already."""
+    table = QuietPairing(
+        100, quiet, lambda asked, answer: 3 * fits(asked, answer) if answer.form == "end" else fits(asked, answer)
+    )  # type: ignore[attr-defined]
+    a, b, c = Asked("get", quiet=True), Asked("end"), Asked("end")
+    for request in (a, b, c):
+        table.asked(request)
+    assert table.answered(Asked("end")) is b
+    assert table.answered(Asked("end")) is c and table.pending == 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import tracemalloc
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 
@@ -164,6 +164,63 @@ def test_it_is_bounded_in_octets_and_what_is_forgotten_is_told() -> None:
     memory.drop(b"\0\0")
     assert memory.get(b"\0\0") is None
     assert memory.size == sum(200 + 2 + 100 for _ in range(len(memory)))
+
+
+class Plain:
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+
+
+class Slotted:
+    __slots__ = ("text",)
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda octets: [octets],
+        lambda octets: (1, (2, (3, [octets]))),
+        lambda octets: {"name": {"inner": octets}},
+        lambda octets: {octets: 1},
+        lambda octets: frozenset([octets]),
+        lambda octets: [octets[:10] + bytes([at % 250, at // 250]) for at in range(len(octets) // 12)],
+        lambda octets: bytearray(octets),
+        lambda octets: "\N{SNOWMAN}" * (len(octets) // 2),
+        lambda octets: Plain(octets),
+        lambda octets: Slotted(octets),
+        lambda octets: tuple(range(len(octets) // 8)),
+    ],
+)
+def test_all_that_a_value_contains_is_counted(make: Callable[[bytes], object]) -> None:
+    """What is counted is what is allocated, within a third or the room of an entry."""
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        value = make(bytes(range(250)) * 40)
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    memory = Memory[str, object](Limits(shared=1 << 20))
+    memory.put("key", value)
+    assert memory.size * 1.34 >= min(taken, 10_000) and memory.size <= 2 * max(taken, 10_000) + 1_000
+    memory.put("key", b"")
+    assert memory.size == 203
+    small = Memory[str, object](Limits(shared=1_000))
+    small.put("key", value)
+    assert small.size == len(small) == 0 and small.evicted == 1
+
+
+def test_a_value_that_changes_or_contains_itself_is_counted_once() -> None:
+    memory = Memory[str, list[object]]()
+    value: list[object] = []
+    value.append(value)
+    memory.put("key", value)
+    value.extend([bytes(1000)] * 9)
+    memory.drop("key")
+    assert memory.size == 0
 
 
 def test_a_protocol_without_it_is_untouched() -> None:

@@ -269,14 +269,18 @@ class Buffer:
                 held.clear()
 
     def _join(self) -> bytes:
-        """What is held and what is parsed of the window, as one piece."""
+        """What is held and what is parsed of the window, as one piece; it is held then."""
+        self._hold()
         held = self.held
         assert held is not None
-        held.append(self.data[self.start : self.pos])
         bulk = self._bulk
         if bulk is None:
-            return b"".join(held)
+            octets = b"".join(held)
+            held.clear()
+            held.append(octets)
+            return octets
         bulk += b"".join(held)
+        held.clear()
         return bytes(bulk)
 
     def _pop(self) -> bytes:

@@ -17,8 +17,9 @@ from l7codecs._layout import check_layout
 from l7codecs.buffer import Buffer
 from l7codecs.errors import IncompleteMessage, LimitExceeded, ProtocolError
 from l7codecs.giving_up import GivenUp
+from l7codecs.kinds import Kind, Sender
 from l7codecs.limits import Limits
-from l7codecs.message import Data, Event, Flow, Gap, Kind, Message, Opaque, Sender
+from l7codecs.message import Data, Event, Flow, Gap, Message, Opaque
 from l7codecs.pairing import PairingTable
 
 __all__ = ["Decoder", "FramedDecoder"]
@@ -69,6 +70,9 @@ class Decoder:
         """The message that is streaming: announced with ``more``, and not at its end."""
         self.given_up: GivenUp | None = None
         """Answers that are for nobody."""
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a decoder is not copied or pickled: open another session")
 
     def next_event(self) -> Event | None:
         """The next event; None when it needs more octets. Raises `ProtocolError` where the octets are wrong."""

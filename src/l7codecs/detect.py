@@ -13,15 +13,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from l7codecs.changes import Changes
 from l7codecs.decoder import Decoder
-from l7codecs.errors import ProtocolError
+from l7codecs.errors import ProtocolError, Unsupported
+from l7codecs.kinds import Sender, Status
 from l7codecs.limits import DEFAULT_LIMITS, Limits
-from l7codecs.message import Data, Event, Flow, Message, Opaque, Sender, Status
+from l7codecs.message import Data, Event, Flow, Message, Opaque
 from l7codecs.ordering import AnswerOrder
 from l7codecs.pairing import NO_PAIRING
 from l7codecs.protocol import NOT_THIS, Detection, Protocol, Verdict
 from l7codecs.registry import BROKEN, fault, tell, usable_protocols
-from l7codecs.session import Changes, Session
+from l7codecs.session import Session
 from l7codecs.sharing import Shared
 
 __all__ = ["AutoSession", "Candidate", "decide", "detect"]
@@ -127,7 +129,9 @@ class AutoSession(Session):
     ``protocol`` is None until it is known, and stays None where no protocol claims the octets: they come as `Opaque`. What is set before
     (``paused``) holds for the session of the protocol that is found, and all that a session can do is what that one does.
 
-    An endpoint receives one direction only. What the other says is known from what is sent: a message tells its protocol.
+    An endpoint receives one direction only. What the other says is known from what is sent: a message tells its protocol. So where a
+    server speaks first and only its client could tell, its octets wait for what is sent; and nothing is written that another connection's
+    session says before it is known that this one speaks that, too.
     """
 
     def __init__(
@@ -146,6 +150,8 @@ class AutoSession(Session):
         super().__init__(flow, self._undecided[0], self._undecided[1], limits, endpoint)
         self._protocols = protocols
         self._decided = False
+        self._said = False
+        """Something was sent that tells no protocol."""
         self._order: list[Sender] = []
         self._ends: list[Sender] = []
         self._gaps: list[tuple[Sender, int]] = []
@@ -202,7 +208,7 @@ class AutoSession(Session):
         if self._found is None:
             super().eof(sender)
             self._ends.append(sender)
-            self._look(final=all(decoder.ended for decoder in self._undecided))
+            self._look(final=all(each.ended or each.sender is self.endpoint for each in self._undecided))
             return self
         if self._replay:
             self._replay.append((sender, None))
@@ -271,11 +277,20 @@ class AutoSession(Session):
             return
         cap = self.limits.detection
         final = final or max(len(client), len(server)) >= cap
-        coming = {each.sender for each in self._undecided if not each.ended and each.sender is not self.endpoint}
+        tells = self.endpoint is Sender.CLIENT and not self._said
+        coming = {
+            each.sender for each in self._undecided if not each.ended and (each.sender is not self.endpoint or tells)
+        }
         heard = {each.sender for each in self._undecided if each.fed}
         while True:
             self.candidates = detect(client[:cap], server[:cap], self._protocols)
-            name = decide(self.candidates, final, coming, heard)
+            # Only what much speaks for is worth to wait for the caller: the server may have greeted, and the client may wait for that.
+            likely = [
+                each
+                for each in self.candidates
+                if each.verdict is Verdict.YES or each.needs is not self.endpoint or each.score >= _CERTAIN or not tells
+            ]
+            name = decide(likely, final, coming, heard)
             if name is None or self._opened(name):
                 return
             if name == "":
@@ -285,8 +300,18 @@ class AutoSession(Session):
             decoder.passing = True
 
     def _learn(self, event: Event, changes: Changes | None) -> None:
-        """`event` is sent here: a message of a direction that is not received tells what is spoken, unless `changes` are refused."""
-        if self._decided or not isinstance(event, Message) or self._undecided[event.sender is Sender.SERVER].fed:
+        """`event` is sent here: a message of a direction that is not received tells what is spoken, unless `changes` are refused.
+
+        Raises `Unsupported` for one of what this connection does not speak: its octets may mean something on its own connection only.
+        """
+        if isinstance(event, Opaque) and not self._decided:
+            self._said = True
+            self._look(final=False)
+        if not isinstance(event, Message) or self._undecided[event.sender is Sender.SERVER].fed:
+            return
+        if self._decided:
+            if self.endpoint is not None:
+                raise Unsupported(f"a message of {event.protocol} on a connection that speaks nothing known")
             return
         if changes:
             self._try(event, changes)
@@ -294,6 +319,8 @@ class AutoSession(Session):
             self.candidates = [
                 Candidate(event.protocol, Verdict.YES, 100, "a message of it is sent on this connection")
             ]
+        elif self.endpoint is not None:
+            raise Unsupported(f"a message of {event.protocol}, which is not among what this session may speak")
 
     def _try(self, event: Message, changes: Changes) -> None:
         """Raise what a session of the protocol of `event` says of `changes`, before there is one that has begun to write."""
@@ -445,6 +472,9 @@ class AutoSession(Session):
     @property
     def closing(self) -> bool:
         return super().closing if self._found is None else self._found.closing
+
+    def streaming(self) -> list[Message]:
+        return super().streaming() if self._found is None else self._found.streaming()
 
     def unanswered(self) -> list[Message]:
         return super().unanswered() if self._found is None else self._found.unanswered()

@@ -21,6 +21,9 @@ class Headers:
         self._pairs: tuple[tuple[str, HeaderValue], ...] = tuple(pairs)
         self._fold_case = fold_case
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _made, (self._pairs, self._fold_case)
+
     def get_all(self, name: str) -> list[HeaderValue]:
         """Every value of `name`, in the order of the wire."""
         if self._fold_case:
@@ -56,6 +59,10 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"Headers({list(self._pairs)!r})"
+
+
+def _made(pairs: tuple[tuple[str, HeaderValue], ...], fold_case: bool) -> Headers:
+    return Headers(pairs, fold_case=fold_case)
 
 
 EMPTY_HEADERS = Headers()

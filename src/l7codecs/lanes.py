@@ -16,14 +16,17 @@ written, those before it that may stay silent have stayed so.
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from heapq import heappop, heappush
 from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
-from l7codecs.errors import LimitExceeded
+from l7codecs.errors import LimitExceeded, Unsupported
+from l7codecs.keyed import IdPairing
+from l7codecs.kinds import RequestId
 from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT
 from l7codecs.message import Message
-from l7codecs.pairing import TURNS, FifoPairing, IdPairing, PairingTable
+from l7codecs.pairing import TURNS, FifoPairing, PairingTable
 from l7codecs.retention import SHORT, Reads
 
 __all__ = ["LanePairing", "QuietPairing"]
@@ -44,11 +47,15 @@ class QuietPairing(PairingTable):
     """Answers come in the order of the requests, and some requests may get none.
 
     ``quiet(request)`` says which those are. ``fits(request, answer)`` says whether `answer` can be of `request`: 0 no, 1 it can, 2 it is
-    certain, since it repeats something of that request alone. After lost octets, and where an answer fits nothing that waits, answers pair
+    certain, since it repeats something of that request alone (of a ``request_id`` the table sees whether another waits that has it), 3 it
+    can, and none that may stay silent is answered so. After lost octets, and where an answer fits nothing that waits, answers pair
     on only while the client takes turns, as `FifoPairing` does.
 
-    One that is `strict` belongs to an endpoint. It forgets nothing: from `limit` requests on it is `full`, and beyond `REFUSED_AT` times as
-    many `asked` raises `LimitExceeded`. Behind an answer that fits nothing it pairs no more, and all that waits waits on.
+    One that is `strict` belongs to an endpoint. It forgets none that is sure to be answered: from `limit` requests on it is `full`, and
+    beyond `REFUSED_AT` times as many `asked` raises `LimitExceeded`. Of those that may stay silent the oldest are taken to have done so
+    where `limit` wait with none before them that is sure: nothing but a further request could tell, for which there has to be room. What
+    answers one of them all the same answers nothing, and what could be of one pairs only where it is certain. Behind an answer that fits
+    nothing it pairs no more, and all that waits waits on.
     """
 
     def __init__(
@@ -84,6 +91,15 @@ class QuietPairing(PairingTable):
         self._early: i64 = 0
         self._standing: i64 = _CERTAIN
         self._turns: i64 = 0
+        self._patient: list[int] = []
+        self._patience: dict[int, Message] = {}
+        """Those whose answer is held back, by their numbers, of which the other is a heap."""
+        self._held: set[int] = set()
+        """The numbers of all that wait and whose answer is there."""
+        self._silenced = False
+        """Some were forgotten that may be answered yet."""
+        self._tokens: dict[RequestId, int] | None = None
+        """How many of those that wait have each id, from the first question for it until nothing waits."""
         self.forgotten = 0
 
     def asked(self, request: Message) -> None:
@@ -113,6 +129,8 @@ class QuietPairing(PairingTable):
             request = short
             size = short.stop - short.start
         self._items.append(request)
+        if self._tokens is not None:
+            self._add_token(self._tokens, request)
         self._size += size
         if waiting >= self._limit:
             self._forget()
@@ -120,6 +138,11 @@ class QuietPairing(PairingTable):
             self._reads.gather(self.waiting())
 
     def _ask_strictly(self, request: Message, waiting: i64) -> None:
+        if request in self._numbers:
+            raise Unsupported("this request is under way here: send it again when it is answered, or elsewhere")
+        if waiting >= self._limit or self._size >= self._octets:
+            self._silence()
+            waiting = len(self._items) - self._first
         if waiting >= self._refused_at or self._size > self._octets * REFUSED_AT:
             raise LimitExceeded(
                 request.offset,
@@ -128,9 +151,28 @@ class QuietPairing(PairingTable):
             )
         self._numbers[request] = self._base + len(self._items)
         self._items.append(request)
+        if self._tokens is not None:
+            self._add_token(self._tokens, request)
         self._size += request.stop - request.start
         if request.octets is not self._reads.latest and self._reads.add(request.octets):
             self._reads.gather(self.waiting())
+
+    def _silence(self) -> None:
+        """So many wait that those in front that may stay silent are taken to have done so: nothing but another request could tell."""
+        while True:
+            waiting: i64 = len(self._items) - self._first
+            if not self._can_silence() or (waiting < self._limit and self._size < self._octets):
+                return
+            self._silenced = True
+            self.forgotten += 1
+            self._leave(self._first + 1, max(self._doubt - 1, 0))
+
+    def _can_silence(self) -> bool:
+        """Whether the first may stay silent, and no answer to it is there."""
+        if self._first >= len(self._items) or not self.quiet(self._items[self._first]):
+            return False
+        number: int = self._base + self._first
+        return number not in self._held
 
     # Whose turn it is.
 
@@ -144,14 +186,42 @@ class QuietPairing(PairingTable):
         number = self._numbers.get(request)
         if number is not None:
             self._looked = min(self._looked, number)
+            self._held.add(number)
+
+    def holds_back(self, request: Message) -> bool:
+        """Whether an answer made here to `request`, which may stay silent, comes too soon.
+
+        It says nothing of those before it, which may be answered yet. So it waits until they are, or until something behind it is.
+        """
+        number = self._numbers.get(request)
+        if number is None or number <= self._base + self._first or not self.quiet(request):
+            return False
+        if number not in self._patience:
+            heappush(self._patient, number)
+            self._patience[number] = request
+        return True
+
+    def settled_by(self, request: Message) -> Message | None:
+        """The next whose answer was held back until one like that to `request` is written; None where there is none."""
+        patient = self._patient
+        number = self._numbers.get(request)
+        if patient and number is not None and patient[0] < number:
+            return self._patience.pop(heappop(patient))
+        return None
 
     def due(self, answered: Container[Message]) -> Message | None:
         """The first whose turn it is of those that are `answered`."""
         last: i64 = min(self._first_loud(), self._base + len(self._items) - 1)
         number: i64 = max(self._looked, self._base + self._first)
+        patient = self._patient
+        while patient and i64(patient[0]) <= self._base + self._first:
+            waits = self._patience.pop(heappop(patient))
+            if waits in answered:
+                return waits  # nobody is before it any more
+        number = max(number, self._base + self._first)
         while number <= last:
             request = self._items[number - self._base]
-            if request in answered:
+            if request in answered and (not patient or int(number) not in self._patience):
                 self._looked = number
                 return request
             number += 1
@@ -181,6 +251,8 @@ class QuietPairing(PairingTable):
         items = self._items
         count: i64 = len(items)
         at = self._first
+        if at >= count and self._silenced:
+            return None  # of one that was forgotten
         if at >= count:
             if self._standing == _CERTAIN and self._early < self._limit and not self.strict:
                 self._early += 1
@@ -189,13 +261,17 @@ class QuietPairing(PairingTable):
         sure = at + self._doubt
         found: i64 = -1
         second = False
+        certain = False
+        shares = False
         tries: i64 = 0
         while at < count:
             request = items[at]
             fit = self.fits(request, answer)
-            if fit == 2:
+            shares = shares or (fit == 2 and self._shares_token(request))
+            if (fit == 2 and not shares) or (fit == 3 and at >= sure and found < 0):
                 found = at
                 second = False
+                certain = True
                 break
             if fit != 0:
                 if found >= 0:
@@ -209,11 +285,16 @@ class QuietPairing(PairingTable):
             if found >= 0 and tries >= _TRIES:
                 second = True
                 break
+        if self._silenced and found < 0:
+            return None
         if found < 0:
             self.lose()
             return None
+        if self._silenced and not certain:
+            second = True  # it may be of one that was forgotten
         if not second:
             request = items[found]
+            self._silenced = False
             self._leave(found + 1, 0)
             return request
         # Of any that it can be of, up to the first that cannot have stayed silent.
@@ -231,20 +312,52 @@ class QuietPairing(PairingTable):
         self._leave(found + 1, max(last + 1, sure) - found - 1)
         return None
 
+    def _shares_token(self, request: Message) -> bool:
+        """Whether another waits with what `request` is known by, and either may stay silent: then it tells nothing."""
+        token = request.request_id
+        if token is None or not self.quiet(request):
+            return False
+        tokens = self._tokens
+        if tokens is None:
+            tokens = {}
+            for each in self.waiting():
+                self._add_token(tokens, each)
+            self._tokens = tokens
+        return tokens.get(token, 0) > 1
+
+    def _add_token(self, tokens: dict[RequestId, int], request: Message) -> None:
+        token = request.request_id
+        if token is not None:
+            tokens[token] = tokens.get(token, 0) + 1
+
+    def _drop_token(self, tokens: dict[RequestId, int], request: Message) -> None:
+        token = request.request_id
+        if token is not None:
+            left = tokens.get(token, 0) - 1
+            if left > 0:
+                tokens[token] = left
+            else:
+                tokens.pop(token, None)
+
     def _leave(self, first: i64, doubt: i64) -> None:
         """All before `first` are answered, or stayed silent."""
         items = self._items
         for index in range(self._first, first):
             done = items[index]
             self._size -= done.stop - done.start
+            if self._tokens is not None:
+                self._drop_token(self._tokens, done)
             if self.strict:
                 self._numbers.pop(done, None)
+                if self._held:
+                    self._held.discard(self._base + index)
         self._doubt = doubt
         if first >= len(items):
             if first - self._first == 1:
                 self._turns += 1
             self._base += len(items)
             items.clear()
+            self._tokens = None
             self._reads.clear()
             self._first = 0
             return
@@ -272,17 +385,25 @@ class QuietPairing(PairingTable):
 
     @property
     def full(self) -> bool:
-        return self.strict and (len(self._items) - self._first >= self._limit or self._size >= self._octets)
+        """Whether as many wait as should, and the first of them is sure to be answered: of others only the next request tells."""
+        many = len(self._items) - self._first >= self._limit or self._size >= self._octets
+        return self.strict and many and not self._can_silence()
 
     @property
     def exhausted(self) -> bool:
         waiting: i64 = len(self._items) - self._first
-        return self.strict and (waiting >= self._refused_at or self._size > self._octets * REFUSED_AT)
+        many = waiting >= self._refused_at or self._size > self._octets * REFUSED_AT
+        return self.strict and many and not self._can_silence()
 
     def clear(self) -> None:
         self._base += len(self._items)
         self._numbers.clear()
+        self._patient.clear()
+        self._patience.clear()
+        self._held.clear()
+        self._silenced = False
         self._items.clear()
+        self._tokens = None
         self._reads.clear()
         self._first = 0
         self._doubt = 0
@@ -322,6 +443,14 @@ class LanePairing(PairingTable):
             self.by_id.asked(request)
         else:
             self.by_order.asked(request)
+
+    def refuses(self, original: Message) -> str | None:
+        """Two clients that wait for one text could be given each other's answer."""
+        if original.request_id is None or not self.by_id.taken(original):
+            return None
+        return (
+            f"a request of another client waits here for {original.request_id!r}: send this one on another connection"
+        )
 
     def ask_in_order(self, request: Message) -> None:
         """`request` is answered in the order of the requests, whatever id it has."""

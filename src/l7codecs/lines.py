@@ -21,8 +21,9 @@ from typing import ClassVar, Final
 from mypy_extensions import i64, mypyc_attr
 
 from l7codecs.decoder import Decoder
+from l7codecs.kinds import Kind, Sender
 from l7codecs.limits import Limits
-from l7codecs.message import Data, Event, Flow, Kind, Message, Sender
+from l7codecs.message import Data, Event, Flow, Message
 from l7codecs.pairing import PairingTable
 from l7codecs.verbs import HUGE, Line, LineMessage, Verb, are_numbers, find_word, is_quiet, nth_word, read_number
 

@@ -8,13 +8,13 @@ when somebody asks.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum, IntEnum
-from typing import Final, Literal, TypeAlias, final
+from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
 from l7codecs._layout import check_layout
 from l7codecs.headers import EMPTY_HEADERS, Headers
+from l7codecs.kinds import Address, AttrValue, Kind, RequestId, Sender, Status
 from l7codecs.sharing import Knowledge
 
 __all__ = [
@@ -32,89 +32,9 @@ __all__ = [
     "Status",
 ]
 
-AttrValue: TypeAlias = (
-    str | int | bool | bytes | tuple[str, ...] | tuple[int, ...] | tuple[bool, ...] | tuple[bytes, ...]
-)
-"""The value of one attribute: never a stringified number."""
-
-RequestId: TypeAlias = int | str | bytes
-"""What pairs an answer with its request: a number, or the text that a protocol has in its place."""
-
-Address: TypeAlias = tuple[str, int]
-"""Host (an IP address, or a name that the caller gave) and port."""
-
-
-class Sender(Enum):
-    """Who sent the octets."""
-
-    CLIENT = "client"
-    SERVER = "server"
-
-    @property
-    def other(self) -> Sender:
-        return Sender.SERVER if self is Sender.CLIENT else Sender.CLIENT
-
-
-class Kind(Enum):
-    """What a message is for; the last three are of events that are no messages, so that one look tells all of them apart."""
-
-    REQUEST = "request"
-    """Asks for an answer."""
-    ONEWAY = "oneway"
-    """A request that gets no answer."""
-    RESPONSE = "response"
-    """Answers a request; ``request`` is None where that one was not seen."""
-    PUSH = "push"
-    """Sent by the server without being asked."""
-    HEARTBEAT = "heartbeat"
-    """A request whose only purpose is to be answered; see `Session.reply_heartbeat`."""
-    CONTROL = "control"
-    """Concerns the connection only: settings, window updates, empty lines."""
-    TRAILERS = "trailers"
-    """Ends a message whose head came before."""
-    RESET = "reset"
-    """Ends one stream early."""
-    GOAWAY = "goaway"
-    """The connection takes no new requests."""
-    DATA = "data"
-    """Of `Data`: further octets of a message."""
-    GAP = "gap"
-    """Of `Gap`: octets were lost."""
-    OPAQUE = "opaque"
-    """Of `Opaque`: octets that no codec claims."""
-
-
 _DATA: Final = Kind.DATA
 _GAP: Final = Kind.GAP
 _OPAQUE: Final = Kind.OPAQUE
-
-
-class Status(IntEnum):
-    """The outcome of a request, as one of the 17 canonical codes of gRPC (google.rpc.Code).
-
-    Every one of them is true, OK as well, whose number is 0: ``event.status and event.status.name`` is the word or None.
-    """
-
-    OK = 0
-    CANCELLED = 1
-    UNKNOWN = 2
-    INVALID_ARGUMENT = 3
-    DEADLINE_EXCEEDED = 4
-    NOT_FOUND = 5
-    ALREADY_EXISTS = 6
-    PERMISSION_DENIED = 7
-    RESOURCE_EXHAUSTED = 8
-    FAILED_PRECONDITION = 9
-    ABORTED = 10
-    OUT_OF_RANGE = 11
-    UNIMPLEMENTED = 12
-    INTERNAL = 13
-    UNAVAILABLE = 14
-    DATA_LOSS = 15
-    UNAUTHENTICATED = 16
-
-    def __bool__(self) -> Literal[True]:
-        return True
 
 
 @final
@@ -156,6 +76,9 @@ class Flow:
         self.protocol = protocol
         self._attributes = None
 
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a connection is not copied or pickled")
+
     @property
     def attributes(self) -> Mapping[str, AttrValue]:
         """``network.*`` and ``server.*`` of OpenTelemetry; the peer is the client."""
@@ -184,6 +107,11 @@ class Event:
     sender: Sender
     kind: Kind
     offset: i64
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError(
+            "an event belongs to its connection, and is not copied or pickled: keep what is needed of it, such as `raw`"
+        )
 
     @property
     def raw(self) -> bytes:
@@ -224,6 +152,8 @@ class Message(Event):
         self._request: Message | None = None
         self._attributes: dict[str, AttrValue] | None = None
         self._referred = False
+        self.settled = False
+        """It was answered by what was made here, whatever its server says yet (`Session.answer`)."""
         self.declared_size = -1
         self.more = more  # the last but `request`, so that small numbers of a subclass share its place in memory
         if request is not None:
@@ -262,7 +192,9 @@ class Message(Event):
         """The exact octets; of a message with ``more`` those of its head."""
         if self.start == 0 and self.stop == len(self.octets):
             return self.octets
-        return self.octets[self.start : self.stop]
+        return self.octets[
+            self.start : max(self.start, self.stop)
+        ]  # compiled, a slice that ends before it begins is an error
 
     @property
     def payload(self) -> bytes:
@@ -374,7 +306,7 @@ class Message(Event):
 
     def keep_own(self) -> None:
         """Let ``octets`` be the message alone."""
-        self.octets = self.octets[self.start : self.stop]
+        self.octets = self.octets[self.start : max(self.start, self.stop)]
         self.stop -= self.start
         self.start = 0
         self._attributes = None  # they can be read again
@@ -443,13 +375,13 @@ class Data(Event):
     def raw(self) -> bytes:
         if self._start == 0 and self._stop == len(self._octets):
             return self._octets
-        return self._octets[self._start : self._stop]
+        return self._octets[self._start : max(self._start, self._stop)]
 
     @property
     def payload(self) -> bytes:
         if self._first == 0 and self._last == len(self._octets):
             return self._octets
-        return self._octets[self._first : self._last]
+        return self._octets[self._first : max(self._first, self._last)]
 
     @property
     def status(self) -> Status | None:

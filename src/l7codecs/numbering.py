@@ -7,6 +7,7 @@ which the answer comes; the answer is given its request, which says what its cli
     client b   7 ──▶  2 ─┴─▶ server ─▶ 2, 1 ──┴─ 1 ──▶ 7   client a
 
 - While one client alone is served, and has no two requests of one number under way, its numbers stay as they are.
+- A text is never written anew: a request whose text waits here already, be it of another client, waits until that is answered.
 - A number is used again only once its request is answered: one that was given up keeps it. Where all are used, or a room cannot write
   another (`Message.renumbered`), the next request waits until one is free (`StrictPairing.ready`).
 - Nothing is forgotten: from ``limits.pending`` requests on the table is full, and `REFUSED_AT` times as many are a `LimitExceeded`.
@@ -20,8 +21,9 @@ from typing import Final, Literal, final
 from mypy_extensions import i64
 
 from l7codecs.errors import LimitExceeded, Unsupported
+from l7codecs.kinds import Kind, RequestId
 from l7codecs.limits import REFUSED_AT, Limits
-from l7codecs.message import Flow, Kind, Message
+from l7codecs.message import Flow, Message
 from l7codecs.pairing import PairingTable
 from l7codecs.retention import Reads
 
@@ -50,10 +52,10 @@ class StrictPairing(PairingTable):
         """How many numbers there are."""
         self._size: i64 = 0
         self._reads = Reads(self._octets)
-        self._numbers: dict[Message, int] = {}
-        """By request, in their order: the number on this connection."""
-        self._by_number: dict[int, Message] = {}
-        self._given_up: OrderedDict[Message, int] = OrderedDict()
+        self._numbers: dict[Message, RequestId] = {}
+        """By request, in their order: the number on this connection, or the text in its place."""
+        self._by_number: dict[RequestId, Message] = {}
+        self._given_up: OrderedDict[Message, RequestId] = OrderedDict()
         self._alone: Flow | None = None
         """Whose requests have all been, as long as they are those of one connection."""
         self._many = False
@@ -66,10 +68,10 @@ class StrictPairing(PairingTable):
 
     # What is sent.
 
-    def own_number(self, message: Message) -> int | None:
-        """The number that `message` itself has, as the wire does: never negative; None where it has none, or a word."""
+    def own_number(self, message: Message) -> RequestId | None:
+        """The number that `message` itself has, as the wire does: never negative; or its text. None where it has neither."""
         number = message.stream_id if self._stream else message.request_id
-        return number % self._count if isinstance(number, int) else None
+        return number % self._count if isinstance(number, int) else number
 
     def ready(self, message: Message) -> bool:
         """Whether a number is free for `message`, which asks."""
@@ -90,16 +92,17 @@ class StrictPairing(PairingTable):
         own = self.own_number(message)
         earlier = original.request
         if earlier is not None and earlier.sender is original.sender:
-            number = self._numbers.get(earlier)
-            if number is None:
+            its = self._numbers.get(earlier)
+            if its is None:
                 return b""
-            return None if number == own or own is None else self._written(message, number)
+            return None if its == own or own is None else self._written(message, its)
         if own is None:
             return None
         asks = message.kind is Kind.REQUEST or message.kind is Kind.HEARTBEAT
         if not asks and message.kind is not Kind.ONEWAY:
             return None
         self._meet(message, own)
+        number: RequestId
         if not self._many or not self._can_write(message, own):
             number = own
         elif asks or len(self._by_number) < self._count:
@@ -115,20 +118,22 @@ class StrictPairing(PairingTable):
             self._release(number)
         return octets
 
-    def _meet(self, message: Message, own: int) -> None:
+    def _meet(self, message: Message, own: RequestId) -> None:
         """Whether its client is the only one, and `own` its only request of that number."""
         if not self._many:
             if self._alone is None:
                 self._alone = message.connection
             self._many = message.connection is not self._alone or own in self._by_number
 
-    def _can_write(self, message: Message, own: int) -> bool:
+    def _can_write(self, message: Message, own: RequestId) -> bool:
+        if not isinstance(own, int):
+            return False
         if self._rewrites is None:
             self._rewrites = message.renumbered(own) is not None
         return self._rewrites
 
-    def _written(self, message: Message, number: int) -> bytes:
-        octets = message.renumbered(number)
+    def _written(self, message: Message, number: RequestId) -> bytes:
+        octets = message.renumbered(number) if isinstance(number, int) else None
         if octets is None:
             raise Unsupported(f"{message.protocol} cannot write this message with another number")
         return octets
@@ -148,9 +153,9 @@ class StrictPairing(PairingTable):
             if number not in used:
                 return number
 
-    def _release(self, number: int) -> None:
+    def _release(self, number: RequestId) -> None:
         """`number` is free again."""
-        if self._recycles and self._many and self._rewrites and number < self._next:
+        if self._recycles and self._many and self._rewrites and isinstance(number, int) and number < self._next:
             self._free.append(number)
 
     # What is answered.
@@ -199,8 +204,9 @@ class StrictPairing(PairingTable):
         return request
 
     def number(self, request: Message) -> int | None:
-        """The number that `request` has here; None where it does not wait."""
-        return self._numbers.get(request)
+        """The number that `request` has here; None where it does not wait, or has a text."""
+        number = self._numbers.get(request)
+        return number if isinstance(number, int) else None
 
     # What waits.
 
@@ -270,13 +276,13 @@ class StrictPairing(PairingTable):
                 f"at most {REFUSED_AT} times limits.pending = {self._limit}, of {REFUSED_AT} times limits.waiting octets",
             )
 
-    def _remember(self, request: Message, number: int) -> None:
+    def _remember(self, request: Message, number: RequestId) -> None:
         self._numbers[request] = number
         self._size += request.stop - request.start
         if request.octets is not self._reads.latest and self._reads.add(request.octets):
             self._reads.gather(list(self._numbers))
 
-    def _remove(self, request: Message, number: int) -> None:
+    def _remove(self, request: Message, number: RequestId) -> None:
         if self._by_number.get(number) is request:
             del self._by_number[number]
         if self._numbers.pop(request, None) is not None:

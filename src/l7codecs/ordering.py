@@ -20,43 +20,25 @@ Every call costs O(1) amortised, beside the octets that it returns.
 from __future__ import annotations
 
 from collections import deque
-from typing import final
+from typing import Final
 
 from mypy_extensions import i64, mypyc_attr
 
+from l7codecs.asking import Asking, Piece
 from l7codecs.errors import LimitExceeded, Unsupported
+from l7codecs.kinds import Kind, Sender
 from l7codecs.lanes import LanePairing, QuietPairing
 from l7codecs.limits import REFUSED_AT, Limits
-from l7codecs.message import Data, Kind, Message
+from l7codecs.message import Data, Message
 from l7codecs.numbering import StrictPairing
 from l7codecs.pairing import NO_PAIRING, FifoPairing, PairingTable
 from l7codecs.retention import let_go
 
-__all__ = ["AnswerOrder", "Renamed"]
+__all__ = ["AnswerOrder"]
 
-
-@final
-class _Piece:
-    """A message that waits for its turn, as far as it has come."""
-
-    def __init__(self, message: Message, original: Message, octets: bytes) -> None:
-        self.message = message
-        self.original = original
-        """What the caller knows it as; another where it was changed."""
-        self.parts = [octets]
-        self.size: i64 = len(octets)
-        self.whole = not message.more
-        self.dropped = False
-
-
-@final
-class Renamed:
-    """What waits in order, by what the caller knows it as: as long as `head` is the first of `count`."""
-
-    def __init__(self, head: Message | None, count: int, sent: dict[Message, Message]) -> None:
-        self.head = head
-        self.count = count
-        self.sent = sent
+_RESPONSE: Final = Kind.RESPONSE
+_HEARTBEAT: Final = Kind.HEARTBEAT
+_CLIENT: Final = Sender.CLIENT
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -72,19 +54,18 @@ class AnswerOrder:
         self._quiet = waiting if isinstance(waiting, QuietPairing) and waiting.strict else None
         self._strict = waiting if isinstance(waiting, StrictPairing) else None
         self._asks = asks
-        self._numbered = isinstance(asks, StrictPairing)
+        self._in_order = asks is NO_PAIRING or isinstance(asks, (FifoPairing, QuietPairing))
+        """What is asked is known by its place."""
         self._limit: i64 = limits.queued
         self._refused_at: i64 = min(limits.queued * REFUSED_AT, 2**62)
         self._asked_at_most: i64 = min(limits.pending * REFUSED_AT, 2**62)
-        self._early: dict[Message, deque[_Piece]] | None = None
+        self._early: dict[Message, deque[Piece]] | None = None
         """By request: answers that came before it was their turn."""
-        self._pushed: deque[_Piece] | None = None
+        self._pushed: deque[Piece] | None = None
         """Pushes, and answers that have numbers, that wait for the end of a message."""
-        self._asking: deque[_Piece] | None = None
+        self._asking: Asking | None = None
         """What asks, and waits for the end of a message or for a number."""
-        self._asking_by: dict[Message, _Piece] | None = None
-        """The same by what the caller knows it as."""
-        self._open: dict[Message, _Piece] | None = None
+        self._open: dict[Message, Piece] | None = None
         """By head: what waits and has not come to its end."""
         self._streaming: Message | None = None
         """The head that is written and whose end is not, as the caller knows it."""
@@ -93,9 +74,10 @@ class AnswerOrder:
         self._queued: i64 = 0
         self._paused = False
         self._error: LimitExceeded | None = None
-        self.renamed: Renamed | None = None
         self.stuck = False
         """A message is written in part, and its rest will not come: nothing can be written any more."""
+        self.wary = False
+        """Something that was asked is given up, and may not be asked again while it is owed an answer."""
 
     # What a room may add.
 
@@ -129,7 +111,7 @@ class AnswerOrder:
         if self._queued >= self._limit:
             return True
         asking = self._asking
-        return asking is not None and (self._asks.pending + len(asking)) * REFUSED_AT >= self._asked_at_most
+        return asking is not None and (self._asks.pending + asking.count) * REFUSED_AT >= self._asked_at_most
 
     @property
     def paused(self) -> bool:
@@ -147,9 +129,7 @@ class AnswerOrder:
 
     def unwritten(self) -> list[Message]:
         """What asks, and nothing of which is written."""
-        if self._asking is None:
-            return []
-        return [piece.original for piece in self._asking if not piece.dropped and _asks(piece.message)]
+        return [] if self._asking is None else self._asking.requests()
 
     # What is given to write.
 
@@ -160,7 +140,7 @@ class AnswerOrder:
             or message.more
             or self._early
             or self._pushed
-            or self._asking
+            or self._asking is not None
             or self._out
             or self._paused
             or self.stuck
@@ -169,7 +149,7 @@ class AnswerOrder:
             return False
         kind = message.kind
         if kind is Kind.REQUEST:
-            if self._numbered or self._asks.exhausted:
+            if not self._in_order or self.wary or self._asks.exhausted:
                 return False
             self.asked(message, message)
             return True
@@ -194,12 +174,28 @@ class AnswerOrder:
                 if message.last:
                     strict.take(request)
             return self.push(message, octets)
-        if fifo.head() is request if fifo is not None else quiet is not None and quiet.turn(request):
-            if self._streaming is None:
+        behind = self._comes_behind(message)
+        if self._turn(request):
+            if self._streaming is None and not behind:
                 return self._begin(message, octets)
         elif not (self._waiting.waits(request) if fifo is None else fifo.waits(request)):
             return self._late(message)
-        piece = _Piece(message, message, octets)
+        piece = Piece(message, message, octets)
+        if behind and self._asking is not None:
+            self._asking.add(piece)
+        else:
+            self._answer_later(request, piece)
+        self._hold(piece)
+        return self.output()
+
+    def _turn(self, request: Message) -> bool:
+        """Whether it is the turn of `request` to be answered."""
+        if self._fifo is not None:
+            return self._fifo.head() is request
+        return self._quiet is not None and self._quiet.turn(request)
+
+    def _answer_later(self, request: Message, piece: Piece) -> None:
+        """`piece` answers `request` when it is its turn."""
         early = self._early
         if early is None:
             early = {}
@@ -209,25 +205,40 @@ class AnswerOrder:
             pieces = deque()
             early[request] = pieces
         pieces.append(piece)
-        if quiet is not None:
-            quiet.held(request)
-        self._hold(piece)
-        return self.output()
+        if self._quiet is not None:
+            self._quiet.held(request)
+
+    def _comes_behind(self, message: Message) -> bool:
+        """Whether the client sent it behind what it asked and what waits: only heartbeats are answered sooner."""
+        asking = self._asking
+        if asking is None or message.sender is not _CLIENT or not asking.has_of(message.connection):
+            return False
+        return message.request is None or message.request.kind is not _HEARTBEAT
 
     def replace(self, request: Message, message: Message, octets: bytes) -> bytes:
-        """As `answer`, in place of any that has begun to come and waits."""
+        """As `answer`, in place of any that has begun to come and waits; it was made here, and says nothing of who was asked before."""
         self._drop(request)
-        return self.answer(request, message, octets)
+        quiet = self._quiet
+        if quiet is None or message.more or self._error is not None or not quiet.holds_back(request):
+            return self.answer(request, message, octets)
+        piece = Piece(message, message, octets)
+        self._answer_later(request, piece)
+        self._hold(piece)
+        return self.output()
 
     def push(self, message: Message, octets: bytes) -> bytes:
         """`message` has no place in an order: it is written as soon as no message would be interrupted."""
         self._check()
-        if self._streaming is None:
+        behind = self._comes_behind(message)
+        if self._streaming is None and not behind:
             return self._begin(message, octets)
-        piece = _Piece(message, message, octets)
-        if self._pushed is None:
-            self._pushed = deque()
-        self._pushed.append(piece)
+        piece = Piece(message, message, octets)
+        if behind and self._asking is not None:
+            self._asking.add(piece)
+        else:
+            if self._pushed is None:
+                self._pushed = deque()
+            self._pushed.append(piece)
         self._hold(piece)
         return self.output()
 
@@ -243,33 +254,55 @@ class AnswerOrder:
             raise LimitExceeded(
                 message.offset, "a request more than may wait for an answer", "an endpoint that is not `full`"
             )
-        if self._streaming is None and not self._asking and self._asks.ready(message):
+        if not self._in_order:
+            self._check_apart(original)
+        asking = self._asking
+        if self._streaming is None and asking is None and self._asks.ready(message):
             octets = self.asked(message, original)
+            self._rename(message, original)
             if octets is None:
                 octets = message.raw
             if message.more and octets:
                 self._streaming = original
             return self._write(octets, message)
+        if original is self._streaming:
+            raise Unsupported("this message is being written here")
         size: i64 = message.stop - message.start
-        asking = self._asking
         if asking is None:
-            asking = deque()
+            self._check_room(size, self._asks.pending, message)
+            asking = Asking()
             self._asking = asking
-            self._asking_by = {}
-        self._check_room(size, self._asks.pending + len(asking), message)
-        piece = _Piece(message, original, message.raw)
-        asking.append(piece)
-        if self._asking_by is not None:
-            self._asking_by[original] = piece
+        else:
+            self._check_room(size, self._asks.pending + asking.count, message)
+            if (message.more or not isinstance(self._asks, FifoPairing)) and asking.has(original):
+                raise Unsupported("this message waits here already to be written")
+        piece = Piece(message, original, message.raw)
+        asking.add(piece)
         self._hold(piece)
         return self.output()
+
+    def _check_apart(self, original: Message) -> None:
+        """Raise `Unsupported` where the answer to `original` could not be told from another's."""
+        if original.kind is not Kind.REQUEST and original.kind is not _HEARTBEAT:
+            return
+        if isinstance(self._asks, StrictPairing) and self._asks.owes(original):
+            raise Unsupported("this request is under way here: send it again when it is answered, or elsewhere")
+        why = self._asks.refuses(original)
+        if why is not None:
+            raise Unsupported(why)
+
+    def _rename(self, message: Message, original: Message) -> None:
+        """`message` was asked in place of `original`: whoever looks for it finds it."""
+        asks = self._asks
+        if message is not original and isinstance(asks, FifoPairing):
+            asks.rename(original, message)
 
     def insert(self, message: Message, octets: bytes) -> bytes:
         """`octets` that say something of `message` are written as soon as no message would be interrupted."""
         self._check()
         if self._streaming is None:
             return self._write(octets, message)
-        piece = _Piece(message, message, octets)
+        piece = Piece(message, message, octets)
         piece.whole = True
         if self._pushed is None:
             self._pushed = deque()
@@ -277,33 +310,30 @@ class AnswerOrder:
         self._hold(piece)
         return self.output()
 
-    def withdraw(self, original: Message) -> bool:
-        """What asks is given up; whether nothing of it is written, and nothing will be."""
+    def withdraw(self, original: Message) -> None:
+        """What asks is given up: nothing more of it is written."""
         if original is self._streaming:
             self._streaming = None
             self.stuck = True
-            return False
-        piece = self._asking_by.pop(original, None) if self._asking_by is not None else None
-        if piece is None:
-            return False
-        piece.dropped = True
-        piece.parts = []
-        self._queued -= piece.size
-        if self._open is not None:
-            self._open.pop(original, None)
-        return True
+        asking = self._asking
+        if asking is None or not asking.has(original):
+            return
+        for piece in asking.withdraw(original):
+            self._queued -= piece.size
+        self._closed(original)
+        if asking.count == 0:
+            self._asking = None
 
     def give_up(self) -> list[Message]:
         """What asks and waits will not be written: returns it, once."""
-        found = self.unwritten()
-        for piece in self._asking or ():
-            if not piece.dropped:
-                self._queued -= piece.size
-                if self._open is not None:
-                    self._open.pop(piece.original, None)
+        asking = self._asking
+        if asking is None:
+            return []
         self._asking = None
-        self._asking_by = None
-        return found
+        for piece in asking.pieces():
+            self._queued -= piece.size
+            self._closed(piece.original)
+        return asking.requests()
 
     def rest(self, data: Data) -> bytes:
         """Further octets of a message; returns what can be written now. Nothing, of a message that is not written."""
@@ -318,7 +348,7 @@ class AnswerOrder:
             return b""  # of a late answer, or of a request that is refused or given up
         octets = data.raw
         size: i64 = len(octets)
-        if self._asking_by is not None and head in self._asking_by:
+        if self._asking is not None and self._asking.has(head):
             self._check_room(size, 0, head)
         piece.parts.append(octets)
         piece.size += size
@@ -366,7 +396,7 @@ class AnswerOrder:
             self._error.sender = message.sender
             raise self._error
 
-    def _hold(self, piece: _Piece) -> None:
+    def _hold(self, piece: Piece) -> None:
         let_go(piece.message)
         if not piece.whole:
             if self._open is None:
@@ -395,6 +425,8 @@ class AnswerOrder:
 
     def _begin(self, message: Message, octets: bytes) -> bytes:
         """Write a message whose turn it is, and what waited for it."""
+        if self._early and self._quiet is not None:
+            self._settle(self._quiet, message)
         self._start(message)
         if message.more:
             self._streaming = message
@@ -412,11 +444,22 @@ class AnswerOrder:
         if head is not None and fifo.head() is not head:
             self._drop(head)  # nothing more answers it
 
+    def _settle(self, quiet: QuietPairing, message: Message) -> None:
+        """Answers that were held back until a later one tells who stayed silent go before `message`, which does."""
+        while message.request is not None:
+            request = quiet.settled_by(message.request)
+            pieces = self._early.pop(request, None) if request is not None and self._early is not None else None
+            if request is None:
+                return
+            for piece in pieces or ():
+                self.begun(piece.message)
+                self._out.extend(piece.parts)
+
     def _write(self, octets: bytes, message: Message) -> bytes:
         """Write octets of `message`, and what is due then."""
         if self.stuck:
             return b""
-        if not (self._paused or self._out or self._pushed or self._early or self._asking):
+        if not (self._paused or self._out or self._pushed or self._early or self._asking is not None):
             return octets
         self._out.append(octets)
         size: i64 = len(octets)
@@ -433,7 +476,7 @@ class AnswerOrder:
             if self._pushed:
                 self._due(self._pushed.popleft())
                 continue
-            if self._asking and self._ask_next():
+            if self._asking is not None and self._ask_next():
                 continue
             fifo = self._fifo
             early = self._early
@@ -451,19 +494,22 @@ class AnswerOrder:
     def _ask_next(self) -> bool:
         """Write the next of what asks, if it can be."""
         asking = self._asking
-        if not asking:
+        piece = None if asking is None else asking.first()
+        if asking is None or piece is None:
             return False
-        piece = asking[0]
-        if piece.dropped:
-            asking.popleft()
+        message = piece.message
+        answers = message.kind is _RESPONSE
+        if not answers and not self._asks.ready(message):
+            return False
+        asking.take(piece)
+        if asking.count == 0:
+            self._asking = None
+        if answers:
+            self._answer_in_turn(piece)
             return True
-        if not self._asks.ready(piece.message):
-            return False
-        asking.popleft()
         original = piece.original
-        if self._asking_by is not None:
-            self._asking_by.pop(original, None)
-        octets = self.asked(piece.message, original)
+        octets = self.asked(message, original)
+        self._rename(message, original)
         if octets is None:
             octets = piece.parts[0]
         if not piece.whole:
@@ -476,14 +522,28 @@ class AnswerOrder:
             self._out.extend(piece.parts)
         else:
             self._queued -= piece.size  # it belongs to what waits no longer
-        if not asking:
-            self._asking = None
-            self._asking_by = None
         return True
 
-    def _due(self, piece: _Piece) -> None:
+    def _answer_in_turn(self, piece: Piece) -> None:
+        """An answer that has waited for what its sender asked before it."""
+        message = piece.message
+        request = message.request
+        in_order = (self._fifo is not None or self._quiet is not None) and not (
+            self._lanes and message.request_id is not None
+        )
+        if request is None or not in_order or self._turn(request):
+            self._due(piece)
+        elif self._waiting.waits(request):
+            self._answer_later(request, piece)
+        else:
+            self._queued -= piece.size  # late
+            self._closed(message)
+
+    def _due(self, piece: Piece) -> None:
         """Write what waited."""
         message = piece.message
+        if self._early and self._quiet is not None:
+            self._settle(self._quiet, message)
         self._start(message)
         if not piece.whole:
             self._closed(message)
@@ -497,8 +557,3 @@ class AnswerOrder:
             for piece in pieces:
                 self._queued -= piece.size
                 self._closed(piece.message)
-
-
-def _asks(message: Message) -> bool:
-    """Whether `message` waits for an answer."""
-    return message.kind is Kind.REQUEST or message.kind is Kind.HEARTBEAT

@@ -1,4 +1,4 @@
-"""Which request an answer answers: by order, by number, or by stream.
+"""Which request an answer answers: what every table of them can do, and the one of answers that come in order (`keyed` has the others).
 
 Each keeps at most `limit` requests. Past it the oldest is forgotten and its answer pairs with nothing; the answers to the others still
 pair as they should. `forgotten` counts them. Past `octets` of them each further one is remembered by its first octets alone
@@ -7,7 +7,6 @@ pair as they should. `forgotten` counts them. Past `octets` of them each further
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
 from enum import Enum
 from typing import Final, final
 
@@ -15,11 +14,12 @@ from mypy_extensions import i64, mypyc_attr, u8
 
 from l7codecs._layout import check_layout
 from l7codecs.errors import LimitExceeded
+from l7codecs.kinds import Kind
 from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT
-from l7codecs.message import Kind, Message, RequestId
-from l7codecs.retention import SHORT, Reads, gather
+from l7codecs.message import Message
+from l7codecs.retention import SHORT, gather
 
-__all__ = ["NO_PAIRING", "TURNS", "FifoPairing", "IdPairing", "Pairing", "PairingTable", "StreamPairing", "new_pairing"]
+__all__ = ["NO_PAIRING", "TURNS", "FifoPairing", "Pairing", "PairingTable"]
 
 
 TURNS: Final[i64] = 4
@@ -31,6 +31,10 @@ _LOST: Final[u8] = 2
 """Nobody knows how many answers are still to come."""
 _AGAIN: Final[i64] = -8
 """What `FifoPairing.turns` falls to where a client asks more than that: it takes so many more to be taken for one again."""
+
+
+_ENOUGH: Final[i64] = 64
+"""So many are remembered before those are looked for that wait no longer."""
 
 
 class Pairing(Enum):
@@ -80,6 +84,10 @@ class PairingTable:
     def ready(self, message: Message) -> bool:
         """Whether `message`, which asks, can be sent now."""
         return True
+
+    def refuses(self, original: Message) -> str | None:
+        """Why `original` can never be asked here beside what waits; None where it can."""
+        return None
 
     def asks(self, message: Message, original: Message) -> bytes | None:
         """The octets to send of `message`, which is in place of `original`; None: its own. The answer is to `original`."""
@@ -146,10 +154,15 @@ class FifoPairing(PairingTable):
         self._read = b""
         """Where what was asked last lies; the octets of all such reads, and how many of them make it time to let them go."""
         self._pinned: i64 = 0
-        self._room: i64 = self._octets
+        self._room: i64 = 2 * self._octets
+        self._crowded = False
+        """Whether there was no room, and is not for half as much yet: what was asked last is cut when the next is asked."""
         self._limit: i64 = min(limit, 2**58) * (REFUSED_AT if strict else 1)
-        self._index: set[Message] | None = None
-        """What is remembered, from the first question for it until nothing is."""
+        self._index: dict[Message, int] | None = None
+        """How often each is remembered, from the first question for it until nothing is."""
+        self._renamed: dict[Message, Message] | None = None
+        """What waits of what was changed on its way, by what its sender knows it as; kept as long as the index is."""
+        self._renamed_room: i64 = 0
         self._items: list[Message | None] = []
         self._first: i64 = 0
         self._skip: i64 = 0
@@ -180,6 +193,7 @@ class FifoPairing(PairingTable):
         size = self._size + request.stop - request.start
         self._size = size
         if size > self._octets:
+            self._crowded = True
             self._unusual = True
         if request.octets is not self._read:
             self._lies_in(request.octets)
@@ -191,28 +205,28 @@ class FifoPairing(PairingTable):
             self.clear()
             self._standing = _LOST
             return
-        if self._size > self._octets:
-            self._too_large(request)
+        if self._crowded:
+            self._relieve(request)
         items.append(request)
         waiting: i64 = len(items) - self._first
         if self._index is not None:
-            self._index.add(request)
+            self._index[request] = self._index.get(request, 0) + 1
         if waiting > 1:
             self.turns = _AGAIN
             if waiting > self._limit:
                 self._too_many(request)
         self._size += request.stop - request.start
-        if request.octets is not self._read:
-            self._lies_in(request.octets)
+        if self._size > self._octets:
+            self._crowded = True
+        if request.octets is not self._read and (self.strict or not self._crowded):
+            self._lies_in(request.octets)  # else it is seen with the next request what stays of this one
         if self._early > 0 and waiting == 1:
             self._early -= 1
             self.pop()
         self._settle()
 
     def _settle(self) -> None:
-        self._unusual = (
-            self._standing != _CERTAIN or self._size > self._octets or self._index is not None or self._early > 0
-        )
+        self._unusual = self._standing != _CERTAIN or self._crowded or self._index is not None or self._early > 0
 
     def _mark(self) -> i64:
         """From how many on it is full."""
@@ -223,14 +237,15 @@ class FifoPairing(PairingTable):
         self._read = read
         self._pinned += len(read)
         if self._pinned > self._room:
-            self._pinned = gather(self.waiting())
-            self._room = max(self._octets, 2 * self._pinned)
+            self._pinned = gather(self.waiting(), self._octets)
+            self._room = 2 * max(self._octets, self._pinned)
 
     def _let_go(self) -> None:
         """Nothing is remembered."""
         self._read = b""
         self._pinned = 0
-        self._room = self._octets
+        self._room = 2 * self._octets
+        self._crowded = False
 
     def no_turn(self) -> None:
         """The client asks more than one request at a time, as is seen elsewhere."""
@@ -271,10 +286,40 @@ class FifoPairing(PairingTable):
         """Whether `request` is remembered."""
         index = self._index
         if index is None:
-            index = {item for item in self._items if item is not None}
+            index = {}
+            for item in self._items:
+                if item is not None:
+                    index[item] = index.get(item, 0) + 1
             self._index = index
             self._unusual = True
         return request in index
+
+    @property
+    def knows_names(self) -> bool:
+        """Whether `find` finds, and `rename` is of use."""
+        return self._renamed is not None
+
+    def learn_names(self, names: dict[Message, Message]) -> None:
+        """All that waits, by what its sender knows it as; whoever sends goes on with `rename`, until nothing waits."""
+        if names and self._first < len(self._items):
+            self.waits(next(iter(names)))
+            self._renamed = names
+            self._renamed_room = 2 * len(names) + _ENOUGH
+
+    def rename(self, original: Message, sent: Message) -> None:
+        """`sent` waits in place of `original`."""
+        names = self._renamed
+        if names is not None:
+            names[original] = sent
+            if len(names) > self._renamed_room:
+                names = {each: waits for each, waits in names.items() if self.waits(waits)}
+                self._renamed = names
+                self._renamed_room = 2 * len(names) + _ENOUGH
+
+    def find(self, original: Message) -> Message | None:
+        """What waits in place of `original`; None where nothing does."""
+        sent = self._renamed.get(original) if self._renamed is not None else None
+        return sent if sent is not None and self.waits(sent) else None
 
     @property
     def full(self) -> bool:
@@ -304,8 +349,9 @@ class FifoPairing(PairingTable):
         if self._index is not None:
             if first + 1 == count:
                 self._index = None
+                self._renamed = None
             elif request is not None:
-                self._index.discard(request)
+                self._forget(request)
         if first + 1 == count:
             self._let_go()
             self.turns += 1
@@ -344,6 +390,7 @@ class FifoPairing(PairingTable):
         self._skip = 0
         self._early = 0
         self._index = None
+        self._renamed = None
         self._size = 0
         self._let_go()
 
@@ -360,11 +407,20 @@ class FifoPairing(PairingTable):
     def pending(self) -> int:
         return len(self._items) - self._first
 
+    def _forget(self, request: Message) -> None:
+        """`request` is remembered once less."""
+        index = self._index
+        if index is not None:
+            left = index.get(request, 0) - 1
+            if left > 0:
+                index[request] = left
+            else:
+                index.pop(request, None)
+
     def _too_many(self, request: Message) -> None:
         if self.strict:
             self._items.pop()
-            if self._index is not None:
-                self._index.discard(request)
+            self._forget(request)
             raise LimitExceeded(
                 request.offset,
                 f"{self._limit + 1} requests that wait for an answer",
@@ -373,29 +429,37 @@ class FifoPairing(PairingTable):
         oldest = self._items[self._first]
         if oldest is not None:
             self._size -= oldest.stop - oldest.start
-            if self._index is not None:
-                self._index.discard(oldest)
+            self._forget(oldest)
         self._items[self._first] = None
         self._advance()
         self._skip += 1
         self.forgotten += 1
 
-    def _too_large(self, request: Message) -> None:
-        """There is no room for what was asked last: its first octets stay. Who forgets nothing refuses `request`."""
+    def _relieve(self, request: Message) -> None:
+        """There was no room for what was asked last: its first octets stay. Who forgets nothing refuses `request` in the end."""
         if self.strict:
-            if self._size <= self._octets * REFUSED_AT:
-                return
-            raise LimitExceeded(
-                request.offset,
-                f"requests of {self._size} octets that wait for an answer",
-                f"at most {REFUSED_AT} times limits.waiting = {self._octets}",
-            )
+            if self._size > self._octets * REFUSED_AT:
+                raise LimitExceeded(
+                    request.offset,
+                    f"requests of {self._size} octets that wait for an answer",
+                    f"at most {REFUSED_AT} times limits.waiting = {self._octets}",
+                )
+            self._crowded = self._size > self._octets
+            return
         last: i64 = len(self._items) - 1
         latest = self._items[last] if last >= self._first else None
-        if latest is None or latest.stop - latest.start <= SHORT:
+        if latest is None:
             return
-        if self._index is not None:
-            self._index.discard(latest)
+        if self._size <= self._octets // 2:
+            self._crowded = False
+        if self._crowded and latest.stop - latest.start > SHORT:
+            self._cut(last, latest)
+        elif latest.octets is not self._read:
+            self._lies_in(latest.octets)
+
+    def _cut(self, last: i64, latest: Message) -> None:
+        """Keep of `latest`, which was asked last, what it says without reading further."""
+        self._forget(latest)
         short = latest.shortened(int(SHORT))
         self._size -= latest.stop - latest.start
         self._items[last] = short
@@ -404,7 +468,7 @@ class FifoPairing(PairingTable):
             return
         self._size += short.stop - short.start
         if self._index is not None:
-            self._index.add(short)
+            self._index[short] = 1
 
     def _advance(self) -> None:
         """Leave the head behind; the list is cut once half of it lies behind, which costs O(1) for each request."""
@@ -413,192 +477,3 @@ class FifoPairing(PairingTable):
             del self._items[:first]
             first = 0
         self._first = first
-
-
-@final
-class _Kept:
-    """The octets of the requests in a table, in which they are found by a key."""
-
-    def __init__(self, octets: int) -> None:
-        self._limit: i64 = octets
-        self._size: i64 = 0
-        self._count: i64 = 0
-        self._reads = Reads(octets)
-        self.crowded = False
-        """It is time to `gather`."""
-
-    def keep(self, request: Message) -> Message | None:
-        """What to remember of `request`; None where it has to be forgotten."""
-        size = request.stop - request.start
-        if self._size + size > self._limit and size > SHORT:
-            short = request.shortened(int(SHORT))
-            if short is None:
-                return None
-            request = short
-            size = short.stop - short.start
-        self._size += size
-        self._count += 1
-        if request.octets is not self._reads.latest:
-            self.crowded = self._reads.add(request.octets)
-        return request
-
-    def drop(self, request: Message) -> None:
-        """`request` is remembered no longer."""
-        self._size -= request.stop - request.start
-        self._count -= 1
-        if self._count == 0:
-            self._reads.clear()
-
-    def gather(self, requests: list[Message]) -> None:
-        """`requests` are all of them: let them go of their reads."""
-        self._reads.gather(requests)
-        self.crowded = False
-
-    def clear(self) -> None:
-        self._size = 0
-        self._count = 0
-        self._reads.clear()
-        self.crowded = False
-
-
-@final
-class IdPairing(PairingTable):
-    """An answer repeats the number of its request, or a text in its place. Requests that share one are answered in their order."""
-
-    def __init__(self, limit: int, octets: int = DEFAULT_LIMITS.waiting) -> None:
-        self._limit = limit
-        self._kept = _Kept(octets)
-        # The first of a dict is behind all that were deleted before it, which costs O(limit) each time; not so here.
-        self._by_id: OrderedDict[RequestId, Message | deque[Message]] = OrderedDict()
-        self._count = 0
-        self.forgotten = 0
-
-    def asked(self, request: Message) -> None:
-        number = request.request_id
-        if number is None:
-            return
-        kept = self._kept.keep(request)
-        if kept is None:
-            self.forgotten += 1
-            return
-        request = kept
-        known = self._by_id.get(number)
-        if known is None:
-            self._by_id[number] = request
-        elif isinstance(known, deque):
-            known.append(request)
-        else:
-            self._by_id[number] = deque((known, request))
-        self._count += 1
-        if self._count > self._limit:
-            self._take(next(iter(self._by_id)))
-            self.forgotten += 1
-        if self._kept.crowded:
-            self._kept.gather(self.waiting())
-
-    def answered(self, answer: Message) -> Message | None:
-        number = answer.request_id
-        if number is None:
-            return None
-        return self._take(number)
-
-    def _take(self, number: RequestId) -> Message | None:
-        known = self._by_id.get(number)
-        if known is None:
-            return None
-        self._count -= 1
-        if isinstance(known, deque):
-            request = known.popleft()
-            if not known:
-                del self._by_id[number]
-            self._kept.drop(request)
-            return request
-        del self._by_id[number]
-        self._kept.drop(known)
-        return known
-
-    def waits(self, request: Message) -> bool:
-        number = request.request_id
-        known = None if number is None else self._by_id.get(number)
-        return request in known if isinstance(known, deque) else known is request
-
-    def waiting(self) -> list[Message]:
-        found: list[Message] = []
-        for known in self._by_id.values():
-            if isinstance(known, deque):
-                found += known
-            else:
-                found.append(known)
-        return found
-
-    def clear(self) -> None:
-        self._by_id.clear()
-        self._count = 0
-        self._kept.clear()
-
-    @property
-    def pending(self) -> int:
-        return self._count
-
-
-@final
-class StreamPairing(PairingTable):
-    """A request and all its answers share a stream, until `close`."""
-
-    def __init__(self, limit: int, octets: int = DEFAULT_LIMITS.waiting) -> None:
-        self._limit = limit
-        self._kept = _Kept(octets)
-        self._by_stream: OrderedDict[int, Message] = OrderedDict()
-        self.forgotten = 0
-
-    def asked(self, request: Message) -> None:
-        stream = request.stream_id
-        if stream is None:
-            return
-        kept = self._kept.keep(request)
-        if kept is None:
-            self.forgotten += 1
-            return
-        before = self._by_stream.get(stream)
-        if before is not None:
-            self._kept.drop(before)
-        self._by_stream[stream] = kept
-        if len(self._by_stream) > self._limit:
-            self._kept.drop(self._by_stream.popitem(last=False)[1])
-            self.forgotten += 1
-        if self._kept.crowded:
-            self._kept.gather(self.waiting())
-
-    def answered(self, answer: Message) -> Message | None:
-        stream = answer.stream_id
-        if stream is None:
-            return None
-        return self._by_stream.get(stream)
-
-    def close(self, stream: int) -> None:
-        """The stream has ended in both directions."""
-        request = self._by_stream.pop(stream, None)
-        if request is not None:
-            self._kept.drop(request)
-
-    def waiting(self) -> list[Message]:
-        return list(self._by_stream.values())
-
-    def clear(self) -> None:
-        self._by_stream.clear()
-        self._kept.clear()
-
-    @property
-    def pending(self) -> int:
-        return len(self._by_stream)
-
-
-def new_pairing(kind: Pairing, limit: int, octets: int = DEFAULT_LIMITS.waiting) -> PairingTable:
-    """An empty table of the declared kind, for at most `limit` requests and about so many octets."""
-    if kind is Pairing.FIFO:
-        return FifoPairing(limit, octets=octets)
-    if kind is Pairing.ID:
-        return IdPairing(limit, octets)
-    if kind is Pairing.STREAM:
-        return StreamPairing(limit, octets)
-    return NO_PAIRING

@@ -3,16 +3,16 @@
 A message is a pair of indexes into the read that it lies in, so one of ten octets keeps a read of 64 KiB for as long as somebody
 remembers it. That is cheap while answers come; beyond a limit every message gets a copy of its own octets (`Message.detach`):
 
-    octets that the reads have    ≤ limit                     > limit
+    octets that the reads have    ≤ limit                     > limit, once seen
     each message                  lies in its read            has its own octets, and lets the read go
 
-Gathering costs what it looks at, and comes again only when as much has been added as was left: O(1) amortised for each octet
+What the reads have is summed as messages come, and counted anew when the sum passes twice the limit, since messages have left
+meanwhile. That costs what it looks at, and comes again only when as much has been added as was left: O(1) amortised for each octet
 that is received.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final, final
 
 from mypy_extensions import i64
@@ -33,16 +33,25 @@ def let_go(message: Message) -> None:
         message.detach()
 
 
-def gather(messages: Iterable[Message]) -> i64:
-    """Detach every one of `messages`, in their order; returns the octets of what they lie in then."""
+def _octets_of(messages: list[Message]) -> i64:
+    """The octets that `messages` lie in; what several in a row lie in counts once."""
     size: i64 = 0
     last = _NOTHING
     for message in messages:
-        let_go(message)
         if message.octets is not last:
             last = message.octets
             size += len(last)
     return size
+
+
+def gather(messages: list[Message], room: i64) -> i64:
+    """Detach every one of `messages`, in their order, if what they lie in is more than `room`; returns the octets of it then."""
+    size = _octets_of(messages)
+    if size <= room:
+        return size
+    for message in messages:
+        let_go(message)
+    return _octets_of(messages)
 
 
 @final
@@ -51,7 +60,7 @@ class Reads:
 
     def __init__(self, limit: i64) -> None:
         self._limit = limit
-        self._room: i64 = limit
+        self._room: i64 = 2 * limit
         self._size: i64 = 0
         self.latest = _NOTHING
         """Where the latest message lies: look at it before `add`."""
@@ -62,13 +71,13 @@ class Reads:
         self._size += len(octets)
         return self._size > self._room
 
-    def gather(self, messages: Iterable[Message]) -> None:
-        """`messages` are all that is remembered: let them go of their reads."""
-        self._size = gather(messages)
-        self._room = max(self._limit, 2 * self._size)
+    def gather(self, messages: list[Message]) -> None:
+        """`messages` are all that is remembered: let them go of their reads, if these are more than there is room for."""
+        self._size = gather(messages, self._limit)
+        self._room = 2 * max(self._limit, self._size)
 
     def clear(self) -> None:
         """Nothing is remembered any more."""
         self._size = 0
-        self._room = self._limit
+        self._room = 2 * self._limit
         self.latest = _NOTHING

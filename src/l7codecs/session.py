@@ -8,53 +8,23 @@ whatever clients and servers it comes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 
 from mypy_extensions import i64, mypyc_attr
 
 from l7codecs._layout import check_layout
+from l7codecs.changes import Changes
 from l7codecs.decoder import Decoder
 from l7codecs.errors import LimitExceeded, ProtocolError, Unsupported
-from l7codecs.headers import HeaderValue
 from l7codecs.held import AT_ONCE, Held
+from l7codecs.kinds import Kind, Sender, Status
 from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT, Limits
-from l7codecs.message import AttrValue, Data, Event, Flow, Gap, Kind, Message, Sender, Status
+from l7codecs.message import Data, Event, Flow, Gap, Message
 from l7codecs.numbering import StrictPairing
-from l7codecs.ordering import AnswerOrder, Renamed
+from l7codecs.ordering import AnswerOrder
 from l7codecs.pairing import FifoPairing
 
-__all__ = ["Changes", "Session"]
-
-
-class Changes:
-    """What to change in a message on its way through: attributes by name, headers by name.
-
-    A protocol declares in its schema which attributes can change; any other raises `Unsupported`, and so does a value of another type.
-    A value that the protocol cannot say, or its peers would not take, is a ValueError. What is refused leaves the session as it was.
-    """
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        check_layout(cls)
-
-    def __init__(
-        self,
-        attributes: Mapping[str, AttrValue] | None = None,
-        *,
-        set_headers: Mapping[str, HeaderValue] | None = None,
-        remove_headers: Iterable[str] = (),
-    ) -> None:
-        self.attributes = dict(attributes or {})
-        self.set_headers = dict(set_headers or {})
-        if isinstance(remove_headers, str):
-            raise ValueError(f"remove_headers are names, not one name: ({remove_headers!r},)")
-        self.remove_headers = tuple(remove_headers)
-
-    def __bool__(self) -> bool:
-        return bool(self.attributes or self.set_headers or self.remove_headers)
-
-    def __repr__(self) -> str:
-        return f"Changes({self.attributes!r}, set_headers={self.set_headers!r}, remove_headers={self.remove_headers!r})"
+__all__ = ["Session"]
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -89,6 +59,9 @@ class Session:
         self._closed = False
         self._orders: tuple[AnswerOrder | None, AnswerOrder | None] | None = None
         """Of what is written by the client and by the server; None until something is, so that an observer has none."""
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise TypeError("a session is not copied or pickled: open another")
 
     @property
     def _held_size(self) -> int:
@@ -294,6 +267,8 @@ class Session:
         if decoder.fed:
             return message.raw
         order = self._order_of(sender) or self._begin_order(sender)
+        if order.wary:
+            self._check_owed(order, original or message)
         kind = message.kind
         if kind is Kind.REQUEST or kind is Kind.HEARTBEAT:
             return order.ask(message, original or message)
@@ -308,6 +283,14 @@ class Session:
             return order.push(message, message.raw)
         return order.ask(message, original or message)
 
+    def _check_owed(self, order: AnswerOrder, message: Message) -> None:
+        """Raise `Unsupported` where `message` was given up here and its answer is still to come: nobody could tell that from the next."""
+        given_up = self.decoder(message.sender.other).given_up
+        if given_up is None:
+            order.wary = False
+        elif given_up.has(message):
+            raise Unsupported("this request was given up here, and its answer is still to come: send it elsewhere")
+
     def answer(self, request: Message, reply: Message) -> bytes:
         """What can be written now of `reply`, which was made here and answers `request`: for rooms that override `reply_error`.
 
@@ -318,7 +301,9 @@ class Session:
         order = self._order_of(reply.sender) or self._begin_order(reply.sender)
         if not self.decoder(reply.sender).answers.waits(request) or order.holds(request):
             raise Unsupported(f"{request.operation} is answered already, or forgotten")
-        return self.flush(order.replace(request, reply, reply.raw))
+        octets = order.replace(request, reply, reply.raw)
+        request.settled = True
+        return self.flush(octets)
 
     def new_order(self, sender: Sender) -> AnswerOrder:
         """The order of what `sender` writes here; for rooms whose answers do more than answer."""
@@ -397,12 +382,21 @@ class Session:
     def full(self) -> bool:
         """Whether more waits than should: ``limits.pending`` requests, ``limits.waiting`` octets of them, ``limits.queued`` to be written.
 
-        Give this session nothing more then: read no more requests, and answers only to the first of `unanswered`. 8 times as many are
-        a `LimitExceeded`.
+        Give this session nothing more then: read no more requests, and answers only to the first of `unanswered`, but go on with whoever
+        sends what is `streaming`. 8 times as many are a `LimitExceeded`.
         """
         if self._client.asks.full or self._server.asks.full or self.queued >= self.limits.queued:
             return True
         return self._orders is not None and any(order.full for order in self._waiting_orders())
+
+    def streaming(self) -> list[Message]:
+        """The messages that are written here in part, whose next octets could be written at once: their heads.
+
+        What waits may wait for their end. So whoever sends them (`Message.connection`) is read on, also while this session is `full`.
+        """
+        if self._paused:
+            return []
+        return [head for order in self._waiting_orders() if (head := order.streaming) is not None]
 
     @property
     def closing(self) -> bool:
@@ -419,7 +413,11 @@ class Session:
         return self.pending_output()
 
     def unanswered(self) -> list[Message]:
-        """The requests of the client whose answer is not complete, in their order; none that was given up (`cancel`)."""
+        """The requests of the client whose answer is not complete, in their order; none that was given up (`cancel`).
+
+        Of a session that receives from the client the last may be what has not come to its end, whatever its kind: `cancel` that as well
+        when the client leaves.
+        """
         found = [self.original(each) for each in self._client.asks.waiting()]
         begun = self._half_answered()
         if begun is not None and begun not in found:
@@ -427,6 +425,9 @@ class Session:
         given_up = self._server.given_up
         if given_up is not None:
             found = [each for each in found if not given_up.has(each)]
+        comes = self._client.head
+        if comes is not None and comes not in found[-1:]:
+            found = [each for each in found if each is not comes] + [comes]
         order = self._order_of(Sender.CLIENT)
         return found if order is None else found + order.unwritten()
 
@@ -445,12 +446,13 @@ class Session:
     def unprocessed(self) -> list[Message]:
         """The requests that were sent here and that the peer has certainly not processed; each is returned once."""
         order = self._order_of(Sender.CLIENT)
-        return order.give_up() if order is not None and self.closing else []
+        return unsettled(order.give_up()) if order is not None and self.closing else []
 
     def abandoned(self) -> list[Message]:
         """The requests that were sent here and will not be answered, in their order; each is returned once.
 
-        Once the server has ended or failed these are all; after GOAWAY those that are `unprocessed`. None that was given up.
+        Once the server has ended or failed these are all; after GOAWAY those that are `unprocessed`. None that was given up, or that was
+        answered by `reply_error`.
         The first may be answered in part: nothing can be written to its client in its place, whose connection has to end.
         """
         server = self._server
@@ -468,19 +470,21 @@ class Session:
         order = self._order_of(Sender.CLIENT)
         if order is not None:
             order.give_up()
-        return found
+        return unsettled(found)
 
     def cancel(self, request: Message) -> bytes:
         """Give `request` up, which was sent here: what answers it yields nothing. Returns what tells the peer, where the protocol can.
 
-        What is not written yet will not be. What is written in part cannot be taken back: the session is `closing` then, and what waits
-        behind it is `unprocessed`. Nothing, where `request` does not wait here. Raises `Unsupported` where it was received here: answer it.
+        What is not written yet will not be. What is written in part cannot be taken back, be it a request or not: the session is `closing`
+        then, and what waits behind it is `unprocessed`. Nothing, where `request` does not wait here. Raises `Unsupported` where it was
+        received here: answer it.
         """
         if not self.keeps_books(request.sender):
             raise Unsupported("a request is given up where it was sent; where it was received, answer it")
         order = self._order_of(request.sender)
-        if order is None or order.withdraw(request):
+        if order is None:
             return b""
+        order.withdraw(request)
         decoder = self.decoder(request.sender.other)
         sent = self._sent_as(request)
         if sent is None:
@@ -489,6 +493,7 @@ class Session:
         table = decoder.answers
         number = table.number(sent) if isinstance(table, StrictPairing) else None
         decoder.give_up(request, sent)
+        order.wary = True
         octets = sent.cancellation(number)
         return self.flush(order.insert(sent, octets)) if octets else b""
 
@@ -500,17 +505,17 @@ class Session:
         table = decoder.answers
         if table.waits(request) or not isinstance(table, FifoPairing):
             return request if table.waits(request) else None
-        order = self._order_of(request.sender)
-        if order is None:
-            return None
-        renamed = order.renamed
-        if renamed is None or renamed.head is not table.head() or renamed.count != table.pending:
-            renamed = Renamed(table.head(), table.pending, {self.original(each): each for each in table.waiting()})
-            order.renamed = renamed
-        return renamed.sent.get(request)
+        if not table.knows_names:
+            table.learn_names({self.original(each): each for each in table.waiting()})
+        return table.find(request)
 
     def hold(self, data: Data) -> None:
         """Give the peer no credit for the octets of `data`, until `release`. Nothing where the protocol has no credit: stop reading."""
 
     def release(self, data: Data) -> None:
         """The octets of `data` wait no longer."""
+
+
+def unsettled(requests: list[Message]) -> list[Message]:
+    """Those of `requests` that nobody has answered here."""
+    return [each for each in requests if not each.settled]

@@ -8,8 +8,8 @@ memory (`Protocol.memory`), and keeps what it has learnt there:
 
 - It is ``flow.memory``. Who runs the sessions decides which of them are of one service, and opens them with one `Shared`; without one
   each connection has its own.
-- A memory is bounded by the octets of its keys and values (``limits.shared``). Past it what was used longest ago is forgotten, which is
-  counted, and told to whoever asks.
+- A memory is bounded by the octets of its keys and values, with all that they contain (``limits.shared``). Past it what was used longest
+  ago is forgotten, which is counted, and told to whoever asks.
 - It adds names and nothing else: what a message is, where it ends and what it answers never follow from it.
 
 Sessions that share belong to one thread.
@@ -17,8 +17,10 @@ Sessions that share belong to one thread.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Set
+from enum import Enum
+from sys import getsizeof
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from l7codecs.limits import DEFAULT_LIMITS, Limits
@@ -63,7 +65,8 @@ class Memory(Knowledge, Generic[K, V]):
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, told: Told | None = None) -> None:
         super().__init__(limits, told)
-        self._items: OrderedDict[K, V] = OrderedDict()
+        self._items: OrderedDict[K, tuple[V, int]] = OrderedDict()
+        """Each value, and how many octets were counted for it and its key: it may be one that changes."""
 
     def __len__(self) -> int:
         return len(self._items)
@@ -71,38 +74,58 @@ class Memory(Knowledge, Generic[K, V]):
     def get(self, key: K) -> V | None:
         """What `key` stands for; None where nobody has said it, or it was forgotten."""
         found = self._items.get(key)
-        if found is not None:
-            self._items.move_to_end(key)
-        return found
+        if found is None:
+            return None
+        self._items.move_to_end(key)
+        return found[0]
 
     def put(self, key: K, value: V) -> None:
         """`key` stands for `value` from now on. What is larger than the limit is not kept."""
-        size = _ENTRY + _octets(key) + _octets(value)
+        size = _ENTRY + _octets(key, self._limit) + _octets(value, self._limit)
         self.drop(key)
         if size > self._limit:
             self.forgot(key)
             return
-        self._items[key] = value
+        self._items[key] = (value, size)
         self.size += size
         while self.size > self._limit:
             oldest, gone = self._items.popitem(last=False)
-            self.size -= _ENTRY + _octets(oldest) + _octets(gone)
+            self.size -= gone[1]
             self.forgot(oldest)
 
     def drop(self, key: K) -> None:
         """`key` stands for nothing any more, as a connection has said."""
         gone = self._items.pop(key, None)
         if gone is not None:
-            self.size -= _ENTRY + _octets(key) + _octets(gone)
+            self.size -= gone[1]
 
 
-def _octets(value: object) -> int:
-    """Octets of a key or a value."""
-    if isinstance(value, (bytes, str)):
-        return len(value)
-    if isinstance(value, tuple):
-        return sum(len(each) if isinstance(each, (bytes, str)) else 16 for each in value)
-    return 16
+def _octets(value: object, limit: int) -> int:
+    """Octets of a key or a value with all that it contains, about; more than `limit` of them are not counted to their end."""
+    if isinstance(value, bytes) or (isinstance(value, str) and value.isascii()):
+        return len(value)  # its object is in `_ENTRY`
+    size = 0
+    waits: list[object] = [value]
+    seen: set[int] = set()
+    while waits and size <= limit:
+        each = waits.pop()
+        if isinstance(each, Enum) or id(each) in seen:
+            continue  # it is there all the same
+        size += getsizeof(each)
+        if isinstance(each, (bytes, bytearray, str, int, float)):
+            continue
+        seen.add(id(each))
+        if isinstance(each, Mapping):
+            waits.extend(each)
+            waits.extend(each.values())
+        elif isinstance(each, (tuple, list, Set, deque)):
+            waits.extend(each)
+        else:
+            waits.extend(getattr(each, "__dict__", {}).values())
+            for cls in type(each).__mro__:
+                slots = cls.__dict__.get("__slots__", ())
+                waits.extend(getattr(each, name, None) for name in ((slots,) if isinstance(slots, str) else slots))
+    return size
 
 
 class Shared:

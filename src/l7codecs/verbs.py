@@ -6,7 +6,8 @@ from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
-from l7codecs.message import Flow, Kind, Message, Sender, Status
+from l7codecs.kinds import Kind, Sender, Status
+from l7codecs.message import Flow, Message
 
 __all__ = ["HUGE", "Line", "LineMessage", "Verb", "are_numbers", "find_word", "is_quiet", "nth_word", "read_number"]
 

@@ -25,17 +25,17 @@ def quiet(request: Message) -> bool:
 
 
 def fits(request: Message, answer: Message) -> int:
-    """Whether `answer` can be of `request`: 0 no, 1 it can, 2 for certain."""
+    """Whether `answer` can be of `request`: 0 no, 1 yes, 2 for certain, 3 no quiet one has it."""
     if not isinstance(answer, Answer) or answer.verb.note in ERRORS:
         return 1
     word = answer.verb.note or ""
     only = ONLY.get(word)
     if only is None:
-        return int(not isinstance(request, MetaCommand))
+        return 0 if isinstance(request, MetaCommand) else 3
     if request.operation is None or request.operation not in only.split():
         return 0
     if not isinstance(request, MetaCommand) or word not in META:
-        return 1
+        return 3
     if answer.request_id != request.request_id:
         return 0
     if request.quiet and word == ("EN" if request.operation == "mg" else "HD"):
@@ -44,6 +44,8 @@ def fits(request: Message, answer: Message) -> int:
         return 0
     if answer.request_id is not None:
         return 2
+    if word == "EN":
+        return 3
     return int(answer.key is None or (answer.key,) == request.resources)
 
 

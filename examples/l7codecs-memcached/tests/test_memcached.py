@@ -209,6 +209,72 @@ def test_a_quiet_command_holds_up_nobody() -> None:
         assert session.unanswered() == [] and session.queued == 0
 
 
+@pytest.mark.parametrize("count", [10_000, 30_000])
+def test_a_long_quiet_run_gets_through_a_proxy(count: int) -> None:
+    """An engine reads nobody while a session is full, and there is always room for the mn that ends a run."""
+    down, up = l7codecs.open_session("memcached", endpoint=S), l7codecs.open_session("memcached", endpoint=C)
+    said = b"".join(b"ms k%d 1 q\r\nv\r\n" % number for number in range(count)) + b"mn\r\n"
+    sent = b""
+    for at in range(0, len(said), 1 << 16):
+        assert not down.full and not up.full
+        for event in down.receive(C, said[at : at + (1 << 16)]):
+            up.put(event)
+        sent += up.pending_output()
+    assert sent == said and up.pending == down.pending <= 10_001
+    written = b"".join(down.send(event) for event in up.receive(S, b"MN\r\n"))
+    assert written == b"MN\r\n" and up.pending == down.pending == 0 and up.unanswered() == down.unanswered() == []
+    # And what was given up holds up nobody, either.
+    for event in down.receive(C, said):
+        up.send(event)
+    for request in up.unanswered():
+        up.cancel(request)
+    assert not up.full
+    (after,) = down.receive(C, b"mg k v\r\n")
+    up.send(after)
+    (answer,) = [each for each in up.receive(S, b"MN\r\nEN\r\n") if isinstance(each, Message)]
+    assert answer.request is after
+
+
+def test_a_failure_of_one_that_was_forgotten_is_passed_on_and_pairs_with_nothing() -> None:
+    limits = Limits(pending=10)
+    down, up = (l7codecs.open_session("memcached", endpoint=side, limits=limits) for side in (S, C))
+    said = b"".join(b"ms k%d 1 q ME\r\nv\r\n" % number for number in range(30)) + b"mn\r\n"
+    assert b"".join(map(up.send, down.receive(C, said))) == said
+    answers = b"NS\r\nNS\r\nMN\r\n"
+    events = list(up.receive(S, answers))
+    assert [getattr(each, "request", None) and each.request.operation for each in events] == [None, None, "mn"]  # type: ignore[attr-defined]
+    assert b"".join(map(down.send, events)) == answers and up.pending == down.pending == 0
+
+
+def test_an_error_made_here_does_not_overtake_the_outcome_of_a_quiet_command() -> None:
+    """It says nothing of who was asked before; what the server says of the next does."""
+    for outcome in (b"", b"NS\r\n"):
+        down, up = l7codecs.open_session("memcached", endpoint=S), l7codecs.open_session("memcached", endpoint=C)
+        first, refused, end = down.receive(C, b"ms a 1 q ME\r\n1\r\nms b 1 q\r\n1\r\nmn\r\n")
+        up.send(first)
+        assert isinstance(refused, Message)
+        assert down.reply_error(refused, Status.PERMISSION_DENIED, "no") == b"" and down.queued > 0
+        with pytest.raises(Unsupported):
+            down.reply_error(refused, Status.PERMISSION_DENIED, "twice")
+        up.send(end)
+        written = b"".join(map(down.send, up.receive(S, outcome + b"MN\r\n")))
+        assert written == outcome + b"CLIENT_ERROR no\r\nMN\r\n" and down.queued == 0 and down.pending == 0
+
+
+def test_equal_opaques_of_two_clients_do_not_cross() -> None:
+    up = l7codecs.open_session("memcached", endpoint=C)
+    asked = []
+    for key in (b"a", b"b"):
+        down = l7codecs.open_session("memcached", endpoint=S)
+        (request,) = down.receive(C, b"mg %s v q O1\r\n" % key)
+        asked.append(request)
+        up.send(request)
+    (end,) = l7codecs.open_session("memcached", endpoint=S).receive(C, b"mn\r\n")
+    up.send(end)
+    events = [each for each in up.receive(S, b"VA 1 O1\r\n1\r\nMN\r\n") if isinstance(each, Message)]
+    assert [each.request for each in events] == [None, end], "of a or of b"
+
+
 def test_pymemcache_understands_our_errors() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=refuse, args=(listener,), daemon=True)

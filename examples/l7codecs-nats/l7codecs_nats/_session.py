@@ -8,7 +8,7 @@ PUB or MSG   the request whose reply subject it is sent on
 from __future__ import annotations
 
 from l7codecs import (
-    Changes,
+    AnswerOrder,
     Flow,
     Kind,
     LanePairing,
@@ -143,6 +143,25 @@ class ServerDecoder(NatsDecoder):
         super().pair(message)
 
 
+class ClientOrder(AnswerOrder):
+    """What a client writes that plays here: what it says counts from when it is written."""
+
+    def __init__(self, waiting: Lanes, limits: Limits, asks: Lanes, shared: Connection) -> None:
+        super().__init__(waiting, limits, asks)
+        self.lanes = asks
+        self.shared = shared
+
+    def begun(self, message: Message) -> None:
+        super().begun(message)
+        if message.kind is Kind.RESPONSE and message.request_id is not None and self.shared.verbose:
+            self.lanes.ask_in_order(message)  # +OK answers what answers
+
+    def asked(self, message: Message, original: Message) -> bytes | None:
+        if isinstance(message, Info) and message.operation == "CONNECT":
+            self.shared.verbose = options(message).get("verbose") is not False
+        return super().asked(message, original)
+
+
 class NatsSession(Session):
     """One connection."""
 
@@ -150,25 +169,22 @@ class NatsSession(Session):
         shared = self._shared = Connection()
         asked, asked_by_server = (Lanes(limits, endpoint is None, shared) for _ in range(2))
         self._asked = asked
+        self._answered = asked_by_server
         client = ClientDecoder(flow, Sender.CLIENT, limits, asked, asked_by_server, shared)
         super().__init__(
             flow, client, ServerDecoder(flow, Sender.SERVER, limits, asked_by_server, asked, shared), limits, endpoint
         )
 
-    def send_message(self, message: Message, changes: Changes | None) -> bytes:
-        """As any, and what a client that plays here has said of itself."""
-        if message.sender is Sender.CLIENT and self.keeps_books(Sender.CLIENT):
-            if message.operation == "CONNECT" and isinstance(message, NatsMessage):
-                self._shared.verbose = options(message).get("verbose") is not False
-            elif message.kind is Kind.RESPONSE and message.request_id is not None and self._shared.verbose:
-                self._asked.ask_in_order(message)
-        return super().send_message(message, changes)
+    def new_order(self, sender: Sender) -> AnswerOrder:
+        if sender is Sender.SERVER:
+            return super().new_order(sender)
+        return ClientOrder(self._answered, self.limits, self._asked, self._shared)
 
     def reply_heartbeat(self, heartbeat: Message) -> bytes:
         """PONG, whoever asked. It is written when what was asked before it is answered."""
         if heartbeat.kind is not Kind.HEARTBEAT:
             raise Unsupported("only PING is answered with PONG")
-        return self.answer(heartbeat, self.made(heartbeat.sender.other, b"PONG\r\n", heartbeat))
+        return self.answer(heartbeat, self._made(heartbeat.sender.other, b"PONG\r\n", heartbeat))
 
     def reply_error(self, request: Message, status: Status, text: str) -> bytes:
         """``-ERR 'text'``, as a server refuses SUB and PUB; to a verbose client in its turn."""
@@ -179,10 +195,10 @@ class NatsSession(Session):
             said = f"Refused: {said}"
         octets = b"-ERR '" + said.encode("utf-8", "replace")[:1000] + b"'\r\n"
         if self._shared.verbose:
-            return self.answer(request, self.made(Sender.SERVER, octets, request))
-        return self.flush(self.pass_on(self.made(Sender.SERVER, octets)))
+            return self.answer(request, self._made(Sender.SERVER, octets, request))
+        return self.flush(self.pass_on(self._made(Sender.SERVER, octets)))
 
-    def made(self, sender: Sender, octets: bytes, request: Message | None = None) -> Message:
+    def _made(self, sender: Sender, octets: bytes, request: Message | None = None) -> Message:
         """The message that `octets` are; it answers `request`."""
         message = next(NatsSession(self.flow, self.limits).receive(sender, octets))
         assert isinstance(message, Message)

@@ -177,6 +177,62 @@ def test_a_verbose_client_is_answered_in_order_by_an_endpoint() -> None:
         server.reply_error(sub, Status.INVALID_ARGUMENT, "Invalid Subject")
 
 
+def test_what_a_client_says_comes_in_its_order() -> None:
+    """On a connection that others share: an answer does not overtake what was published before it."""
+    limits = Limits(message=2000, head=64)
+    other, down = (l7codecs.open_session("nats", endpoint=S, limits=limits) for _ in range(2))
+    up = l7codecs.open_session("nats", endpoint=C, limits=limits)
+    quiet = b'CONNECT {"verbose":false}\r\n'
+    for session in (other, down):
+        for event in session.receive(C, quiet):
+            up.send(event)
+    large = b"PUB big 5000\r\n" + bytes(5000) + b"\r\n"
+    sent = b"".join(map(up.send, other.receive(C, large[:3000])))
+    list(up.receive(S, b"MSG ask 1 _INBOX.a 1\r\nq\r\n"))
+    said = b"PUB first 1\r\n1\r\nPUB _INBOX.a 1\r\na\r\nPUB last 1\r\n1\r\n"
+    events = list(down.receive(C, said))
+    assert b"".join(map(up.send, events)) == b""
+    sent += b"".join(map(up.send, other.receive(C, large[3000:])))
+    assert sent == large + said
+
+
+def test_a_verbose_client_counts_an_answer_when_it_is_written() -> None:
+    limits = Limits(message=2000, head=64)
+    other, down = (l7codecs.open_session("nats", endpoint=S, limits=limits) for _ in range(2))
+    up = l7codecs.open_session("nats", endpoint=C, limits=limits)
+    large = b"PUB big 5000\r\n" + bytes(5000) + b"\r\n"
+    asked = [*other.receive(C, large[:3000])][:1]
+    for event in asked:
+        up.send(event)
+    behind = list(down.receive(C, b"PUB first 1\r\n1\r\nPUB _INBOX.a 1\r\na\r\nPUB last 1\r\n1\r\n"))
+    for event in behind:
+        up.send(event)
+    for event in other.receive(C, large[3000:]):
+        up.send(event)
+    answers = [each for each in up.receive(S, b"+OK\r\n" * 4) if isinstance(each, Message)]
+    assert [each.request for each in answers] == [*asked, *behind]
+
+
+def test_one_reply_subject_of_two_clients_is_refused() -> None:
+    """Nobody could tell whose the answer is."""
+    limits = Limits()
+    one, two = (l7codecs.open_session("nats", endpoint=S, limits=limits) for _ in range(2))
+    up = l7codecs.open_session("nats", endpoint=C, limits=limits)
+    quiet = b'CONNECT {"verbose":false}\r\n'
+    for session in (one, two):
+        for event in session.receive(C, quiet):
+            up.send(event)
+    (mine,) = one.receive(C, b"PUB ask _INBOX.same 1\r\n1\r\n")
+    (theirs,) = two.receive(C, b"PUB ask _INBOX.same 1\r\n1\r\n")
+    assert up.send(mine) == mine.raw
+    for give in (up.send, up.put):
+        with pytest.raises(Unsupported, match=r"_INBOX\.same"):
+            give(theirs)
+    (answer,) = up.receive(S, b"MSG _INBOX.same 1 1\r\n1\r\n")
+    assert isinstance(answer, Message) and answer.request is mine
+    assert up.send(theirs) == theirs.raw
+
+
 def test_a_refusal_without_a_text_has_an_error() -> None:
     for line in (b"-ERR ''\r\n", b"-ERR\r\n", b"-ERR ' for x'\r\n"):
         (refusal,) = l7codecs.open_session("nats").receive(S, line)

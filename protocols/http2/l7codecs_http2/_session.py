@@ -12,6 +12,7 @@ from typing import final
 
 from l7codecs import Changes, Kind, Limits, Message, Sender, Session, Status, Unsupported
 from l7codecs.message import Data, Event, Flow, Gap
+from l7codecs.session import unsettled
 
 from ._connection.connection import Connection
 from ._connection.decoder import Http2Decoder
@@ -47,7 +48,7 @@ class Http2Session(Session):
 
     @property
     def full(self) -> bool:
-        """Whether ``limits.pending`` requests wait for a stream, beyond which they are refused, or ``limits.queued`` octets of bodies."""
+        """Whether ``limits.pending`` requests wait for a stream, or ``limits.queued`` octets of bodies; 8 times as many are refused."""
         return super().full or (self._writer is not None and self._writer.crowded)
 
     @property
@@ -78,8 +79,14 @@ class Http2Session(Session):
             raise Unsupported("the server allows CONNECT with :protocol")
         self._endpoint().extended_connect = allowed
 
+    def streaming(self) -> list[Message]:
+        return [] if self._writer is None else self._writer.streaming()
+
     def unanswered(self) -> list[Message]:
-        """The requests on this connection whose answer is not complete, in their order: what is left to answer when it is lost."""
+        """The requests on this connection whose answer is not complete, in their order: what is left to answer when it is lost.
+
+        Of a server those as well that have not come to their end.
+        """
         return [] if self._writer is None else self._writer.unanswered()
 
     def unprocessed(self) -> list[Message]:
@@ -87,15 +94,16 @@ class Http2Session(Session):
 
         They can be sent on another connection, unless their `Data` has come already and was not kept.
         """
-        return [] if self._writer is None else self._writer.unprocessed()
+        return [] if self._writer is None else unsettled(self._writer.unprocessed())
 
     def abandoned(self) -> list[Message]:
         """The requests that were sent here and that will not be answered, or not to their end; each is returned once.
 
-        After GOAWAY those that are `unprocessed`, and once the connection has ended (`eof`) all that are left. A request that
+        After GOAWAY those that are `unprocessed`, and once the connection has ended (`eof`) or the server has failed all that are left, but
+        for those that were answered by `reply_error`. A request that
         is answered but has not ended is one of these: `reply_error` tells its client to stop.
         """
-        return [] if self._writer is None else self._writer.abandoned()
+        return [] if self._writer is None else unsettled(self._writer.abandoned())
 
     def cancel(self, request: Message) -> bytes:
         """Give `request` up, which was sent here: RST_STREAM with CANCEL, or nothing where it has no stream yet.

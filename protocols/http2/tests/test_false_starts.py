@@ -78,6 +78,66 @@ def test_a_known_end_inside_of_what_was_not_certain(most: int) -> None:
     assert [event.operation for event in found if isinstance(event, Message)] == ["PING"] * 3
 
 
+BLOCK = b"\x82\x86\x84\x41\x01a"
+SENSELESS = {
+    "a request on the server's stream": (C, frame(1, 4, 2, BLOCK)),
+    "a promise of the client": (C, frame(5, 4, 1, b"\0\0\0\2" + BLOCK)),
+    "a promise of a stream of the client": (S, frame(5, 4, 1, b"\0\0\0\3" + BLOCK)),
+    "a block of two frames that cannot be decoded": (S, frame(5, 0, 1, b"\0\0\0\2\1") + frame(9, 4, 1, b"\x88")),
+    "an index of no table": (C, frame(1, 0, 1, b"\x82") + frame(9, 4, 1, b"\x80")),
+}
+
+
+@pytest.mark.parametrize("reads", [[1], [7], [9, 1], [20, 1, 1, 30], [1 << 20]])
+@pytest.mark.parametrize("name", SENSELESS)
+def test_a_block_that_makes_no_sense_is_passed_over_once(name: str, reads: list[int]) -> None:
+    """Octet by octet it is in one event, and what follows it is found."""
+    sender, block = SENSELESS[name]
+    octets = frame(0, 0, 1, b"x" * 20) * 2 + block + PING * 3
+    session = open_session("http2")
+    events = list(session.gap(sender, 5))
+    at = index = 0
+    while at < len(octets):
+        size = reads[index % len(reads)]
+        index += 1
+        events += session.receive(sender, octets[at : at + size])
+        at += size
+    at = 5
+    for event in events[1:]:
+        assert event.offset == at
+        assert event.raw == octets[at - 5 : at - 5 + len(event.raw)]
+        at += len(event.raw)
+    assert at == 5 + len(octets)
+    assert b"".join(event.raw for event in events if isinstance(event, Opaque)) == block
+    assert [event.operation for event in events if isinstance(event, Message)] == ["PING"] * 3
+
+
+FAR = 0x1000001
+WAITING = {
+    "padding of the frame behind a high stream": frame(0, 0, FAR, PING * 4) + frame(1, 12, FAR, b"\x83" + BLOCK)[:10],
+    "padding": frame(0, 8, 1, b"\xff" + PING * 4)[:-3],
+    "settings": frame(4, 0, 0, b"\1" + PING * 12 + b"12345")[:-2],
+}
+
+
+@pytest.mark.parametrize("name", WAITING)
+@pytest.mark.parametrize("size", [0, 7])
+def test_what_waits_where_the_octets_end_does_not_depend_on_the_reads(name: str, size: int) -> None:
+    """What refutes a frame has come, and what would show that another follows it has not."""
+    octets = WAITING[name]
+    said = []
+    for most in (1, 2, 5, 9, 13, 1 << 20):
+        session = open_session("http2")
+        events = list(session.gap(C, 5))
+        for at in range(0, len(octets), most):
+            events += session.receive(C, octets[at : at + most])
+        events += session.gap(C, size)
+        events += session.receive(C, PING * 2)
+        events += session.eof(C)
+        said.append([(event.offset, event.raw) for event in events if isinstance(event, Message)])
+    assert said.count(said[0]) == len(said)
+
+
 HOSTILE = {
     "a bad block again and again": bytes.fromhex("00000101040000000180"),
     "the largest frame at every place": b"\0",

@@ -13,10 +13,10 @@ import h2.connection
 import h2.events
 import pytest
 
-from l7codecs import Limits, Message, Sender, Unsupported
+from l7codecs import Kind, LimitExceeded, Limits, Message, ProtocolError, Sender, Status, Unsupported
 from l7codecs.testing import PATIENCE
 
-from .between import GET, POST, Between, Endpoint, get, h2_client
+from .between import GET, POST, Between, Endpoint, frames_of, get, h2_client
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "http2_shared_relay.py"
 OK = [(":status", "200")]
@@ -89,6 +89,107 @@ def test_it_is_full_where_no_more_can_wait() -> None:
     room.server.send_headers(1, OK, end_stream=True)
     room.run()
     assert not room.up.session.full and not room.refused
+
+
+def test_past_full_a_request_is_refused_before_anything_changes() -> None:
+    room = Between(Limits(pending=2, streams=100))
+    room.server.update_settings({h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: 1})
+    room.run()
+    for number in range(1, 2 * 18, 2):
+        room.client.send_headers(number, get(f"/{number}"), end_stream=True)
+    events = room.down.read()
+    requests = [event for event in events if isinstance(event, Message) and event.kind is Kind.REQUEST]
+    for request in requests[:16]:
+        room.up.session.put(request)
+        assert room.up.session.full == (request in requests[2:])
+    before = room.up.session.unanswered()
+    with pytest.raises(LimitExceeded, match=r"8 times limits\.pending"):
+        room.up.session.put(requests[16])
+    assert room.up.session.unanswered() == before == requests[:16]
+    for request in requests[2:16]:
+        room.up.session.cancel(request)
+    assert not room.up.session.full, "what was given up does not count"
+    room.up.session.put(requests[17])
+
+
+def test_what_streams_is_told_so_that_it_is_read_on() -> None:
+    """Where all streams wait for the rest of their requests, nothing else ends what makes the session full."""
+    room = Between(Limits(pending=1))
+    room.server.update_settings({h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: 1})
+    room.run()
+    room.client.send_headers(1, POST)
+    room.client.send_headers(3, get("/waits"), end_stream=True)
+    room.run()
+    first, _ = room.requests()
+    assert room.up.session.full and room.up.session.streaming() == [first]
+    room.up.session.paused = True
+    assert room.up.session.streaming() == []
+    room.up.session.paused = False
+    room.client.send_data(1, b"x" * 100, end_stream=True)
+    room.run()
+    assert room.up.session.streaming() == []
+    room.server.send_headers(1, OK)
+    room.run()
+    (answer,) = [event for event in room.events if isinstance(event, Message) and event.kind is Kind.RESPONSE]
+    assert room.down.session.streaming() == [answer] and room.up.session.full
+    room.server.send_data(1, b"y", end_stream=True)
+    room.run()
+    assert room.down.session.streaming() == [] and not room.up.session.full
+
+
+def test_what_the_peer_takes_nothing_of_is_not_read_on() -> None:
+    room = Between()
+    room.server.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 10})
+    room.run()
+    room.client.send_headers(1, POST)
+    room.run()
+    assert len(room.up.session.streaming()) == 1
+    room.client.send_data(1, b"x" * 100)
+    room.run()
+    assert room.up.session.queued == 90 and room.up.session.streaming() == []
+
+
+def test_a_request_that_is_answered_before_its_end_is_listed_and_given_up() -> None:
+    """Its client leaves: the server would wait for the rest of it for ever."""
+    room = Between()
+    room.client.send_headers(1, POST)
+    room.run()
+    room.server.send_headers(1, OK, end_stream=True)
+    room.run()
+    (request,) = room.requests()
+    assert room.down.session.unanswered() == [request]
+    octets = b"".join(room.up.session.cancel(each) for each in room.down.session.unanswered())
+    room.up.heard += room.server.receive_data(octets)
+    (reset,) = room.up.got(h2.events.StreamReset)
+    assert (reset.stream_id, reset.error_code) == (1, 8)
+
+
+def test_a_server_that_breaks_the_protocol_is_told_at_once() -> None:
+    room = Between()
+    for number in (1, 3, 5):
+        room.client.send_headers(number, get(f"/{number}"), end_stream=True)
+    room.run()
+    requests = room.requests()
+    room.up.session.cancel(requests[1])
+    room.down.reply_error(requests[2], Status.DEADLINE_EXCEEDED, "too slow")
+    with pytest.raises(ProtocolError):
+        room.up.take(b"\0\0\1\x06\0\0\0\0\0.")  # a PING of one octet
+    assert room.up.session.closing and room.up.session.unanswered() == [requests[0], requests[2]]
+    with pytest.raises(Unsupported, match="another"):
+        room.up.session.send(requests[0])
+    assert room.up.session.abandoned() == [requests[0]], "what was given up or answered here is settled"
+    (goaway,) = frames_of(room.up.session.pending_output())
+    assert type(goaway).__name__ == "GoAwayFrame" and goaway.error_code == 6
+    assert room.up.session.abandoned() == []
+
+
+def test_a_client_that_breaks_the_protocol_is_told_at_once() -> None:
+    room = Between()
+    room.client.send_headers(1, GET, end_stream=True)
+    room.run()
+    with pytest.raises(ProtocolError):
+        room.down.take(b"\0\0\1\x06\0\0\0\0\0.")
+    assert room.down.session.closing
 
 
 def test_after_goaway_what_was_given_up_is_not_abandoned() -> None:

@@ -75,6 +75,7 @@ class RedisReply(Message):
         self._request = request
         self._attributes = None
         self._referred = False
+        self.settled = False
         self.declared_size = -1
         self.more = False
         self.item = item

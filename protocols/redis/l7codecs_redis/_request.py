@@ -108,6 +108,7 @@ class RedisRequest(Message):
         self._request = None
         self._attributes = None
         self._referred = False
+        self.settled = False
         self.declared_size = -1
         self.more = more
         self.spec = spec
@@ -164,17 +165,24 @@ class RedisRequest(Message):
         return True
 
     def shortened(self, size: int) -> Message:
-        octets = self.octets[self.start : self.start + size]
-        whole = self._key_at + self._key_size <= len(octets)
+        key_size = self._key_size
+        end: i64 = size
+        if key_size >= 0:
+            last = self._key_at + key_size
+            if last <= end:
+                end = last  # its one key is all that routing asks for, and copying is what costs
+            else:
+                key_size = -1
+        if end > self.stop - self.start:
+            end = self.stop - self.start
+        octets = self.octets[self.start : self.start + end]
         short = RedisRequest(
             self.flow, self.sender, self.kind, self.offset, octets, 0, len(octets), True, self.spec,
-            self._key_at if whole else 0, self._key_size if whole else -1, self.situation,
+            self._key_at, key_size, self.situation,
         )  # fmt: skip
-        if self.inline:
+        if octets[0] != STAR:
             short._arguments = _first_arguments(self.arguments, size)
-        declared = self.size
-        if declared is not None:
-            short.declared_size = i64(declared)
+        short.declared_size = self.declared_size if self.more else self.stop - self.start
         return short
 
     @property
@@ -305,7 +313,7 @@ def _split_multibulk(octets: bytes, start: i64, stop: i64) -> list[bytes]:
     while at < stop:
         size: i64 = 0
         at += 1
-        while octets[at] != CR:
+        while at < stop and octets[at] != CR:
             size = size * 10 + (octets[at] - 0x30)
             at += 1
         at += 2
@@ -326,7 +334,7 @@ def _every(octets: bytes, start: i64, stop: i64, first: i64, step: i64) -> list[
     while at < stop:
         size: i64 = 0
         at += 1
-        while octets[at] != CR:
+        while at < stop and octets[at] != CR:
             size = size * 10 + (octets[at] - 0x30)
             at += 1
         at += 2

@@ -104,3 +104,48 @@ def test_giving_many_up_costs_each_little(changed: bool) -> None:
         return time.perf_counter() - began
 
     assert growth(seconds, 4_000, 16_000, 8) <= 8
+
+
+def test_giving_up_what_was_changed_costs_the_same_however_many_wait() -> None:
+    """Between answers, too."""
+
+    def seconds(count: int) -> float:
+        down, up = sessions()
+        requests = asked(down, b"GET key\r\n" * count)
+        change = Changes({"redis.keys": (b"other",)})
+        for request in requests:
+            up.send(request, change)
+        began = time.perf_counter()
+        for request in requests[1::2]:
+            assert up.cancel(request) == b""
+            up.send(down_request(down), change)
+            list(up.receive(S, b"+1\r\n"))
+        seconds = time.perf_counter() - began
+        assert up.pending == count
+        return seconds
+
+    assert growth(seconds, 500, 4_000, 16) <= 16
+
+
+def down_request(down: Session) -> Message:
+    (request,) = asked(down, b"GET key\r\n")
+    return request
+
+
+def test_what_was_changed_is_found_whatever_was_answered_and_asked_since() -> None:
+    down, up = sessions()
+    change = Changes({"redis.keys": (b"other",)})
+    requests: list[Message] = []
+    answered = 0
+    for turn in range(300):
+        requests += asked(down, b"GET key\r\n" * 2)
+        for request in requests[-2:]:
+            up.send(request, change if turn % 3 else None)
+        if turn % 2:
+            assert up.cancel(requests[-1]) == b"" and requests[-1] not in up.unanswered()
+        (event,) = list(up.receive(S, b"+1\r\n")) or [None]
+        assert (event is None) == (answered % 4 == 3)
+        answered += 1
+    wants = [each for at, each in enumerate(requests) if at % 4 != 3]
+    rest = list(up.receive(S, b"+1\r\n" * (len(requests) - answered)))
+    assert [event.request for event in rest] == wants[-len(rest) :] and up.pending == 0  # type: ignore[attr-defined]

@@ -46,6 +46,22 @@ def test_tiny_commands_between_large_ones_that_are_not_answered() -> None:
     assert [answer.request.raw for answer in answers][:2] == [command(b"GET", b"key:0"), command(b"GET", b"key:1")]
 
 
+def test_pipelined_large_commands_are_cut_or_left_where_they_lie() -> None:
+    """Copying what fits is what would cost: three in four are cut down to their key, the others stay in their reads."""
+    session = observer(waiting=1_000_000, pending=1_000)
+    octets = b"".join(command(b"SET", b"key:%d" % number, b"x" * 4_096) for number in range(6_000))
+    for at in range(0, len(octets), 65_536):
+        list(session.receive(C, octets[at : at + 65_536]))
+    kept = [each for each in session.unanswered() if isinstance(each, Message)]
+    assert [each.resources for each in kept] == [(b"key:%d" % number,) for number in range(5_000, 6_000)]
+    cut = [each for each in kept if each.more]
+    assert all(len(each.raw) < 40 and len(each.octets) == len(each.raw) for each in cut)
+    assert 600 < len(cut) < 900
+    whole = [each for each in kept if not each.more]
+    assert sum(len(each.octets) > 60_000 for each in whole) > 0.8 * len(whole)
+    assert sum({id(each.octets): len(each.octets) for each in kept}.values()) < 2_100_000
+
+
 def test_what_is_left_says_the_same() -> None:
     asked = [
         command(b"SET", b"k", b"x" * 5_000), command(b"MSET", *[b"k%d" % n for n in range(2_000)]), command(b"SELECT", b"3"),

@@ -5,7 +5,7 @@ from typing import final
 
 from mypy_extensions import mypyc_attr
 
-from l7codecs.message import Sender
+from l7codecs.kinds import Sender
 
 __all__ = ["Closed", "Connection", "Ended", "Hole", "Opened", "Segment", "StreamEvent", "oriented"]
 

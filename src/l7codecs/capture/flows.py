@@ -21,7 +21,7 @@ from mypy_extensions import i64
 
 from l7codecs.capture.events import Closed, Connection, Ended, Hole, Opened, Segment, StreamEvent, read_endpoints
 from l7codecs.capture.limits import CaptureLimits, CaptureStatistics
-from l7codecs.message import Sender
+from l7codecs.kinds import Sender
 
 __all__ = ["Flows"]
 

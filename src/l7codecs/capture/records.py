@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 from l7codecs.capture.sessions import Decoded
-from l7codecs.message import Data, Gap, Kind, Message, Sender, Status
+from l7codecs.kinds import Kind, Sender, Status
+from l7codecs.message import Data, Gap, Message
 
 __all__ = ["Record", "RecordValue", "record_of", "text_of"]
 

@@ -20,8 +20,9 @@ from l7codecs.capture.events import Closed, Connection, Ended, Hole, Opened, Seg
 from l7codecs.capture.tls import begins_tls
 from l7codecs.detect import Candidate, decide, detect
 from l7codecs.errors import ProtocolError
+from l7codecs.kinds import Address, Sender
 from l7codecs.limits import DEFAULT_LIMITS, Limits
-from l7codecs.message import Address, Event, Sender
+from l7codecs.message import Event
 from l7codecs.protocol import Protocol, Verdict
 from l7codecs.registry import BROKEN, fault, tell
 from l7codecs.session import Session

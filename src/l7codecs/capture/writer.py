@@ -14,7 +14,7 @@ import dpkt.ip6
 import dpkt.pcap
 import dpkt.tcp
 
-from l7codecs.message import Sender
+from l7codecs.kinds import Sender
 
 __all__ = ["CaptureWriter", "WrittenConnection"]
 

@@ -28,7 +28,8 @@ from pathlib import Path
 
 from l7codecs import Protocol, get_protocol
 from l7codecs.errors import L7Error
-from l7codecs.message import Data, Gap, Kind, Message
+from l7codecs.kinds import Kind
+from l7codecs.message import Data, Gap, Message
 from l7codecs.testing.replay import Outcome, replay
 from l7codecs.testing.vectors import Vector, load_vectors
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from l7codecs.message import Gap, Sender
+from l7codecs.kinds import Sender
+from l7codecs.message import Gap
 from l7codecs.session import Session
 from l7codecs.testing.replay import Outcome
 from l7codecs.testing.vectors import Vector

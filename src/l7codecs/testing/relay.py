@@ -24,7 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 
-from l7codecs.message import Sender
+from l7codecs.kinds import Sender
 from l7codecs.testing.vectors import Vector
 
 __all__ = ["PATIENCE", "Piece", "Recording", "Relay"]

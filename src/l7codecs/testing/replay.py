@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from l7codecs.errors import ProtocolError
-from l7codecs.message import Data, Event, Gap, Message, Opaque, Sender
+from l7codecs.kinds import Sender
+from l7codecs.message import Data, Event, Gap, Message, Opaque
 from l7codecs.session import Session
 from l7codecs.testing.vectors import Vector
 

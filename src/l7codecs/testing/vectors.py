@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from l7codecs.message import Sender
+from l7codecs.kinds import Sender
 
 __all__ = ["Vector", "load_vectors", "parse_vector"]
 

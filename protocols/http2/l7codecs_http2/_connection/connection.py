@@ -75,6 +75,9 @@ class EndpointHooks:
     def on_noise(self, offset: i64) -> None:
         """A frame that asks for nothing: many of them are an attack."""
 
+    def on_failed(self) -> None:
+        """The peer has broken the protocol: nothing of it is read any more."""
+
     def on_closed(self, stream: i64) -> None:
         """Both sides have ended a stream."""
 

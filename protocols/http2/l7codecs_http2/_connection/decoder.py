@@ -87,10 +87,12 @@ class Http2Decoder(BodyReader):
         block = self.decode_block(octets, start)
         kind = self.block_type
         self.block_type = -1
-        buffer.finish()
         if kind == PUSH_PROMISE:
-            return self._promise(block, octets, start, start + size, offset)
-        return self._message(block, octets, start, start + size, offset)
+            event = self._promise(block, octets, start, start + size, offset)
+        else:
+            event = self._message(block, octets, start, start + size, offset)
+        buffer.finish()  # not before it makes sense: what does not is passed over
+        return event
 
     def _message(self, block: HeaderBlock, octets: bytes, start: i64, stop: i64, offset: i64) -> Event:
         """A request, a response, or trailers."""

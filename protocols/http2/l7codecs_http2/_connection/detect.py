@@ -23,6 +23,9 @@ _EMPTY: Final = HeaderBlock([], 0, 0, 0, False)
 _JOINED: Final = 45
 """A frame has no magic: less than any structure that was checked."""
 _SCHEME: Final = well_known(":scheme")
+_SWITCHES: Final = b"HTTP/1.1 101 "
+_SETTINGS: Final = b"\4\0\0\0\0\0"
+"""Type, flags and stream of the server's first frame."""
 _FRAMES: Final = 16
 """Frames before the first request that are looked at."""
 
@@ -31,8 +34,10 @@ def detect_http2(client: bytes, server: bytes) -> Detection:
     """YES for the preface, for a request of HTTP/1.1 that upgrades, and for frames that reach a request which makes sense by itself."""
     if client.startswith(PREFACE):
         return Detection(Verdict.YES, 90, "the client's connection preface")
+    if not client:
+        return Detection(Verdict.MORE, 90 if _begins(server) else _JOINED, "", Sender.CLIENT)
     if PREFACE.startswith(client):
-        return Detection(Verdict.MORE, 90, "the beginning of the preface" if client else "", Sender.CLIENT)
+        return Detection(Verdict.MORE, 90, "the beginning of the preface", Sender.CLIENT)
     if may_be_upgrade(client):
         line = client.find(b"\n")
         end = client.find(b"\r\n\r\n")
@@ -53,28 +58,28 @@ def detect_http2(client: bytes, server: bytes) -> Detection:
 
 def detect_grpc(client: bytes, server: bytes) -> Detection:
     """YES for the preface and a first request of gRPC that is not Triple."""
-    return _of_first_request(client, "gRPC", GRPC, GRPC)
+    return _of_first_request(client, server, "gRPC", GRPC, GRPC)
 
 
 def detect_grpc_web(client: bytes, server: bytes) -> Detection:
     """YES for the preface and a first request of gRPC-Web."""
-    return _of_first_request(client, "gRPC-Web", GRPC_WEB, GRPC_WEB)
+    return _of_first_request(client, server, "gRPC-Web", GRPC_WEB, GRPC_WEB)
 
 
 def detect_connect(client: bytes, server: bytes) -> Detection:
     """YES for the preface and a first request of Connect, unary or not."""
-    return _of_first_request(client, "Connect", CONNECT, CONNECT_STREAM)
+    return _of_first_request(client, server, "Connect", CONNECT, CONNECT_STREAM)
 
 
 def detect_triple(client: bytes, server: bytes) -> Detection:
     """YES for the preface and a first request of Triple."""
-    return _of_first_request(client, "Triple", TRIPLE, TRIPLE_HTTP)
+    return _of_first_request(client, server, "Triple", TRIPLE, TRIPLE_HTTP)
 
 
-def _of_first_request(client: bytes, name: str, one: u8, other: u8) -> Detection:
+def _of_first_request(client: bytes, server: bytes, name: str, one: u8, other: u8) -> Detection:
     """YES where the first request speaks `one` or `other`."""
     if PREFACE.startswith(client) and len(client) < len(PREFACE):
-        return Detection(Verdict.MORE, 100, "", Sender.CLIENT)
+        return Detection(Verdict.MORE, 100 if client or _begins(server) else _JOINED + 1, "", Sender.CLIENT)
     begun = client.startswith(PREFACE)
     score = 100 if begun else _JOINED + 1
     block = _first_request(client, len(PREFACE) if begun else 0)
@@ -84,6 +89,14 @@ def _of_first_request(client: bytes, name: str, one: u8, other: u8) -> Detection
     if speaks != one and speaks != other:
         return _NO
     return Detection(Verdict.YES, score, f"the first request's headers are those of {name}")
+
+
+def _begins(server: bytes) -> bool:
+    """Whether a server may begin so: with nothing yet, with SETTINGS (RFC 9113 §3.4), or with 101 (RFC 7540 §3.2)."""
+    if _SWITCHES.startswith(server[: len(_SWITCHES)]):
+        return True
+    size = int.from_bytes(server[:3], "big") if len(server) > 2 else 0
+    return server[:1] == b"\0" and size % 6 == 0 and _SETTINGS.startswith(server[3:HEADER_SIZE])
 
 
 def _asks(block: HeaderBlock) -> bool:

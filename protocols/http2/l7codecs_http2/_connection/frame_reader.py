@@ -139,6 +139,8 @@ class FrameReader(Decoder):
 
     def failed(self) -> None:
         self.connection.joined = True
+        if self.connection.endpoint is not None:
+            self.connection.endpoint.on_failed()
 
     def restart(self) -> None:
         super().restart()

@@ -11,7 +11,8 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from l7codecs import Limits, Message, Unsupported
+from l7codecs import LimitExceeded, Limits, Message, Unsupported
+from l7codecs.limits import REFUSED_AT
 from l7codecs.retention import let_go
 
 from .._connection.connection import Connection
@@ -36,10 +37,12 @@ class Requests:
     def __init__(self, connection: Connection, writer: Writer, limits: Limits) -> None:
         self._connection = connection
         self._writer = writer
-        self._limit: i64 = limits.pending
+        self._limit: i64 = min(limits.pending, 2**58)
         self._max_streams: i64 = _UNTOLD_STREAMS
         self._next: i64 = 1
         self._waiting: deque[Outflow] = deque()
+        self._withdrawn: i64 = 0
+        """How many of those that wait were given up."""
         self._unprocessed: list[Message] = []
         self._lost: list[Message] = []
         """Those that waited when the connection ended."""
@@ -63,11 +66,14 @@ class Requests:
 
     @property
     def crowded(self) -> bool:
-        """Whether as many wait for a stream as can."""
-        return len(self._waiting) >= self._limit
+        """Whether as many wait for a stream as should."""
+        return len(self._waiting) - self._withdrawn >= self._limit
 
-    def check(self, fields: list[HeaderField]) -> bool:
-        """Whether a request with `fields` has ``:protocol``. Raises `Unsupported` where it never can be sent."""
+    def check(self, message: Http2Message, fields: list[HeaderField]) -> bool:
+        """Whether `message`, a request with `fields`, has ``:protocol``.
+
+        Raises `Unsupported` where it never can be sent, `LimitExceeded` where too many wait already.
+        """
         if self.closing:
             raise Unsupported("this connection takes no more requests: send it on another")
         extended = False
@@ -76,11 +82,26 @@ class Requests:
                 extended = True
                 if self._told and not self.extended:
                     raise Unsupported("the peer does not allow CONNECT with :protocol (RFC 8441)")
-        if len(self._waiting) >= self._limit:
-            self._waiting = deque([each for each in self._waiting if not each.dropped])
-            if len(self._waiting) >= self._limit:
-                raise Unsupported(f"limits.pending = {self._limit} requests wait already for a stream")
+        waits: i64 = len(self._waiting) - self._withdrawn
+        # Open streams count as well, but where the peer allows many, some may wait all the same.
+        under_way = min(self._connection.streams.count, self._limit * (REFUSED_AT - 1))
+        if waits + under_way >= self._limit * REFUSED_AT:
+            raise LimitExceeded(
+                message.offset,
+                f"{waits + 1} requests that wait for a stream, and {self._connection.streams.count} that have one",
+                f"at most {REFUSED_AT} times limits.pending = {self._limit}",
+            )
         return extended
+
+    def withdraw(self, flow: Outflow) -> None:
+        """What waits for a stream is given up."""
+        if flow.dropped:
+            return
+        self._writer.drop(flow)
+        self._withdrawn += 1
+        if self._withdrawn > 64 and self._withdrawn * 2 > len(self._waiting):
+            self._waiting = deque([each for each in self._waiting if not each.dropped])
+            self._withdrawn = 0
 
     def ask(self, message: Http2Message, fields: list[HeaderField], extended: bool) -> None:
         """A request that was looked at with `check` opens the next stream, when there is room for it."""
@@ -106,11 +127,13 @@ class Requests:
                     return
                 self._unprocessed.append(flow.heads[0])
                 writer.drop(flow)
+                self._withdrawn += 1
             if self._next > LAST_STREAM:
                 self._give_up_waiting()
                 return
             waiting.popleft()
             if flow.dropped:
+                self._withdrawn -= 1
                 continue
             number = self._next
             self._next += 2
@@ -158,6 +181,7 @@ class Requests:
         for flow in self._waiting:
             self._writer.drop(flow)
         self._waiting.clear()
+        self._withdrawn = 0
 
     def _give_up_waiting(self) -> None:
         """No more streams can be opened."""
@@ -167,3 +191,4 @@ class Requests:
                 self._unprocessed.append(flow.heads[0])
                 self._writer.drop(flow)
         self._waiting.clear()
+        self._withdrawn = 0

@@ -20,6 +20,8 @@ _NEAR = 1 << 16
 """How far apart the numbers of streams may be that are open at the same time."""
 _LEAST_SIZES = {1: 1, 4: 0, 5: 5, 7: 8, 9: 1, 16: 4}
 _PREFACE_SIZE = 24
+_SETTINGS_SIZE = 252
+"""Octets of SETTINGS that are looked at."""
 _CANDIDATE: Final = re.compile(
     rb"\x00[\x00-\x40][\x00-\xff](?:\x00[\x00\x01\x08\x09]|\x01[\x00-\x2d]|[\x02\x03\x07\x08\x10]\x00|[\x04\x06][\x00\x01]"
     rb"|\x05[\x00\x04\x08\x0c]|\x09[\x00\x04])[\x00-\x7f]"
@@ -54,18 +56,27 @@ def _plausible_sender(kind: int, stream: int, client: bool) -> bool:
     return kind != 16 and (kind != 5 or stream & 1 == 1)
 
 
+def _telling(octets: bytes, at: int, size: int) -> int:
+    """How many octets of the frame of `size` octets at `at` `_plausible_payload` looks at; its header is there."""
+    kind, flags = octets[at + 3], octets[at + 4]
+    if kind == 4:
+        return min(size, HEADER_SIZE + _SETTINGS_SIZE)
+    if kind == 8 or kind == 3:
+        return HEADER_SIZE + 4
+    return HEADER_SIZE + (1 if flags & 0x08 and kind in (0, 1, 5) else 0)
+
+
 def _plausible_payload(octets: bytes, at: int, size: int) -> bool:
-    """Whether what is there of the payload of the frame of `size` octets at `at` makes sense."""
-    end = min(len(octets), at + size)
+    """Whether the payload of the frame of `size` octets at `at` makes sense, of which as many as are `_telling` are there."""
     kind, flags = octets[at + 3], octets[at + 4]
     start = at + HEADER_SIZE
     if kind == 4:
-        return all(octets[each] == 0 for each in range(start, min(end, start + 252), 6))
+        return all(octets[each] == 0 for each in range(start, min(at + size, start + _SETTINGS_SIZE), 6))
     if kind == 8:
-        return end < start + 4 or 0 < int.from_bytes(octets[start : start + 4], "big") < 0x80000000
+        return 0 < int.from_bytes(octets[start : start + 4], "big") < 0x80000000
     if kind == 3:
-        return end < start + 4 or int.from_bytes(octets[start : start + 4], "big") < 0x100
-    if flags & 0x08 and start < end and kind in (0, 1, 5):
+        return int.from_bytes(octets[start : start + 4], "big") < 0x100
+    if flags & 0x08 and kind in (0, 1, 5):
         return octets[start] < size - HEADER_SIZE
     return True
 
@@ -122,10 +133,18 @@ def find_frame(octets: bytes, client: bool, stop: int = 1 << 62) -> tuple[int, i
 
 
 def _follow(octets: bytes, at: int, client: bool) -> int:
-    """0 where a frame stands at `at` that others follow; -1 where none does; else how many octets from there on are needed to tell."""
+    """0 where a frame stands at `at` that others follow; -1 where none does; else how many octets from there on are needed to tell.
+
+    Each step waits for all that it looks at, so that the answer is the same however many octets are there.
+    """
     end = len(octets)
     size = plausible_header(octets, at, client)
-    if not size or _says_nothing(octets, at) or not _plausible_payload(octets, at, size):
+    if not size or _says_nothing(octets, at):
+        return -1
+    telling = _telling(octets, at, size)
+    if at + telling > end:
+        return telling
+    if not _plausible_payload(octets, at, size):
         return -1
     second = at + size
     if second + HEADER_SIZE > end:
@@ -135,6 +154,9 @@ def _follow(octets: bytes, at: int, client: bool) -> int:
         return -1
     if max(_stream(octets, at), _stream(octets, second)) < _FAR_STREAM:
         return 0
+    telling = _telling(octets, second, following)
+    if second + telling > end:
+        return size + telling
     if not _plausible_payload(octets, second, following):
         return -1
     third = second + following

@@ -42,6 +42,7 @@ class FrameMessage(Message):
         self._request = None
         self._attributes = None
         self._referred = False
+        self.settled = False
         self.declared_size = -1
         self.more = False
         self.stream = stream

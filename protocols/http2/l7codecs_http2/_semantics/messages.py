@@ -14,7 +14,8 @@ from l7codecs.message import AttrValue, Flow
 
 from .._frames.windows import Inflow
 from .._hpack.decoder import HeaderBlock
-from .._hpack.static_table import SENSITIVE, HeaderName, header_name, well_known
+from .._hpack.static_table import SENSITIVE, HeaderName
+from .attributes import STATUS_CODE_KEY, collect_calls, collect_request, collect_triple, system_of
 from .bodies import Calls
 from .meaning import (
     EXCEPTIONS,
@@ -26,7 +27,6 @@ from .meaning import (
     grpc_status_of_http,
     grpc_timeout_ms,
     rpc_name,
-    split_authority,
     text_of,
     word_of,
 )
@@ -35,7 +35,6 @@ from .names import (
     CONNECT_TIMEOUT,
     CONTENT_TYPE,
     EXCEPTION_CODE,
-    GO_VERSION,
     GRPC_STATUS_NAME,
     GRPC_TIMEOUT,
     HOST,
@@ -47,20 +46,10 @@ from .names import (
     TRIPLE_TIMEOUT,
     USER_AGENT,
 )
+from .roles import INTERIM, PROMISE, REQUEST, RESPONSE, TRAILERS
 from .spoken import CONNECT, CONNECT_STREAM, GRPC, GRPC_WEB, HTTP, TRIPLE, TRIPLE_HTTP
 
 __all__ = ["INTERIM", "PROMISE", "REQUEST", "RESPONSE", "TRAILERS", "Http2Message"]
-
-REQUEST: Final[u8] = 0
-RESPONSE: Final[u8] = 1
-INTERIM: Final[u8] = 2
-TRAILERS: Final[u8] = 3
-PROMISE: Final[u8] = 4
-"""What a header block is."""
-
-_STATUS_CODE_KEY: Final = "rpc.response.status_code"
-"""OpenTelemetry 1.44; the head after it says rpc.status_code."""
-
 
 _STATUSES: Final = list(Status)
 """By number. Calling `Status` runs the enum's Python, and so does the name of a member."""
@@ -114,6 +103,7 @@ class Http2Message(Message):
         self._request = None
         self._attributes = None
         self._referred = False
+        self.settled = False
         self.declared_size = -1
         self.more = more
         self.role = role
@@ -467,43 +457,19 @@ class Http2Message(Message):
                 self._collect_rpc(attributes, self.request)
                 number = self.grpc_status if self.framed or self.speaks == GRPC_WEB else None
                 if number is not None:
-                    attributes[_STATUS_CODE_KEY] = GRPC_STATUS[number] if number < len(GRPC_STATUS) else str(number)
+                    attributes[STATUS_CODE_KEY] = GRPC_STATUS[number] if number < len(GRPC_STATUS) else str(number)
                 elif self.speaks >= GRPC_WEB and error is not None:
-                    attributes[_STATUS_CODE_KEY] = error
+                    attributes[STATUS_CODE_KEY] = error
                 if self.speaks == TRIPLE:
                     exception = self._number_of(EXCEPTION_CODE)
                     if exception is not None:
                         attributes["dubbo.exception_code"] = exception
                 calls = self.calls
                 if calls is not None:
-                    family = "connect" if self.speaks >= CONNECT_STREAM else "grpc"
-                    streaming = calls.streaming
-                    if streaming is not None:
-                        attributes[f"{family}.streaming"] = streaming
-                    for side, body in (("request", calls.request), ("response", calls.response)):
-                        if body is None:
-                            continue
-                        attributes[f"{family}.{side}.message_count"] = int(body.messages)
-                        attributes[f"{family}.{side}.message_size"] = int(body.message_octets)
-                        attributes[f"{family}.{side}.compressed_count"] = int(body.compressed)
+                    collect_calls("connect" if self.speaks >= CONNECT_STREAM else "grpc", calls, attributes)
 
     def _collect_request(self, attributes: dict[str, AttrValue]) -> None:
-        method, path, scheme, authority = self.method, self.path, self.value(SCHEME), self.authority
-        if method is not None:
-            attributes["http.request.method"] = method
-            attributes["l7.access"] = "read" if method in _SAFE else "write"
-        if path is not None:
-            route, mark, query = path.partition("?")
-            attributes["url.path"] = route
-            if mark:
-                attributes["url.query"] = query
-        if scheme is not None:
-            attributes["url.scheme"] = scheme
-        if authority is not None:
-            host, port = split_authority(authority)
-            attributes["server.address"] = host
-            if port is not None:
-                attributes["server.port"] = port
+        collect_request(self.method, self.path, self.value(SCHEME), self.authority, attributes)
         agent = self.value(USER_AGENT)
         if agent is not None:
             attributes["user_agent.original"] = agent
@@ -519,16 +485,13 @@ class Http2Message(Message):
                     attributes["connect.timeout_ms"] = timeout
 
     def _collect_rpc(self, attributes: dict[str, AttrValue], request: Message | None) -> None:
-        attributes["rpc.system.name"] = _SYSTEMS[int(self.speaks)]
+        attributes["rpc.system.name"] = system_of(self.speaks)
         if isinstance(request, Http2Message):
             path = request._called
             if path is not None:
                 attributes["rpc.method"] = path[1:] if path.startswith("/") else path
             if (self.speaks == TRIPLE or self.speaks == TRIPLE_HTTP) and request is self:
-                for title, key in _TRIPLE_KEYS.items():
-                    text = self.value(title)
-                    if text is not None:
-                        attributes[key] = text
+                collect_triple(self.block, attributes)
                 timeout = self._number_of(SERVICE_TIMEOUT)
                 if timeout is None:
                     timeout = self._number_of(TRIPLE_TIMEOUT)
@@ -542,17 +505,3 @@ class Http2Message(Message):
             return None
         number = digits(field.value)
         return int(number) if number >= 0 else None
-
-
-_SYSTEMS: Final = ["", "grpc", "dubbo", "dubbo", "grpc", "connectrpc", "connectrpc"]
-"""By what a stream speaks; the values are OpenTelemetry's."""
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
-_TRIPLE_KEYS: Final[dict[HeaderName, str]] = {
-    well_known("tri-service-version"): "dubbo.service_version",
-    well_known("tri-service-group"): "dubbo.group",
-    well_known("tri-unit-info"): "dubbo.unit_info",
-    well_known("tri-consumer-appname"): "dubbo.application",
-    well_known("tri-req-id"): "dubbo.request_id",
-    GO_VERSION: "dubbo.protocol_version",
-    header_name(b"tri-protocol-version"): "dubbo.protocol_version",
-}

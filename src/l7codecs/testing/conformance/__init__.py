@@ -11,6 +11,7 @@
     gaps         lost octets
     detection    detection
     endpoint     what an endpoint writes
+    upstream     one connection to a server that clients share
     golden       what vectors say, beside them
 
 Every test names in its message the vector, the side and the octet, since the assertions of an installed package are not rewritten.
@@ -28,11 +29,12 @@ from l7codecs.testing.conformance.golden import Golden
 from l7codecs.testing.conformance.messages import Messages
 from l7codecs.testing.conformance.pairing import Pairs
 from l7codecs.testing.conformance.splits import Splits
+from l7codecs.testing.conformance.upstream import Upstreams
 
 __all__ = ["ProtocolConformance"]
 
 
-class ProtocolConformance(Splits, Messages, Pairs, Garbage, Bounds, Costs, Gaps, Detects, Endpoints, Golden):
+class ProtocolConformance(Splits, Messages, Pairs, Garbage, Bounds, Costs, Gaps, Detects, Endpoints, Upstreams, Golden):
     """What a protocol promises. Subclass it in a module of tests, and name the protocol and its vectors.
 
     protocol: its registered name, or the `Protocol` itself.

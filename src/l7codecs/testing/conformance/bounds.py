@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from l7codecs import Limits, Pairing
 from l7codecs.errors import LimitExceeded, ProtocolError
-from l7codecs.message import Kind, Message, Sender
+from l7codecs.kinds import Kind, Sender
+from l7codecs.message import Message
 from l7codecs.testing.conformance.base import EXAMPLES, ConformanceBase, show_error
 from l7codecs.testing.conformance.events import check_ends, check_octets
 from l7codecs.testing.replay import Outcome, describe, difference_of, place

@@ -7,8 +7,8 @@ from functools import partial
 
 from l7codecs import Limits
 from l7codecs.errors import ProtocolError
+from l7codecs.kinds import Sender
 from l7codecs.limits import DEFAULT_LIMITS
-from l7codecs.message import Sender
 from l7codecs.testing.conformance.base import ConformanceBase
 from l7codecs.testing.growth import growth
 from l7codecs.testing.vectors import Vector

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l7codecs import Limits
-from l7codecs.message import Sender
+from l7codecs.kinds import Sender
 from l7codecs.protocol import Detection, Verdict
 from l7codecs.testing.conformance.base import EXAMPLES, ConformanceBase, mutated
 from l7codecs.testing.vectors import Vector

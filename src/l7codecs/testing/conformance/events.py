@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from l7codecs import Pairing, Protocol, get_protocol
 from l7codecs.headers import Headers
-from l7codecs.message import Data, Event, Kind, Message, Sender, Status
+from l7codecs.kinds import Kind, Sender, Status
+from l7codecs.message import Data, Event, Message
 from l7codecs.protocol import Direction
 from l7codecs.testing.replay import Outcome, place
 from l7codecs.testing.vectors import Vector

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l7codecs.decoder import Decoder
-from l7codecs.message import Gap, Message, Sender
+from l7codecs.kinds import Sender
+from l7codecs.message import Gap, Message
 from l7codecs.testing.conformance.base import EXAMPLES, ConformanceBase, mutated
 from l7codecs.testing.loss import Loss, difference_after_loss, replay_lossy
 from l7codecs.testing.replay import Outcome, place
@@ -150,11 +151,12 @@ class Gaps(ConformanceBase):
     @given(st.data())
     @EXAMPLES
     def test_behind_a_gap_what_is_no_message_in_any_split(self, data: st.DataObject) -> None:
-        """Pieces of conversations, which no longer fit together, with other octets between them: false starts."""
+        """Pieces of conversations, of either side, which no longer fit together, with other octets between them: false starts."""
         numbers = data.draw(st.randoms(use_true_random=False))
         pieces: list[tuple[Sender, bytes]] = []
         for sender in data.draw(st.sampled_from(((Sender.CLIENT,), (Sender.SERVER,), tuple(Sender)))) * 6:
-            octets = numbers.choice(self.vectors).octets(sender)
+            said_by = numbers.choice((sender, sender, sender.other))
+            octets = numbers.choice(self.vectors).octets(said_by)
             at = numbers.randrange(len(octets) + 1)
             noise = bytes(numbers.randrange(numbers.choice((4, 256))) for _ in range(numbers.randrange(12)))
             pieces.append((sender, octets[at : at + numbers.randrange(200)] + noise))
@@ -167,6 +169,14 @@ class Gaps(ConformanceBase):
             cut = replay_lossy(self.open(), vector, losses, reads)
             difference = difference_after_loss(cut, whole)
             assert not difference, f"{vector.name}, {losses}, in reads of {reads} and whole: {difference}"
+        for sender in Sender:
+            at = 0
+            for event in whole.events:
+                if event.sender is sender:
+                    assert event.offset == at, (
+                        f"{vector.name}, {losses}, of the {sender.value}: {place(event)}, where octet {at} is the next"
+                    )
+                    at += event.size if isinstance(event, Gap) else len(event.raw)
 
 
 _WHOLE = (1 << 30,)

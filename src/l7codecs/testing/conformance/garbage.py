@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l7codecs.errors import ProtocolError
-from l7codecs.message import Sender
+from l7codecs.kinds import Sender
 from l7codecs.testing.conformance.base import EXAMPLES, ConformanceBase, mutated
 from l7codecs.testing.conformance.events import check_octets, check_said
 from l7codecs.testing.replay import replay

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 from l7codecs import Pairing
-from l7codecs.message import Kind, Message, Sender, Status
+from l7codecs.kinds import Kind, Sender, Status
+from l7codecs.message import Message
 from l7codecs.testing.conformance.base import ConformanceBase, show_error
 from l7codecs.testing.conformance.events import check_octets
 from l7codecs.testing.replay import Outcome, place

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l7codecs.errors import IncompleteMessage
-from l7codecs.message import Event, Message, Sender
+from l7codecs.kinds import Sender
+from l7codecs.message import Event, Message
 from l7codecs.testing.conformance.base import EXAMPLES, ConformanceBase, show_error
 from l7codecs.testing.conformance.events import check_ends, check_octets
 from l7codecs.testing.replay import FIELDS, Description, Outcome, describe, difference_of, place, replay

@@ -1,0 +1,226 @@
+"""Which request an answer answers, where both have a key: a number, a text, or the stream that they share."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import final
+
+from mypy_extensions import i64
+
+from l7codecs.kinds import RequestId
+from l7codecs.limits import DEFAULT_LIMITS
+from l7codecs.message import Message
+from l7codecs.pairing import NO_PAIRING, FifoPairing, Pairing, PairingTable
+from l7codecs.retention import SHORT, Reads
+
+__all__ = ["IdPairing", "StreamPairing", "new_pairing"]
+
+
+@final
+class _Kept:
+    """The octets of the requests in a table, in which they are found by a key."""
+
+    def __init__(self, octets: int) -> None:
+        self._limit: i64 = octets
+        self._size: i64 = 0
+        self._count: i64 = 0
+        self._reads = Reads(octets)
+        self.crowded = False
+        """It is time to `gather`."""
+
+    def keep(self, request: Message) -> Message | None:
+        """What to remember of `request`; None where it has to be forgotten."""
+        size = request.stop - request.start
+        if self._size + size > self._limit and size > SHORT:
+            short = request.shortened(int(SHORT))
+            if short is None:
+                return None
+            request = short
+            size = short.stop - short.start
+        self._size += size
+        self._count += 1
+        if request.octets is not self._reads.latest:
+            self.crowded = self._reads.add(request.octets)
+        return request
+
+    def drop(self, request: Message) -> None:
+        """`request` is remembered no longer."""
+        self._size -= request.stop - request.start
+        self._count -= 1
+        if self._count == 0:
+            self._reads.clear()
+
+    def gather(self, requests: list[Message]) -> None:
+        """`requests` are all of them: let them go of their reads."""
+        self._reads.gather(requests)
+        self.crowded = False
+
+    def clear(self) -> None:
+        self._size = 0
+        self._count = 0
+        self._reads.clear()
+        self.crowded = False
+
+
+@final
+class IdPairing(PairingTable):
+    """An answer repeats the number of its request, or a text in its place. Requests that share one are answered in their order.
+
+    Where those came on several connections nobody can say whose an answer is: it pairs with none.
+    """
+
+    def __init__(self, limit: int, octets: int = DEFAULT_LIMITS.waiting) -> None:
+        self._limit = limit
+        self._kept = _Kept(octets)
+        # The first of a dict is behind all that were deleted before it, which costs O(limit) each time; not so here.
+        self._by_id: OrderedDict[RequestId, Message | deque[Message]] = OrderedDict()
+        self._count = 0
+        self._crossed: set[RequestId] = set()
+        """What requests of several connections share."""
+        self.forgotten = 0
+
+    def asked(self, request: Message) -> None:
+        number = request.request_id
+        if number is None:
+            return
+        kept = self._kept.keep(request)
+        if kept is None:
+            self.forgotten += 1
+            return
+        request = kept
+        known = self._by_id.get(number)
+        if known is None:
+            self._by_id[number] = request
+        elif isinstance(known, deque):
+            if known[-1].connection is not request.connection:
+                self._crossed.add(number)
+            known.append(request)
+        else:
+            if known.connection is not request.connection:
+                self._crossed.add(number)
+            self._by_id[number] = deque((known, request))
+        self._count += 1
+        if self._count > self._limit:
+            self._take(next(iter(self._by_id)))
+            self.forgotten += 1
+        if self._kept.crowded:
+            self._kept.gather(self.waiting())
+
+    def answered(self, answer: Message) -> Message | None:
+        number = answer.request_id
+        if number is None:
+            return None
+        crossed = number in self._crossed if self._crossed else False
+        request = self._take(number)
+        return None if crossed else request
+
+    def taken(self, request: Message) -> bool:
+        """Whether one of another connection waits that shares what `request` pairs by."""
+        number = request.request_id
+        known = None if number is None else self._by_id.get(number)
+        if known is None:
+            return False
+        return (known[-1] if isinstance(known, deque) else known).connection is not request.connection
+
+    def _take(self, number: RequestId) -> Message | None:
+        known = self._by_id.get(number)
+        if known is None:
+            return None
+        self._count -= 1
+        if isinstance(known, deque):
+            request = known.popleft()
+            if not known:
+                del self._by_id[number]
+                self._crossed.discard(number)
+            self._kept.drop(request)
+            return request
+        del self._by_id[number]
+        self._kept.drop(known)
+        return known
+
+    def waits(self, request: Message) -> bool:
+        number = request.request_id
+        known = None if number is None else self._by_id.get(number)
+        return request in known if isinstance(known, deque) else known is request
+
+    def waiting(self) -> list[Message]:
+        found: list[Message] = []
+        for known in self._by_id.values():
+            if isinstance(known, deque):
+                found += known
+            else:
+                found.append(known)
+        return found
+
+    def clear(self) -> None:
+        self._by_id.clear()
+        self._crossed.clear()
+        self._count = 0
+        self._kept.clear()
+
+    @property
+    def pending(self) -> int:
+        return self._count
+
+
+@final
+class StreamPairing(PairingTable):
+    """A request and all its answers share a stream, until `close`."""
+
+    def __init__(self, limit: int, octets: int = DEFAULT_LIMITS.waiting) -> None:
+        self._limit = limit
+        self._kept = _Kept(octets)
+        self._by_stream: OrderedDict[int, Message] = OrderedDict()
+        self.forgotten = 0
+
+    def asked(self, request: Message) -> None:
+        stream = request.stream_id
+        if stream is None:
+            return
+        kept = self._kept.keep(request)
+        if kept is None:
+            self.forgotten += 1
+            return
+        before = self._by_stream.get(stream)
+        if before is not None:
+            self._kept.drop(before)
+        self._by_stream[stream] = kept
+        if len(self._by_stream) > self._limit:
+            self._kept.drop(self._by_stream.popitem(last=False)[1])
+            self.forgotten += 1
+        if self._kept.crowded:
+            self._kept.gather(self.waiting())
+
+    def answered(self, answer: Message) -> Message | None:
+        stream = answer.stream_id
+        if stream is None:
+            return None
+        return self._by_stream.get(stream)
+
+    def close(self, stream: int) -> None:
+        """The stream has ended in both directions."""
+        request = self._by_stream.pop(stream, None)
+        if request is not None:
+            self._kept.drop(request)
+
+    def waiting(self) -> list[Message]:
+        return list(self._by_stream.values())
+
+    def clear(self) -> None:
+        self._by_stream.clear()
+        self._kept.clear()
+
+    @property
+    def pending(self) -> int:
+        return len(self._by_stream)
+
+
+def new_pairing(kind: Pairing, limit: int, octets: int = DEFAULT_LIMITS.waiting) -> PairingTable:
+    """An empty table of the declared kind, for at most `limit` requests and about so many octets."""
+    if kind is Pairing.FIFO:
+        return FifoPairing(limit, octets=octets)
+    if kind is Pairing.ID:
+        return IdPairing(limit, octets)
+    if kind is Pairing.STREAM:
+        return StreamPairing(limit, octets)
+    return NO_PAIRING
