@@ -3,6 +3,9 @@
 - `with_checked_properties`: what is assigned to a property is checked, and `del` of it refused.
 - `with_members`: reading an attribute costs what reading a slot of CPython's own costs.
 - `with_direct_allocation`: so does making an object.
+- `with_pools`: objects that come and go are used again, as CPython's own are.
+- `with_direct_making`: what such an object holds is written once.
+- `with_direct_slices`: a slice of octets is cut in place.
 - `with_plain_ends`: an iterator ends without an exception.
 """
 
@@ -10,7 +13,32 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["with_checked_properties", "with_direct_allocation", "with_members", "with_plain_ends"]
+__all__ = [
+    "PRELUDE",
+    "with_checked_properties",
+    "with_direct_allocation",
+    "with_direct_making",
+    "with_direct_slices",
+    "with_members",
+    "with_plain_ends",
+    "with_pools",
+]
+
+PRELUDE = """#ifndef L7_PRELUDE
+#define L7_PRELUDE
+/* As CPyBytes_GetSlice. */
+static inline PyObject *l7_bytes_slice(PyObject *octets, CPyTagged start, CPyTagged stop)
+{
+    if (likely(CPyTagged_CheckShort(start) && CPyTagged_CheckShort(stop) && PyBytes_Check(octets))) {
+        Py_ssize_t first = CPyTagged_ShortAsSsize_t(start), last = CPyTagged_ShortAsSsize_t(stop);
+        if (likely(0 <= first && first < last && last <= PyBytes_GET_SIZE(octets)))
+            return PyBytes_FromStringAndSize(PyBytes_AS_STRING(octets) + first, last - first);
+    }
+    return CPyObject_GetSlice(octets, start, stop);
+}
+#endif
+"""
+"""What the changed C calls: it stands behind the headers of each file."""
 
 _PROPERTY_SETTER = re.compile(
     r"(?P<head>^static int\n\w+\(\w+ \*self, PyObject \*value, void \*closure\)\n\{\n)"
@@ -197,3 +225,149 @@ def with_plain_ends(source: str) -> str:
         ),
         text,
     )
+
+
+_POOL_SIZE = 1024
+"""Objects of a class that are kept for the next ones."""
+_POOLED = re.compile(
+    r"^(?P<name>\w+)_dealloc\((?P<struct>\w+) \*self\)\n"
+    r"\{\n"
+    r"    if \((?P<pool>\w+_free_instance) == NULL\) \{\n"
+    r"        (?P=pool) = self;\n"
+    r"(?P<fields>(?:        .*\n)*)"
+    r"        return;\n"
+    r"    \}\n"
+    r"    CPyDef_(?P=name)_clear\(\(PyObject \*\)self\);\n"
+    r"    Py_TYPE\(self\)->tp_free\(\(PyObject \*\)self\);\n"
+    r"    done: ;\n"
+    r"\}\n",
+    re.MULTILINE,
+)
+_OBJECT_FIELD = re.compile(r"^        Py_CLEAR\((self->\w+)\);\n", re.MULTILINE)
+_TAKEN = (
+    "    if ({pool} != NULL) {{\n"
+    "        self = {pool};\n"
+    "        {pool} = NULL;\n"
+    "        Py_SET_REFCNT(self, 1);\n"
+    "        return (PyObject *)self;\n"
+    "    }}\n"
+    "    if (type == CPyType_{name}) {{\n"
+    "        self = PyObject_Malloc("
+)
+
+
+def with_pools(source: str) -> str:
+    """`source` in C, where up to so many objects of a class with a free list (``free_list_len``) are kept for the next ones.
+
+    mypyc 2.4 keeps one, which does nothing for messages of which a read brings many. Those that are kept are linked by the place of
+    their tables of methods, and count how many are below them. Only of classes that the garbage collector does not track.
+    """
+
+    def mend(found: re.Match[str]) -> str:
+        pool = found["pool"]
+        released = "".join(f"    Py_XDECREF({each[1]});\n" for each in _OBJECT_FIELD.finditer(found["fields"]))
+        pools.append((found["name"], found["struct"], pool))
+        return (
+            f"{found['name']}_dealloc({found['struct']} *self)\n"
+            "{\n"
+            f"{released}"
+            f"    Py_ssize_t count = {pool} == NULL ? 1 : Py_REFCNT({pool}) + 1;\n"
+            f"    if (likely(count <= {_POOL_SIZE})) {{\n"
+            "        Py_SET_REFCNT((PyObject *)self, count);\n"
+            f"        self->vtable = (CPyVTableItem *){pool};\n"
+            f"        {pool} = self;\n"
+            "        return;\n"
+            "    }\n"
+            "    PyObject_Free(self);\n"
+            "}\n"
+        )
+
+    pools: list[tuple[str, str, str]] = []
+    text = _POOLED.sub(mend, source)
+    for name, struct, pool in pools:
+        taken = _TAKEN.format(name=name, pool=pool)
+        if text.count(taken) != 1:
+            raise ValueError(f"mypyc's class {name} takes nothing from its free list")
+        text = text.replace(
+            taken,
+            f"    if (likely({pool} != NULL && type == CPyType_{name})) {{\n"
+            f"        self = {pool};\n"
+            f"        {pool} = ({struct} *)self->vtable;\n"
+            f"        memset((char *)self + sizeof(PyObject), 0, sizeof({struct}) - sizeof(PyObject));\n"
+            "        Py_SET_REFCNT((PyObject *)self, 1);\n"
+            f"    }} else if (type == CPyType_{name}) {{\n"
+            "        self = PyObject_Malloc(",
+        )
+    return text
+
+
+_MAKING = re.compile(
+    r"^PyObject \*CPyDef_(?P<name>\w+)\((?P<given>[^\n]*)\)\n"
+    r"\{\n"
+    r"    PyObject \*self = (?P<setup>\w+)\(\(PyObject \*\)CPyType_(?P=name)\);\n"
+    r"    if \(self == NULL\)\n"
+    r"        return NULL;\n"
+    r"    char res = (?P<call>CPyDef_(?P=name)_____init__\([^\n]*\));\n"
+    r"    if \(res == 2\) \{\n"
+    r"        Py_DECREF\(self\);\n"
+    r"        return NULL;\n"
+    r"    \}\n"
+    r"    return self;\n"
+    r"\}\n",
+    re.MULTILINE,
+)
+_PLAIN_INIT = r"^char CPyDef_{name}_____init__\([^\n]*\) \{{\n(?P<body>(?:    [^\n]*;\n)*)    return 1;\n\}}\n"
+_WRITTEN = re.compile(r"\(\(\w+ \*\)cpy_r_self\)->(\w+) = ")
+_SET_UP = (
+    r"^PyObject \*{setup}\(PyObject \*cpy_r_type\)\n\{{\n.*?\n"
+    r"(?P<fields>(?:    self->\w+ = [^\n]*;\n)+)    return \(PyObject \*\)self;\n\}}\n"
+)
+
+
+def with_direct_making(source: str) -> str:
+    """`source` in C, where an object of a pooled class is not filled before ``__init__`` fills it, which does nothing else.
+
+    Which is one without a branch, an error, or a call: everything that it does not write is set before. The text is that of `with_pools`.
+    """
+
+    def mend(found: re.Match[str]) -> str:
+        name, pool = found["name"], f"{found['name']}_free_instance"
+        init = re.search(_PLAIN_INIT.format(name=name), source, re.MULTILINE)
+        dealloc = re.search(
+            rf"^{name}_dealloc\((?P<struct>\w+) \*self\)\n(?P<body>.*?)^\}}\n", source, re.MULTILINE | re.DOTALL
+        )
+        if init is None or dealloc is None or f"{pool} = self;" not in dealloc["body"] or "goto" in init["body"]:
+            return found[0]
+        setup = re.search(_SET_UP.format(setup=found["setup"]), source, re.MULTILINE | re.DOTALL)
+        if setup is None:
+            raise ValueError(f"mypyc's class {name} has no fields to set up")
+        written = set(_WRITTEN.findall(init["body"]))
+        before = [line for line in setup["fields"].splitlines(True) if line.split("->")[1].split(" ")[0] not in written]
+        objects = re.findall(r"Py_XDECREF\(self->(\w+)\)", dealloc["body"])
+        before += [f"    self->{field} = NULL;\n" for field in objects if field not in written]
+        call = re.sub(r"\(self\b", "((PyObject *)self", found["call"], count=1)
+        return (
+            f"PyObject *CPyDef_{name}({found['given']})\n"
+            "{\n"
+            f"    {dealloc['struct']} *self = {pool};\n"
+            "    if (likely(self != NULL)) {\n"
+            f"        {pool} = ({dealloc['struct']} *)self->vtable;\n"
+            "        Py_SET_REFCNT((PyObject *)self, 1);\n"
+            "    } else {\n"
+            f"        self = PyObject_Malloc(sizeof({dealloc['struct']}));\n"
+            "        if (self == NULL)\n"
+            "            return PyErr_NoMemory();\n"
+            f"        PyObject_Init((PyObject *)self, CPyType_{name});\n"
+            "    }\n"
+            f"{''.join(before)}"
+            f"    {call};\n"
+            "    return (PyObject *)self;\n"
+            "}\n"
+        )
+
+    return _MAKING.sub(mend, source)
+
+
+def with_direct_slices(source: str) -> str:
+    """`source` in C, where a slice of `bytes` that lies inside of it is cut without a call that looks at its indexes again."""
+    return source.replace("CPyBytes_GetSlice(", "l7_bytes_slice(")

@@ -92,6 +92,16 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]  # its paramete
                 raise SystemExit(f"l7codecs: pyproject.toml lists {entry!r} for the compilation, which matches no file")
         return sources
 
+    def _light(self) -> set[Path]:
+        """The modules that are compiled quickly rather than well. Raises SystemExit where an entry of the list matches no file."""
+        found: set[Path] = set()
+        for pattern in self.config.get("light", []):
+            files = set(Path(self.root).glob(pattern))
+            if not files:
+                raise SystemExit(f"l7codecs: pyproject.toml lists {pattern!r} as light, which matches no file")
+            found |= files
+        return found
+
     def _compile(self, sources: dict[str, Path], work: Path) -> dict[str, Path]:
         """Return the extensions: the path in the wheel and the file, in `work`.
 
@@ -105,7 +115,9 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]  # its paramete
             source = Path(self.root, package)
             shutil.copytree(source, stage / source.name, ignore=shutil.ignore_patterns("__pycache__"))
         objects = os.path.abspath(os.environ.get("L7CODECS_OBJECTS") or Path(self.root, "build", "objects"))
-        arguments = [self.config["group"], str(out), objects, *sorted(sources)]
+        light = self._light()
+        files = [f"{name}?" if path in light else name for name, path in sorted(sources.items())]
+        arguments = [self.config["group"], str(out), objects, *files]
         command = [sys.executable, "-P", str(_HERE / "compile.py"), *arguments]
         environment = {key: value for key, value in os.environ.items() if key != "MYPYPATH"}
         # In a file, since a pipe would have to be read meanwhile.

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from classes import PRELUDE
 from mypyc.build import include_dir
 from mypyc.common import RUNTIME_C_FILES
 
@@ -73,7 +74,7 @@ class _Header:
         """Note the short functions of a unit; of the runtime library where `outside` tells what only its file knows."""
         for found in _FUNCTION.finditer(text):
             if outside is None:
-                moves = "CPy_AddTraceback" in found["body"] or "CPyStatics" in found["body"]
+                moves = re.search(r"CPy_AddTraceback|CPyStatics|_vtable;", found["body"]) is not None
                 usable = found["name"].startswith("CPyDef_") and found["name"] in self.declared and not moves
             else:
                 words = set(_WORD.findall(found["body"]))
@@ -124,6 +125,7 @@ def make_units(folder: Path, group: str) -> list[str]:
     text = main.read_text("utf-8")
     runtime = [found[1] for found in _RUNTIME.finditer(text)]
     header.includes += [f"#include <{name}.h>\n" for name in runtime if f"{name}.c" not in RUNTIME_C_FILES]
+    header.includes.append(PRELUDE)
     text = _without_headers(_RUNTIME.sub("", text), group)
     if not runtime or text.count(_FILLED) != 1:
         raise NotUnderstoodError(f"{main.name} of mypyc's has no runtime library or no table of literals")
@@ -140,7 +142,7 @@ def _without_headers(text: str, group: str) -> str:
     includes = _INCLUDES.format(group=group)
     if not text.startswith(includes):
         raise NotUnderstoodError("a file of mypyc's does not begin with the headers of its group")
-    return text.removeprefix(includes)
+    return text.removeprefix(includes).removeprefix(PRELUDE)
 
 
 def _with_own_literals(text: str, own: str) -> tuple[str, list[int]]:

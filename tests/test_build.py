@@ -47,6 +47,43 @@ def run(name: str) -> str:
 """
 
 
+POOL = """\
+from typing import final
+
+from mypy_extensions import i64, mypyc_attr
+
+
+@final
+@mypyc_attr(acyclic=True, free_list_len=1)
+class Pair:
+    def __init__(self, left: str, right: str, size: i64 = 7) -> None:
+        self.left = left
+        self.right = right
+        self.size = size
+        self.extra: str | None = None
+
+
+def again(count: int) -> int:
+    pairs = [Pair("a", "b") for _ in range(count)]
+    places = {id(pair) for pair in pairs}
+    pairs.clear()
+    others = [bytes(size) for size in range(64) for _ in range(count)]
+    pairs = [Pair("c", "d", 3) for _ in range(count)]
+    right = [pair for pair in pairs if (pair.left, pair.right, pair.size, pair.extra) == ("c", "d", 3, None)]
+    assert len(right) == len(pairs) and others
+    return sum([id(pair) in places for pair in pairs])
+
+
+def made(count: int, text: str) -> None:
+    for _ in range(count):
+        Pair(text, text, 5).extra = text
+
+
+def cut(octets: bytes, first: i64, last: i64) -> bytes:
+    return octets[first:last]
+"""
+
+
 class Build:
     """A folder with two modules, a place for objects beside it, and what the last build said."""
 
@@ -156,3 +193,29 @@ def test_objects_are_kept_and_forgotten(tmp_path: Path) -> None:
     nowhere.keep("name", str(made))
     nowhere.prune()
     assert not nowhere.fetch("name", str(wanted))
+
+
+def test_objects_of_a_class_with_a_free_list_are_used_again(tmp_path: Path) -> None:
+    """As many as the build says, whatever else was made in between; what they held is let go, and they hold what is new."""
+    build = Build(tmp_path)
+    build.sources["base.py"] = BASE + POOL.replace("from typing", "\nfrom typing", 1)
+    build.compile()
+    unit = build.units()["__native_base.c"]
+    constructor = unit.partition("\nPyObject *CPyDef_base___Pair(PyObject *cpy_r_left")[2].partition("\n}\n")[0]
+    assert "free_instance" in unit and constructor
+    assert build.run("[base.again(count) for count in (1, 10, 1000, 1024)]") == "[1, 10, 1000, 1024]"
+    assert int(build.run("base.again(3000)")) >= 1024
+    references = "(lambda text, count: (base.made(5000, text), count(text))[1] - count(text))('x' * 50, __import__('sys').getrefcount)"
+    assert build.run(references) == "0"
+    refused = "[type(each) for each in [base.Pair('a', 'b')] if not hasattr(each, 'none')] and base.again(100)"
+    assert build.run(refused) == "100"
+
+
+def test_a_slice_of_octets_is_that_of_python(tmp_path: Path) -> None:
+    build = Build(tmp_path)
+    build.sources["base.py"] = BASE + POOL.replace("from typing", "\nfrom typing", 1)
+    build.compile()
+    assert "CPyBytes_GetSlice" not in build.units()["__native_base.c"].replace("As CPyBytes_GetSlice", "")
+    bounds = "[-9, -4, -3, -1, 0, 1, 3, 4, 9, 2**62, -2**62, 2**63 - 1]"
+    same = f"[(a, b) for a in {bounds} for b in {bounds} if base.cut(b'abcd', a, b) != b'abcd'[a:b]]"
+    assert build.run(same) == "[]"

@@ -365,6 +365,22 @@ class FifoPairing(PairingTable):
             self._advance()
         return request
 
+    def pass_head(self, size: i64) -> None:
+        """As `pop`, of a `head` that is known, with its `size`."""
+        first = self._first
+        items = self._items
+        count: i64 = len(items)
+        if first + 1 >= count or self._index is not None:
+            self.pop()
+            return
+        self._size -= size
+        items[first] = None
+        first += 1
+        if first >= 64 and first * 2 >= count:
+            del items[:first]
+            first = 0
+        self._first = first
+
     def waiting(self) -> list[Message]:
         return [item for item in self._items[self._first :] if item is not None]
 

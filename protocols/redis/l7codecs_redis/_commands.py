@@ -180,6 +180,9 @@ class CommandSpec:
         self.first_key: i64 = 0  # argument index of the first key where that is fixed, otherwise 0
         self.single_key: bool = False  # that argument, if present, is the only key whatever follows
         self.key_index: i64 = -1  # where the only key stands; -1 where that is not fixed, or there may be more
+        self.key_step: i64 = (
+            0  # more than 0: the first key and each that many arguments behind, to the last, are the keys
+        )
         self.operation: str | None = name if name else None
         self.has_subcommands: bool = False
         self.effect: i64 = 0  # what the command does to the connection; this and the next two are set by `_state.py`
@@ -192,6 +195,9 @@ class CommandSpec:
             self.first_key = specs[0].begin
             fixed = len(specs) == 1 and specs[0].a == 0 and self._special == _PLAIN
             self.single_key = fixed or name in _ONE_KEY
+            ordinary = len(specs) == 1 and specs[0].find == FIND_RANGE and self._special == _PLAIN
+            if ordinary and not self.single_key and specs[0].a == -1 and specs[0].c <= 1 and self.first_key > 0:
+                self.key_step = specs[0].b
         if self._special == _MIGRATE:
             self.first_key = 0
         if self.single_key:

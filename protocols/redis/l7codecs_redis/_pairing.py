@@ -132,7 +132,7 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
     if received:
         message.kind = kind
         if pins is not None or batch_size >= 0 or selects >= 0:
-            message.situation = Situation(pins, batch_size, extra_items, selects, fallback)
+            message.situation = Situation(pins, batch_size, extra_items, selects, fallback, database=message.database)
     state.settle()
 
 

@@ -12,7 +12,7 @@ from l7codecs.message import AttrValue, Flow
 from ._items import error_status, error_word, first_items, second_items
 from ._request import RedisRequest
 
-__all__ = ["BULK_ERROR", "ERROR", "PUSH_TYPE", "RedisReply"]
+__all__ = ["BULK_ERROR", "ERROR", "PUSH_TYPE", "RedisReply", "status_of"]
 
 ERROR: Final[i64] = 0x2D
 BULK_ERROR: Final[i64] = 0x21
@@ -40,6 +40,11 @@ _TYPES: Final[dict[int, str]] = {
 }
 
 
+def status_of(octets: bytes, item: i64, stop: i64, type: i64) -> Status:
+    """What the reply of `type` at `item` comes to."""
+    return error_status(octets, item, stop) if type == ERROR or type == BULK_ERROR else _OK
+
+
 @final
 @mypyc_attr(acyclic=True, free_list_len=1)
 class RedisReply(Message):
@@ -56,8 +61,10 @@ class RedisReply(Message):
         stop: i64,
         item: i64,
         type: i64,
-        request: Message | None,
+        status: Status,
+        request: Message | None = None,
     ) -> None:
+        """Whoever gives `request` has seen that it has none itself, and has told it that it is referred to."""
         self.flow = flow
         self.sender = sender
         self.kind = kind
@@ -65,7 +72,7 @@ class RedisReply(Message):
         self.octets = octets
         self.start = start
         self.stop = stop
-        self._request = None
+        self._request = request
         self._attributes = None
         self._referred = False
         self.settled = False
@@ -73,19 +80,7 @@ class RedisReply(Message):
         self.more = False
         self.item = item
         self.type = type
-        self._status: Status | None = _OK
-        if type == ERROR or type == BULK_ERROR:
-            self._status = error_status(octets, item, stop)
-        if request is not None:
-            self.request = request
-
-    def answer(self, request: Message) -> None:
-        """Take `request` for what is answered; nothing refers to this reply yet."""
-        if request._request is None:
-            request._referred = True
-            self._request = request
-        else:
-            self.request = request
+        self._status: Status | None = status
 
     def be_pushed(self) -> None:
         """It answers nothing."""

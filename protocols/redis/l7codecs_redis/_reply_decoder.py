@@ -11,14 +11,15 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from l7codecs import Kind, Limits, Sender
+from l7codecs import Kind, Limits, Sender, Status
 from l7codecs.message import Event, Flow, Opaque
 
 from ._boundary import find_command_boundary, find_reply_boundary
 from ._certainty import lose_server, proven, server_spoke
+from ._items import error_status
 from ._pairing import answer, ask, is_pushed
 from ._replication import ReplicationDecoder
-from ._reply import PUSH_TYPE, RedisReply
+from ._reply import ERROR, PUSH_TYPE, RedisReply, status_of
 from ._reply_reader import CUT, OVERGROWN, ReplyReader
 from ._request import RedisRequest
 from ._resp import DOLLAR, LF
@@ -26,6 +27,7 @@ from ._state import NO_EFFECT, SERVER, SYNC, ConnectionState
 
 __all__ = ["ReplyDecoder"]
 
+_OK: Final = Status.OK
 _RESPONSE: Final = Kind.RESPONSE
 _PLUS: Final[i64] = 0x2B
 _TYPES: Final = frozenset(bytes([octet]) for octet in b"+-:$*_#,(!=%~>|")
@@ -99,9 +101,34 @@ class ReplyDecoder(ReplyReader):
 
     def next_event(self) -> Event | None:
         state = self.state
-        if not self._inside and not self.wary and self._replication is None and not state.replicating and self.whole():
+        if self._inside or self.wary or self._replication is not None or state.replicating or not self.whole():
+            return self._next()
+        kind = self._type
+        if state.busy or kind == PUSH_TYPE:
             return self._message()
-        return self._next()
+        head = state.pairing.head()
+        if not isinstance(head, RedisRequest) or head.spec.effect != NO_EFFECT:
+            return self._message()
+        # An ordinary reply to an ordinary command.
+        buffer = self.buffer
+        start = buffer.start
+        stop = buffer.pos
+        buffer.start = stop
+        data = buffer.data
+        status = _OK if kind != ERROR else error_status(data, start, stop)
+        original = head.situation.original
+        if original is None and head._request is None:
+            head._referred = True
+            message = RedisReply(
+                self.flow, self.sender, _RESPONSE, buffer.base + start, data, start, stop, start, kind, status, head
+            )
+        else:
+            message = RedisReply(
+                self.flow, self.sender, _RESPONSE, buffer.base + start, data, start, stop, start, kind, status
+            )
+            message.request = head if original is None else original
+        state.pairing.pass_head(head.stop - head.start)
+        return message
 
     def _next(self) -> Event | None:
         """As `next_event`, of anything."""
@@ -173,24 +200,26 @@ class ReplyDecoder(ReplyReader):
     def _message(self) -> Event:
         buffer = self.buffer
         state = self.state
+        kind = self._type
         if buffer.held is None:
+            offset = buffer.base + buffer.start
+            octets = buffer.data
             start = buffer.start
-            message = RedisReply(
-                self.flow, self.sender, _RESPONSE, buffer.base + start, buffer.data, start, buffer.pos,
-                start + self._item, self._type, None,
-            )  # fmt: skip
-            buffer.start = buffer.pos
+            stop = buffer.pos
+            buffer.start = stop
         else:
-            offset = buffer.message_offset
+            offset = i64(buffer.message_offset)
             octets = buffer.message()
-            message = RedisReply(
-                self.flow, self.sender, _RESPONSE, offset, octets, 0, len(octets), self._item, self._type, None
-            )
+            start = 0
+            stop = len(octets)
             buffer.finish()
-        if not state.busy and self._type != PUSH_TYPE:
+        item = start + self._item
+        status = status_of(octets, item, stop, kind)
+        message = RedisReply(self.flow, self.sender, _RESPONSE, offset, octets, start, stop, item, kind, status)
+        if not state.busy and kind != PUSH_TYPE:
             head = state.pairing.head()
             if isinstance(head, RedisRequest) and head.spec.effect == NO_EFFECT:
-                message.answer(head.situation.original or head)
+                message.request = head.situation.original or head
                 state.pairing.pop()
                 return message
         if state.client.doubted or state.server.doubted:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from librt.strings import read_i64_le
+from librt.strings import read_i16_le, read_i64_le
 from mypy_extensions import i64
 
 from l7codecs import LimitExceeded, Limits, ProtocolError, Sender
@@ -47,6 +47,7 @@ __all__ = ["CUT", "OVERGROWN", "WHOLE", "ReplyReader"]
 
 _PLUS: Final[i64] = 0x2B
 _COLON: Final[i64] = 0x3A
+_COMMA: Final[i64] = 0x2C
 _BANG: Final[i64] = 0x21
 _EQUALS: Final[i64] = 0x3D
 _TILDE: Final[i64] = 0x7E
@@ -67,10 +68,51 @@ OVERGROWN: Final[i64] = 2
 _OPENED: Final[i64] = 3
 _ITEM: Final[i64] = 4
 
+_CRLF: Final[i64] = 0x0A0D
+"""CR LF as a little-endian number of 16 bits."""
+_OK_LINE: Final[i64] = 0x0A0D4B4F2B
+"""``+OK`` and CR LF as a little-endian number; which octets of eight it takes."""
+_FIVE: Final[i64] = 0xFFFFFFFFFF
+_NIL: Final[i64] = 0x0A0D5F
+"""``_`` and CR LF as a little-endian number; which octets of eight it takes."""
+_THREE: Final[i64] = 0xFFFFFF
+_SHORT: Final = 16
+"""No line that is read as a part of eight octets is longer."""
+_FEW: Final = 198
+"""Items of an aggregate that is read at once, at most."""
 _NULL: Final[i64] = 0x0A0D312D
 """``-1`` and CR LF as a little-endian number."""
-_SCAN: Final[i64] = 64
+_SCAN: Final[i64] = 96
 """Octets of a line that are looked at here before `Buffer.line` takes over."""
+
+
+def _string_end(data: bytes, at: i64, end: i64, word: i64) -> i64:
+    """The end of the bulk string at `at`, of which `word` has the first eight octets, or of its null; -1 leaves it to the general path."""
+    size = ((word >> 8) & 0xFF) - 0x30
+    if (word >> 16) & 0xFFFF == _CRLF:
+        at += 4
+    elif (word >> 8) & 0xFFFFFFFF == _NULL:
+        return at + 5
+    else:
+        octet = ((word >> 16) & 0xFF) - 0x30
+        if octet < 0 or octet > 9 or size <= 0:
+            return -1
+        tens = size
+        size = size * 10 + octet
+        if (word >> 24) & 0xFFFF == _CRLF:
+            at += 5
+        else:
+            octet = ((word >> 24) & 0xFF) - 0x30
+            if octet < 0 or octet > 9 or tens > 9 or (word >> 32) & 0xFFFF != _CRLF:
+                return -1
+            size = size * 10 + octet
+            at += 6
+    if size < 0 or size > 999:
+        return -1
+    at += size + 2
+    if at > end or read_i16_le(data, at - 2) != _CRLF:
+        return -1
+    return at
 
 
 class ReplyReader(ResumingDecoder):
@@ -79,6 +121,10 @@ class ReplyReader(ResumingDecoder):
     def __init__(self, flow: Flow, sender: Sender, limits: Limits, state: ConnectionState) -> None:
         super().__init__(flow, sender, limits, NO_PAIRING, state.pairing, state)
         self._message_limit: i64 = limits.message
+        self._whole_limit: i64 = min(limits.message, limits.payload) if limits.head >= _SHORT else 0
+        """Octets of a reply that is read at once."""
+        self._openings: i64 = limits.nesting if limits.elements >= _FEW else 0
+        """Aggregates of a reply that is read at once."""
         self._head_limit: i64 = limits.head
         self._payload_limit: i64 = limits.payload
         self._depth: i64 = 0
@@ -107,17 +153,38 @@ class ReplyReader(ResumingDecoder):
     def whole(self) -> bool:
         """Move past an ordinary reply that lies whole in the window; False, with nothing moved, leaves it to the general path.
 
-        This is the fast lane of `next_event`: status lines, errors, integers and bulk strings, in locals. Everything
-        else, wrong or cut is the
-        general path's.
+        This is the fast lane of `next_event`: status lines, errors, integers, bulk strings, nulls, and aggregates of such, in locals.
+        Everything else, wrong or cut is the general path's.
         """
         buffer = self.buffer
         data = buffer.data
         start = buffer.pos
-        end = min(buffer.end, start + self._message_limit)
+        end = min(buffer.end, start + self._whole_limit)
         if buffer.held is not None or start + 4 > end:
             return False
         kind: i64 = data[start]
+        stop: i64 = -1
+        if start + 8 <= end:
+            word: i64 = read_i64_le(data, start)
+            if kind == DOLLAR:
+                stop = _string_end(data, start, end, word)
+            elif word & _FIVE == _OK_LINE:
+                stop = start + 5
+            elif kind == STAR or kind == _PERCENT or kind == _TILDE or kind == PUSH_TYPE:
+                stop = self._flat_end(data, start, end, word)
+            elif word & _THREE == _NIL:
+                stop = start + 3
+        if stop < 0:
+            stop = self._line_end(data, start, end, kind)
+            if stop < 0:
+                return False
+        buffer.pos = stop
+        self._type = kind
+        self._item = 0
+        return True
+
+    def _line_end(self, data: bytes, start: i64, end: i64, kind: i64) -> i64:
+        """The end of an ordinary reply of one line, or string; -1 leaves it to the general path."""
         at = start + 1
         octet: i64 = data[at]
         if kind == _PLUS or kind == ERROR:
@@ -125,58 +192,95 @@ class ReplyReader(ResumingDecoder):
             while octet != LF:
                 at += 1
                 if at >= stop:
-                    return False
+                    return -1
                 octet = data[at]
-            if data[at - 1] != CR:
-                return False
-        elif kind == _COLON:
+            return at + 1 if data[at - 1] == CR else -1
+        if kind == _COLON or kind == _COMMA:
             while 0x30 <= octet <= 0x39:
                 at += 1
                 if at >= end:
-                    return False
+                    return -1
                 octet = data[at]
-            if (
-                octet != CR
-                or at == start + 1
-                or at + 1 >= end
-                or data[at + 1] != LF
-                or at - start > self._head_limit - 2
-            ):
-                return False
+            if kind == _COMMA and octet == _DOT and at > start + 1:
+                at += 1
+                while at < end and 0x30 <= data[at] <= 0x39:
+                    at += 1
+                if at >= end:
+                    return -1
+                octet = data[at]
+            line = octet == CR and at > start + 1 and at + 1 < end and data[at + 1] == LF
+            return at + 2 if line and at - start <= self._head_limit - 2 else -1
+        if kind != DOLLAR:
+            return -1
+        size: i64 = 0
+        while 0x30 <= octet <= 0x39:
+            size = size * 10 + octet - 0x30
             at += 1
-        elif kind == DOLLAR:
-            size: i64 = 0
-            if at + 7 < end:
-                word = read_i64_le(data, at)
-                if word & 0xFFFFFFFF == _NULL:
-                    buffer.pos = at + 4
-                    self._type = kind
-                    self._item = 0
-                    return True
-                while 0x30 <= octet <= 0x39 and at < start + 7:
-                    size = size * 10 + octet - 0x30
+            if at >= end or size > self._payload_limit:
+                return -1
+            octet = data[at]
+        if octet != CR or at == start + 1 or (data[start + 1] == 0x30 and at > start + 2):
+            return -1
+        at += size + 3
+        if at >= end or data[at - size - 2] != LF or data[at - 1] != CR or data[at] != LF:
+            return -1
+        return at + 1
+
+    def _flat_end(self, data: bytes, start: i64, end: i64, word: i64) -> i64:
+        """The end of an aggregate of strings, integers, nulls and aggregates of such; -1 leaves it to the general path."""
+        if self.state.extra_items > 0:
+            return -1
+        at = start
+        left: i64 = 1
+        opened: i64 = 0
+        while True:
+            kind = word & 0xFF
+            if kind == DOLLAR:
+                at = _string_end(data, at, end, word)
+                if at < 0:
+                    return -1
+            elif kind == STAR or kind == _PERCENT or kind == _TILDE or (kind == PUSH_TYPE and opened == 0):
+                count = ((word >> 8) & 0xFF) - 0x30
+                if count < 0 or count > 9:
+                    return -1
+                if (word >> 16) & 0xFFFF == _CRLF:
+                    at += 4
+                else:
+                    ones = ((word >> 16) & 0xFF) - 0x30
+                    if count == 0 or ones < 0 or ones > 9 or (word >> 24) & 0xFFFF != _CRLF:
+                        return -1
+                    count = count * 10 + ones
+                    at += 5
+                if kind == _PERCENT:
+                    count *= 2
+                opened += 1
+                if opened > self._openings:
+                    return -1
+                left += count
+            elif kind == _COLON:
+                at += 2
+                word = word >> 8
+                octet = (word & 0xFF) - 0x30
+                if octet < 0 or octet > 9:
+                    return -1
+                word = word >> 8
+                while word & 0xFFFF != _CRLF:
+                    octet = (word & 0xFF) - 0x30
+                    if octet < 0 or octet > 9:
+                        return -1
                     at += 1
                     word = word >> 8
-                    octet = word & 0xFF
-                if size > self._payload_limit:
-                    return False
-            while 0x30 <= octet <= 0x39:
-                size = size * 10 + octet - 0x30
-                at += 1
-                if at >= end or size > self._payload_limit:
-                    return False
-                octet = data[at]
-            if octet != CR or at == start + 1 or (data[start + 1] == 0x30 and at > start + 2):
-                return False
-            at += size + 3
-            if at >= end or data[at - size - 2] != LF or data[at - 1] != CR or data[at] != LF:
-                return False
-        else:
-            return False
-        buffer.pos = at + 1
-        self._type = kind
-        self._item = 0
-        return True
+                at += 2
+            elif word & _THREE == _NIL:
+                at += 3
+            else:
+                return -1
+            left -= 1
+            if left == 0:
+                return at
+            if at + 8 > end:
+                return -1
+            word = read_i64_le(data, at)
 
     def go_on(self) -> i64:
         """Parse on: `WHOLE` at the reply's end, `CUT` where it needs more octets, `OVERGROWN` where it is too large to buffer."""

@@ -12,7 +12,17 @@ from l7codecs.message import AttrValue, Flow
 from ._commands import CommandSpec, unknown_command
 from ._resp import CR, LF, STAR
 
-__all__ = ["NO_COMMAND", "NO_PINS", "ORDINARY", "UNSEEN", "RedisRequest", "Situation", "channels_of", "encode_command"]
+__all__ = [
+    "NO_COMMAND",
+    "NO_PINS",
+    "ORDINARY",
+    "UNSEEN",
+    "RedisRequest",
+    "Situation",
+    "channels_of",
+    "encode_command",
+    "ordinary_in",
+]
 
 NO_COMMAND: Final = unknown_command(b"")
 """What a command of no arguments is."""
@@ -26,13 +36,12 @@ _QUERY_TEXT_SIZE: Final = 1024
 @final
 @mypyc_attr(acyclic=True)
 class Situation:
-    """What the state of its connection adds to a command; nearly all share `ORDINARY`.
+    """What the state of its connection adds to a command; nearly all of a connection share one, which for database 0 is `ORDINARY`.
 
-    ``pins``: why what follows is tied to the connection, where that is not for the command's own reason;
-    ``extra_items``: of EXEC, items that its answer has beyond one for each queued command, where a queued SUBSCRIBE is answered by several;
-    ``selects``: of SELECT, which it is, and of EXEC, which the last before it is, if one was queued; ``fallback``: the
-    database of an EXEC that
-    does nothing; ``original``: the message that a caller changed into this one.
+    ``database``: in which it is executed, None where that is not known; ``pins``: why what follows is tied to the connection, where that
+    is not for the command's own reason; ``extra_items``: of EXEC, items that its answer has beyond one for each queued command, where a
+    queued SUBSCRIBE is answered by several; ``selects``: of SELECT, which it is, and of EXEC, which the last before it is, if one was
+    queued; ``fallback``: the database of an EXEC that does nothing; ``original``: the message that a caller changed into this one.
     """
 
     def __init__(
@@ -43,7 +52,9 @@ class Situation:
         selects: i64 = -1,
         fallback: str | None = None,
         original: Message | None = None,
+        database: str | None = "0",
     ) -> None:
+        self.database = database
         self.pins = pins
         self.batch_size = batch_size
         self.extra_items = extra_items
@@ -53,6 +64,16 @@ class Situation:
 
 
 ORDINARY: Final = Situation()
+_NOWHERE: Final = Situation(database=None)
+
+
+def ordinary_in(database: str | None) -> Situation:
+    """The situation of a command in `database` of which there is nothing else to say."""
+    if database is None:
+        return _NOWHERE
+    return ORDINARY if database == "0" else Situation(database=database)
+
+
 NO_PINS: Final = ""
 """Of a situation: the command is refused, so that what it would pin it does not."""
 
@@ -75,7 +96,7 @@ class RedisRequest(Message):
         spec: CommandSpec,
         key_at: i64,
         key_size: i64,
-        database: str | None,
+        situation: Situation,
     ) -> None:
         self.flow = flow
         self.sender = sender
@@ -94,9 +115,13 @@ class RedisRequest(Message):
         self._operation = spec.operation
         self._key_at = key_at
         self._key_size = key_size
-        self.database = database
-        self.situation = ORDINARY
+        self.situation = situation
         self._arguments: list[bytes] | None = None
+
+    @property
+    def database(self) -> str | None:
+        """The database in which it is executed; None where that is not known."""
+        return self.situation.database
 
     @property
     def operation(self) -> str | None:
@@ -114,8 +139,11 @@ class RedisRequest(Message):
         if self._key_size >= 0:
             at = self.start + self._key_at
             return (self.octets[at : at + self._key_size],)
+        spec = self.spec
+        if spec.key_step > 0 and self._arguments is None and not self.inline:
+            return tuple(_every(self.octets, self.start, self.stop, spec.first_key, spec.key_step))
         arguments = self.arguments
-        return tuple([arguments[index] for index in self.spec.key_indices(arguments)])
+        return tuple([arguments[index] for index in spec.key_indices(arguments)])
 
     @property
     def arguments(self) -> list[bytes]:
@@ -150,9 +178,8 @@ class RedisRequest(Message):
         octets = self.octets[self.start : self.start + end]
         short = RedisRequest(
             self.flow, self.sender, self.kind, self.offset, octets, 0, len(octets), True, self.spec,
-            self._key_at, key_size, self.database,
+            self._key_at, key_size, self.situation,
         )  # fmt: skip
-        short.situation = self.situation
         if octets[0] != STAR:
             short._arguments = _first_arguments(self.arguments, size)
         short.declared_size = self.declared_size if self.more else self.stop - self.start
@@ -286,13 +313,37 @@ def _split_multibulk(octets: bytes, start: i64, stop: i64) -> list[bytes]:
     while at < stop:
         size: i64 = 0
         at += 1
-        while octets[at] != CR:
+        while at < stop and octets[at] != CR:
             size = size * 10 + (octets[at] - 0x30)
             at += 1
         at += 2
         if at + size > stop:
             break
         found.append(octets[at : at + size])
+        at += size + 2
+    return found
+
+
+def _every(octets: bytes, start: i64, stop: i64, first: i64, step: i64) -> list[bytes]:
+    """As `_split_multibulk`, of the argument `first` and of each that stands `step` behind."""
+    found: list[bytes] = []
+    at = start
+    while at < stop and octets[at] != LF:
+        at += 1
+    at += 1
+    while at < stop:
+        size: i64 = 0
+        at += 1
+        while at < stop and octets[at] != CR:
+            size = size * 10 + (octets[at] - 0x30)
+            at += 1
+        at += 2
+        if at + size > stop:
+            break
+        if first == 0:
+            found.append(octets[at : at + size])
+            first = step
+        first -= 1
         at += size + 2
     return found
 

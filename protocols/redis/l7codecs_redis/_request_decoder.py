@@ -30,7 +30,7 @@ from ._commands import CommandSpec, find_command, unknown_command
 from ._inline import split_arguments
 from ._pairing import ask
 from ._request import NO_COMMAND, UNSEEN, RedisRequest
-from ._resp import CR, DOLLAR, NEED_MORE, SPEC, STAR, STREAMED, bad_octet, pass_line_end, read_length
+from ._resp import DOLLAR, NEED_MORE, SPEC, STAR, STREAMED, bad_octet, pass_line_end, read_length
 from ._resuming import ResumingDecoder
 from ._state import NO_EFFECT, SELECT, ConnectionState, Standing
 
@@ -42,6 +42,11 @@ _CRLF: Final[i64] = 0x0A0D
 """CR LF as a little-endian number of 16 bits."""
 _CRLF_DOLLAR: Final[i64] = 0x240A0D
 _ZERO: Final[i64] = 0x30
+_HEAD: Final[i64] = 0x0A0D00240A0D002A
+"""``*``, CR LF, ``$`` and CR LF, with nothing in place of the two digits between them."""
+_HEAD_MASK: Final[i64] = -0x0000FF000000FF01
+_FEW: Final = 99
+"""Arguments of a command that is read at once, at most."""
 
 
 @final
@@ -51,7 +56,7 @@ class _Slot:
 
     def __init__(self) -> None:
         self.word: i64 = 0
-        self.size: i64 = 0
+        """The name in its upper octets, its size in the lowest."""
         self.spec = NO_COMMAND
 
 
@@ -68,15 +73,14 @@ def _command_at(data: bytes, at: i64, size: i64) -> CommandSpec:
     object made of them; the cache cannot grow, whatever names a peer invents.
     """
     if 0 < size < 8 and at + 8 <= len(data):
-        word: i64 = read_i64_le(data, at) << (64 - size * 8)
+        word: i64 = (read_i64_le(data, at) << (64 - size * 8)) | size
         folded = word ^ (word >> 27)
         slot = _SLOTS[(folded ^ (folded >> 13) ^ (folded >> 5)) & (_SLOT_COUNT - 1)]
-        if slot.word == word and slot.size == size:
+        if slot.word == word:
             return slot.spec
         found = find_command(data[at : at + size])
         if found is not None:
             slot.word = word
-            slot.size = size
             slot.spec = found
             return found
     else:
@@ -84,6 +88,38 @@ def _command_at(data: bytes, at: i64, size: i64) -> CommandSpec:
         if found is not None:
             return found
     return unknown_command(data[at : at + min(size, _NAME_SIZE)])
+
+
+def _long_head(data: bytes, at: i64, end: i64) -> i64:
+    """The number of arguments of the command at `at`, of up to two digits; times 256, the size of its name, as many; times 65 536, the
+    octets before the name. -1 where it is anything else, or where there are fewer than 18 octets.
+    """
+    if at + 18 > end or data[at] != STAR:
+        return -1
+    first = at
+    count: i64 = data[at + 1] - _ZERO
+    if count < 1 or count > 9:
+        return -1
+    at += 2
+    octet: i64 = data[at] - _ZERO
+    if 0 <= octet <= 9:
+        count = count * 10 + octet
+        at += 1
+    word: i64 = read_i64_le(data, at)
+    size = ((word >> 24) & 0xFF) - _ZERO
+    if word & 0xFFFFFF != _CRLF_DOLLAR or size < 1 or size > 9:
+        return -1
+    at += 6
+    word = word >> 32
+    if word & 0xFFFF != _CRLF:
+        octet = (word & 0xFF) - _ZERO
+        if (word >> 8) & 0xFFFF != _CRLF or octet < 0 or octet > 9:
+            return -1
+        size = size * 10 + octet
+        at += 1
+        if size > _NAME_SIZE:
+            return -1
+    return count | (size << 8) | ((at - first) << 16)
 
 
 @final
@@ -100,6 +136,8 @@ class RequestDecoder(ResumingDecoder):
         self._stream = Standing() if stream else None
         """What is known after lost octets of a stream to a replica, which stands in for the server's replies."""
         self._message_limit: i64 = limits.message
+        self._whole_limit: i64 = min(limits.message, limits.payload) if limits.elements >= _FEW else 0
+        """Octets of a command that is read at once."""
         self._payload_limit: i64 = limits.payload
         self._head_limit: i64 = limits.head
         self._elements_limit: i64 = limits.elements
@@ -154,11 +192,96 @@ class RequestDecoder(ResumingDecoder):
         self.go_on_behind(size)
 
     def next_event(self) -> Event | None:
-        if self._left < 0 and not self.wary:
-            whole = self._whole()
-            if whole is not None:
-                return whole
-        return self._next()
+        # An ordinary command that lies whole in the window is read here: the same grammar for the case that is nearly always there, in
+        # locals. Everything unusual, wrong or cut is the general path's, with nothing moved.
+        if self._left >= 0 or self.wary:
+            return self._next()
+        buffer = self.buffer
+        data = buffer.data
+        start = buffer.pos
+        end = min(buffer.end, start + self._whole_limit)
+        if start + 11 > end or buffer.held is not None:
+            return self._next()
+        # "*", the number of arguments, CR LF, "$", the size of the name, CR LF: eight octets, where both have one digit.
+        word: i64 = read_i64_le(data, start)
+        count = ((word >> 8) & 0xFF) - _ZERO
+        size = ((word >> 40) & 0xFF) - _ZERO
+        at = start + 8
+        if word & _HEAD_MASK != _HEAD or count < 1 or count > 9 or size < 1 or size > 9:
+            head = _long_head(data, start, end)
+            if head < 0:
+                return self._next()
+            count = head & 0xFF
+            size = (head >> 8) & 0xFF
+            at = start + (head >> 16)
+        if at + size + 2 > end:
+            return self._next()
+        if size < 8 and at + 8 <= end:
+            word = (read_i64_le(data, at) << (64 - size * 8)) | size
+            folded = word ^ (word >> 27)
+            slot = _SLOTS[(folded ^ (folded >> 13) ^ (folded >> 5)) & (_SLOT_COUNT - 1)]
+            spec = slot.spec if slot.word == word else _command_at(data, at, size)
+        else:
+            spec = _command_at(data, at, size)
+        key_index = spec.key_index
+        key_at: i64 = 0
+        key_size: i64 = -1
+        at += size
+        index: i64 = 1
+        while index < count:
+            # CR LF of the line before, "$", a size, CR LF: eight octets hold it where the size has up to three digits, and a
+            # command that is whole has as many behind it.
+            if at + 8 > end:
+                return self._next()
+            word = read_i64_le(data, at)
+            size = ((word >> 24) & 0xFF) - _ZERO
+            if word & 0xFFFFFF != _CRLF_DOLLAR or size < 0 or size > 9:
+                return self._next()
+            word = word >> 32
+            if word & 0xFFFF == _CRLF:
+                at += 6
+            else:
+                octet = (word & 0xFF) - _ZERO
+                if octet < 0 or octet > 9 or size == 0:
+                    return self._next()
+                size = size * 10 + octet
+                word = word >> 8
+                at += 7
+                while word & 0xFFFF != _CRLF:
+                    octet = (word & 0xFF) - _ZERO
+                    if octet < 0 or octet > 9 or size > 999_999 or at + 4 > end:
+                        return self._next()
+                    size = size * 10 + octet
+                    at += 1
+                    word = i64(read_i16_le(data, at - 2))
+            if at + size + 2 > end:
+                return self._next()
+            if index == key_index:
+                key_at = at - start
+                key_size = size
+            elif index == 1 and spec.has_subcommands:
+                found = spec.subcommand(data[at : at + min(size, _NAME_SIZE)])
+                if found is not None:
+                    spec = found
+                    key_index = spec.key_index
+            at += size
+            index += 1
+        if read_i16_le(data, at) != _CRLF:
+            return self._next()
+        at += 2
+        buffer.pos = at
+        state = self.state
+        if spec.effect != NO_EFFECT or state.busy or self._stream is not None:
+            self._key_at = key_at
+            self._key_size = key_size
+            return self._message(spec)
+        buffer.start = at
+        message = RedisRequest(
+            self.flow, self.sender, _REQUEST, buffer.base + start, data, start, at, False,
+            spec, key_at, key_size, state.ordinary,
+        )  # fmt: skip
+        state.pairing.asked(message)
+        return message
 
     def _next(self) -> Event | None:
         """As `next_event`, of anything."""
@@ -225,100 +348,6 @@ class RequestDecoder(ResumingDecoder):
             return self.end()
         return self._message(self._spec)
 
-    def _whole(self) -> Event | None:
-        """An ordinary command that lies whole in the window; None, with nothing moved, leaves it to the general path.
-
-        This is the fast lane of `next_event`: the same grammar for the case that is nearly always there, in locals. Everything
-        unusual, wrong or cut is the general path's.
-        """
-        buffer = self.buffer
-        data = buffer.data
-        start = buffer.pos
-        end = min(buffer.end, start + self._message_limit)
-        if start + 10 > end or data[start] != STAR or buffer.held is not None:
-            return None
-        word: i64 = read_i64_le(data, start)
-        count: i64 = ((word >> 8) & 0xFF) - _ZERO
-        if count < 1 or count > 9:
-            return None
-        at = start + 2
-        if (word >> 16) & 0xFF != CR:
-            octet: i64 = ((word >> 16) & 0xFF) - _ZERO
-            if octet < 0 or octet > 9:
-                return None
-            count = count * 10 + octet
-            at += 1
-        if count > self._elements_limit:
-            return None
-        spec = NO_COMMAND
-        key_at: i64 = 0
-        key_size: i64 = -1
-        key_index: i64 = -1
-        index: i64 = 0
-        while index < count:
-            # CR LF of the line before, "$", a size, CR LF: eight octets hold it where the size has up to three digits, and a
-            # command that is whole has as many behind it.
-            if at + 8 > end:
-                return None
-            word = read_i64_le(data, at)
-            size: i64 = ((word >> 24) & 0xFF) - _ZERO
-            if word & 0xFFFFFF != _CRLF_DOLLAR or size < 0 or size > 9:
-                return None
-            word = word >> 32
-            octet = (word & 0xFF) - _ZERO
-            if word & 0xFFFF == _CRLF:
-                at += 6
-            elif word & 0xFFFF00 == _CRLF << 8 and 0 <= octet <= 9 and size > 0:
-                size = size * 10 + octet
-                at += 7
-            else:
-                at += 4
-                if size == 0:
-                    return None
-                while True:
-                    if octet < 0 or octet > 9 or size > 999_999 or at + 4 > end:
-                        return None
-                    size = size * 10 + octet
-                    at += 1
-                    word = i64(read_i16_le(data, at))
-                    if word == _CRLF:
-                        break
-                    octet = (word & 0xFF) - _ZERO
-                at += 2
-            if at + size + 2 > end or size > self._payload_limit:
-                return None
-            if index == key_index:
-                key_at = at - start
-                key_size = size
-            elif index == 0:
-                if size > _NAME_SIZE:
-                    return None
-                spec = _command_at(data, at, size)
-                key_index = spec.key_index
-            elif index == 1 and spec.has_subcommands:
-                found = spec.subcommand(data[at : at + min(size, _NAME_SIZE)])
-                if found is not None:
-                    spec = found
-                    key_index = spec.key_index
-            at += size
-            index += 1
-        if read_i16_le(data, at) != _CRLF:
-            return None
-        stop = at + 2
-        buffer.pos = stop
-        if spec.effect != NO_EFFECT or self.state.busy or self._stream is not None:
-            self._key_at = key_at
-            self._key_size = key_size
-            return self._message(spec)
-        state = self.state
-        buffer.start = stop
-        message = RedisRequest(
-            self.flow, self.sender, _REQUEST, buffer.base + start, data, start, stop, False,
-            spec, key_at, key_size, state.database,
-        )  # fmt: skip
-        state.pairing.asked(message)
-        return message
-
     def _argument(self) -> bool:
         """Go on with an argument whose length is known; False while it and its CR LF are not whole.
 
@@ -365,7 +394,7 @@ class RequestDecoder(ResumingDecoder):
             start = buffer.start
             message = RedisRequest(
                 self.flow, self.sender, _REQUEST, buffer.base + start, buffer.data, start, buffer.pos, False,
-                spec, self._key_at, self._key_size, state.database,
+                spec, self._key_at, self._key_size, state.ordinary,
             )  # fmt: skip
             buffer.start = buffer.pos
         else:
@@ -373,7 +402,7 @@ class RequestDecoder(ResumingDecoder):
             octets = buffer.message()
             message = RedisRequest(
                 self.flow, self.sender, _REQUEST, offset, octets, 0, len(octets), False,
-                spec, self._key_at, self._key_size, state.database,
+                spec, self._key_at, self._key_size, state.ordinary,
             )  # fmt: skip
             buffer.finish()
         if arguments is not None:

@@ -14,7 +14,7 @@ from l7codecs.pairing import NO_PAIRING
 
 from ._commands import find_command, unknown_command
 from ._pairing import answer, ask
-from ._reply import PUSH_TYPE, RedisReply
+from ._reply import PUSH_TYPE, RedisReply, status_of
 from ._reply_decoder import ReplyDecoder
 from ._request import RedisRequest, Situation, encode_command
 from ._request_decoder import RequestDecoder
@@ -137,8 +137,9 @@ class RedisSession(Session):
             len(octets),
             0,
             octets[0],
-            request,
+            status_of(octets, 0, len(octets), octets[0]),
         )
+        reply.request = request
         if self._state.answers_seen > 0 and self._state.pairing.head() is request:
             raise Unsupported(f"{request.operation} is answered in part")
         return self.answer(request, reply)
@@ -174,7 +175,7 @@ def _change(message: RedisRequest, changes: Changes, limits: Limits) -> RedisReq
     count = len(replaced)
     changed = RedisRequest(
         message.flow, message.sender, message.kind, message.offset, octets, 0, len(octets), message.more,
-        message.spec, 0, -1, message.database,
+        message.spec, 0, -1, message.situation,
     )  # fmt: skip
     if count:
         words = [replaced.get(index, argument) for index, argument in enumerate(arguments)]
@@ -184,7 +185,7 @@ def _change(message: RedisRequest, changes: Changes, limits: Limits) -> RedisReq
         changed.become(spec)
     was = message.situation
     changed.situation = Situation(
-        was.pins, was.batch_size, was.extra_items, was.selects, was.fallback, was.original or message
+        was.pins, was.batch_size, was.extra_items, was.selects, was.fallback, was.original or message, was.database
     )
     return changed
 

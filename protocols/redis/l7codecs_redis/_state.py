@@ -27,6 +27,7 @@ from l7codecs import FifoPairing, Gap, Limits, Message
 from l7codecs.alignment import Alignment
 
 from ._commands import CommandSpec, find_command
+from ._request import ORDINARY, ordinary_in
 
 __all__ = [
     "CLIENT",
@@ -153,13 +154,13 @@ class ConnectionState:
     """The modes of one connection.
 
     ``busy`` is False while none of them is on, so that an ordinary command and its answer need not look at the others.
-    ``database`` is None where it is not known: the connection was joined midway, or octets were lost.
     """
 
     def __init__(self, limits: Limits, endpoint: bool = False) -> None:
         self.pairing = FifoPairing(limits.pending, endpoint, limits.waiting)
         self.pairing.keeps = not endpoint
-        self.database: str | None = "0"
+        self.ordinary = ORDINARY
+        """That of the commands which come now, as far as nothing else is to be said of them."""
         self.queued: i64 = 0
         self.extra_items: i64 = 0
         """Items that EXEC's answer has beyond one for each command: confirmations of a queued SUBSCRIBE a b c."""
@@ -208,6 +209,15 @@ class ConnectionState:
         self.monitor_asked = False
         self.monitoring = False
         self.replicating = False
+
+    @property
+    def database(self) -> str | None:
+        """The database of the commands which come now; None where it is not known: joined midway, or octets were lost."""
+        return self.ordinary.database
+
+    @database.setter
+    def database(self, database: str | None) -> None:
+        self.ordinary = ordinary_in(database)
 
     def doubt(self) -> None:
         """Octets are lost: from now on it has standings of its own."""
