@@ -205,9 +205,21 @@ class QuietPairing(PairingTable):
         """The next whose answer was held back until one like that to `request` is written; None where there is none."""
         patient = self._patient
         number = self._numbers.get(request)
-        if patient and number is not None and patient[0] < number:
-            return self._patience.pop(heappop(patient))
+        while patient and number is not None and patient[0] < number:
+            waits = self._patience.pop(heappop(patient), None)
+            if waits is not None:
+                return waits
         return None
+
+    def settle(self, request: Message) -> bool:
+        """Whether the answer made here to `request` was held back, which another has come to from its server: it waits no longer then."""
+        if not self._patience:
+            return False
+        number = self._numbers.get(request)
+        if number is None or self._patience.pop(number, None) is None:
+            return False
+        self._looked = min(self._looked, number)
+        return True
 
     def due(self, answered: Container[Message]) -> Message | None:
         """The first whose turn it is of those that are `answered`."""
@@ -215,8 +227,8 @@ class QuietPairing(PairingTable):
         number: i64 = max(self._looked, self._base + self._first)
         patient = self._patient
         while patient and i64(patient[0]) <= self._base + self._first:
-            waits = self._patience.pop(heappop(patient))
-            if waits in answered:
+            waits = self._patience.pop(heappop(patient), None)
+            if waits is not None and waits in answered:
                 return waits  # nobody is before it any more
         number = max(number, self._base + self._first)
         while number <= last:

@@ -174,6 +174,9 @@ class AnswerOrder:
                 if message.last:
                     strict.take(request)
             return self.push(message, octets)
+        if quiet is not None and quiet.settle(request):
+            self._release()  # late; but what was made here in its place need wait for nobody before it any more
+            return self.output()
         behind = self._comes_behind(message)
         if self._turn(request):
             if self._streaming is None and not behind:
