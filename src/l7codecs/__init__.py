@@ -35,7 +35,7 @@ from l7codecs.errors import (
 from l7codecs.headers import Headers, HeaderValue
 from l7codecs.keyed import IdPairing, StreamPairing, new_pairing
 from l7codecs.kinds import Address, AttrValue, Kind, RequestId, Sender, Status
-from l7codecs.lanes import LanePairing, QuietPairing
+from l7codecs.lanes import LanePairing
 from l7codecs.limits import DEFAULT_LIMITS, Limits
 from l7codecs.lines import LineDecoder
 from l7codecs.message import Data, Event, Flow, Gap, Message, Opaque
@@ -43,6 +43,7 @@ from l7codecs.numbering import StrictPairing, put_number
 from l7codecs.ordering import AnswerOrder
 from l7codecs.pairing import FifoPairing, Pairing, PairingTable
 from l7codecs.protocol import Attribute, Detection, Direction, Protocol, Verdict, pairings
+from l7codecs.quiet import QuietPairing
 from l7codecs.registry import ProtocolEntry, get_protocol, list_protocols, load_protocols, usable_protocols
 from l7codecs.session import Session
 from l7codecs.sharing import Knowledge, Memory, Shared

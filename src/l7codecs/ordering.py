@@ -27,11 +27,12 @@ from mypy_extensions import i64, mypyc_attr
 from l7codecs.asking import Asking, Piece
 from l7codecs.errors import LimitExceeded, Unsupported
 from l7codecs.kinds import Kind, Sender
-from l7codecs.lanes import LanePairing, QuietPairing
+from l7codecs.lanes import LanePairing
 from l7codecs.limits import REFUSED_AT, Limits
 from l7codecs.message import Data, Message
 from l7codecs.numbering import StrictPairing
 from l7codecs.pairing import NO_PAIRING, FifoPairing, PairingTable
+from l7codecs.quiet import QuietPairing
 from l7codecs.retention import let_go
 
 __all__ = ["AnswerOrder"]
@@ -174,6 +175,9 @@ class AnswerOrder:
                 if message.last:
                     strict.take(request)
             return self.push(message, octets)
+        if quiet is not None and quiet.settle(request):
+            self._release()  # late; but what was made here in its place need wait for nobody before it any more
+            return self.output()
         behind = self._comes_behind(message)
         if self._turn(request):
             if self._streaming is None and not behind:

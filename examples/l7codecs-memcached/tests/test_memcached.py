@@ -261,6 +261,19 @@ def test_an_error_made_here_does_not_overtake_the_outcome_of_a_quiet_command() -
         assert written == outcome + b"CLIENT_ERROR no\r\nMN\r\n" and down.queued == 0 and down.pending == 0
 
 
+def test_an_error_made_here_takes_the_place_of_a_late_answer() -> None:
+    """That tells as well that nobody before it is answered any more."""
+    down, up = l7codecs.open_session("memcached", endpoint=S), l7codecs.open_session("memcached", endpoint=C)
+    first, slow, end = down.receive(C, b"ms a 1 q ME\r\n1\r\nms b 1 q ME O1\r\n1\r\nmn\r\n")
+    for event in (first, slow, end):
+        up.send(event)
+    assert isinstance(slow, Message) and down.reply_error(slow, Status.DEADLINE_EXCEEDED, "slow") == b""
+    (answer,) = up.receive(S, b"NS O1\r\n")
+    assert isinstance(answer, Message) and answer.request is slow
+    assert down.send(answer) == b"SERVER_ERROR slow\r\n" and down.queued == 0
+    assert b"".join(map(down.send, up.receive(S, b"MN\r\n"))) == b"MN\r\n" and down.pending == 0
+
+
 def test_equal_opaques_of_two_clients_do_not_cross() -> None:
     up = l7codecs.open_session("memcached", endpoint=C)
     asked = []
