@@ -30,6 +30,8 @@ __all__ = ["AutoSession", "Candidate", "decide", "detect"]
 
 _CERTAIN = 80
 """The score from which a YES does not wait for a direction that has said nothing yet."""
+_SURE = 95
+"""The score from which what a server says first is worth to wait for what its client, the caller, sends."""
 _BOTH = frozenset(Sender)
 
 
@@ -288,7 +290,7 @@ class AutoSession(Session):
             likely = [
                 each
                 for each in self.candidates
-                if each.verdict is Verdict.YES or each.needs is not self.endpoint or each.score >= _CERTAIN or not tells
+                if each.verdict is Verdict.YES or each.needs is not self.endpoint or each.score >= _SURE or not tells
             ]
             name = decide(likely, final, coming, heard)
             if name is None or self._opened(name):

@@ -35,7 +35,7 @@ def detect_http2(client: bytes, server: bytes) -> Detection:
     if client.startswith(PREFACE):
         return Detection(Verdict.YES, 90, "the client's connection preface")
     if not client:
-        return Detection(Verdict.MORE, 90 if _begins(server) else _JOINED, "", Sender.CLIENT)
+        return Detection(Verdict.MORE, 95 if server and _begins(server) else 90, "", Sender.CLIENT)
     if PREFACE.startswith(client):
         return Detection(Verdict.MORE, 90, "the beginning of the preface", Sender.CLIENT)
     if may_be_upgrade(client):
@@ -79,7 +79,7 @@ def detect_triple(client: bytes, server: bytes) -> Detection:
 def _of_first_request(client: bytes, server: bytes, name: str, one: u8, other: u8) -> Detection:
     """YES where the first request speaks `one` or `other`."""
     if PREFACE.startswith(client) and len(client) < len(PREFACE):
-        return Detection(Verdict.MORE, 100 if client or _begins(server) else _JOINED + 1, "", Sender.CLIENT)
+        return Detection(Verdict.MORE, 100 if client or _begins(server) else 90, "", Sender.CLIENT)
     begun = client.startswith(PREFACE)
     score = 100 if begun else _JOINED + 1
     block = _first_request(client, len(PREFACE) if begun else 0)
