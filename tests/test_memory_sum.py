@@ -14,6 +14,7 @@ from hpack import Encoder
 from endpoint_toys import BY_ID
 from endpoint_toys import frame as toy_frame
 from l7codecs import LimitExceeded, Limits, Memory, Message, Sender, Session, Shared, Status, get_protocol
+from l7codecs_kafka import KafkaChanges, Names
 
 C, S = Sender.CLIENT, Sender.SERVER
 KI = 1024
@@ -144,3 +145,59 @@ def test_an_observer_of_http2() -> None:
 
     most = limits.streams * 2 * (limits.head + 2_000) + 2 * limits.waiting + 2 * limits.message + 64 * KI
     assert held(lambda: get_protocol("http2").open(limits=limits), work) < most
+
+
+def test_an_endpoint_of_kafka_that_changes_names() -> None:
+    """Heads of many clients whose names can be changed as a whole only; the reads that they came in are not kept."""
+    limits = Limits(pending=1_000, waiting=256 * KI, queued=64 * KI, message=4 * KI)
+    names = Names.prefixed("tenant-a.")
+    changes = KafkaChanges(topics=names)
+    body = b"\0\0\1\0\0\0\0\3\4one\2\0\0\0\0" + b"\x81\x80\x80\x80\1"  # Produce 9 of two topics, records of 256 MiB
+    request = b"\0\0\0\x09\0\0\0\1\xff\xff\0" + body
+    head = (len(request) + (1 << 28)).to_bytes(4, "big") + request + bytes(5_000)
+    refused = 0
+
+    def work(session: Session) -> Iterator[object]:
+        nonlocal refused
+        for _ in range(300):
+            client = get_protocol("kafka").open(limits=Limits(message=4 * KI, head=KI), endpoint=S)
+            for event in client.receive(C, head + bytes(30_000)):
+                try:
+                    yield session.send(event, changes if isinstance(event, Message) else None)
+                except LimitExceeded:
+                    refused += 1
+
+    most = 8 * limits.queued + limits.message + 64 * KI + 100 * 1_500
+    assert held(lambda: get_protocol("kafka").open(limits=limits, endpoint=C), work) < most
+    assert refused > 200
+
+
+def kafka(key: int, version: int, number: int, body: bytes) -> bytes:
+    header = key.to_bytes(2, "big") + version.to_bytes(2, "big") + number.to_bytes(4, "big") + b"\x00\x01c"
+    return (len(header) + len(body)).to_bytes(4, "big") + header + body
+
+
+def answered(number: int, body: bytes) -> bytes:
+    return (4 + len(body)).to_bytes(4, "big") + number.to_bytes(4, "big") + body
+
+
+def test_an_observer_of_kafka() -> None:
+    limits = Limits(pending=1_000, waiting=256 * KI, message=64 * KI, shared=128 * KI)
+
+    def work(session: Session) -> Iterator[object]:
+        partitions = b"".join(number.to_bytes(4, "big") + bytes(24) for number in range(50))
+        topics = b"\x00\x00\x00\x01\x00\x05topic" + (50).to_bytes(4, "big") + partitions
+        for number in range(1_000):  # each begins a fetch session
+            full = bytes(17) + bytes(4) + bytes(4) + topics + bytes(4)
+            yield from session.receive(C, kafka(1, 7, number, full))
+            yield from session.receive(S, answered(number, bytes(6) + (number + 1).to_bytes(4, "big") + bytes(4)))
+        for number in range(20_000):  # which are seen before their requests
+            yield from session.receive(S, answered(100_000 + number, b""))
+        for number in range(2_000):  # which are not answered
+            yield from session.receive(C, kafka(0, 3, number, b"\xff\xff\x00\x01" + bytes(30_000)))
+        yield from session.receive(C, kafka(1, 4, 7, bytes(17)))
+        records = (200_000).to_bytes(4, "big")
+        yield from session.receive(S, (300_000).to_bytes(4, "big") + (7).to_bytes(4, "big") + bytes(60_000) + records)
+
+    most = 2 * limits.waiting + limits.pending * (KI + 900) + 4 * limits.message + 2 * limits.shared + 64 * KI
+    assert held(lambda: get_protocol("kafka").open(limits=limits), work) < most

@@ -21,6 +21,11 @@ KNOWN = {
     "golden._differences": "the depth of a golden file's row, of which dicts are two",
     "Joined.ask Joined.reply Joined.settle": "once: what settles does not ask for it again",
     "GrpcTypes._seal": "`_ANY_DEPTH`, which it counts",
+    "_Maker._array _Maker._struct _Maker._value": "the structs of Kafka's table, seven deep: `test_elements_have_an_octet`",
+    "_Reader._item _Reader._tags _Reader.struct _Reader.value": "as above: what the octets say adds nothing to it",
+    "_Writer._item _Writer.struct _Writer.value": "as above: a value that is deeper than its layout is refused",
+    "_Mirror._items _Mirror.struct": "the depth of an answer's structs, which the table says",
+    "_Own._items _Own.struct": "the depth of a body's structs, which the table says",
     "Http2Session.put Http2Session.send_message Http2Session.send_rest Session._octets Session.put": (
         "once: `Session.put` is an observer's, the rest an endpoint's"
     ),

@@ -1,0 +1,1 @@
+"""Messages changed on their way, and answers that are made here."""

@@ -1,0 +1,167 @@
+"""A large answer to Fetch with other nodes, while it streams.
+
+    head and Data     … partition │ records(3 MiB) │ CurrentLeader … partition │ records(2 MiB) │ CurrentLeader │ NodeEndpoints
+    changes           in place    │ pass           │ in place                  │ pass           │ in place      │ hidden
+
+The size of the message is written before its rest is known, so nothing may grow. Ids do not. The addresses that come last, where a broker
+has just lost its partitions, would: they get the tag of no field, which clients skip. They ask for Metadata then, as older ones do. For
+the same reason an id that has no other one becomes -1, no node.
+
+What is between the records is kept, without them, to know where in the message it stands. It is looked at again only when it has grown by
+half, so that each octet costs the same.
+"""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from mypy_extensions import i64
+
+from l7codecs import LimitExceeded, ProtocolError, Unsupported
+
+from .._schema.layouts import HOST, NODE_ID, RECORDS, Layout
+from .._schema.walk import Found, pick
+from .nodes import Nodes
+
+__all__ = ["FETCH", "StreamedFetch"]
+
+FETCH: Final[i64] = 1
+_STEP: Final[i64] = 4096
+_NO_RECORDS: Final = b"\x01"
+_NO_RECORDS_FIXED: Final = bytes(4)
+_NO_FIELD: Final = 0x7F
+"""A tag that no field has, and that is written as one octet."""
+_NO_NODE: Final = b"\xff\xff\xff\xff"
+
+
+@final
+class StreamedFetch:
+    """The body of one answer, which is given and returned in pieces."""
+
+    def __init__(self, layout: Layout, nodes: Nodes, limit: i64, offset: i64) -> None:
+        """`limit` bounds what is kept, in octets; the answer is at `offset` of its direction."""
+        self._layout = layout
+        self._nodes = nodes
+        self._limit: i64 = limit
+        self._offset: i64 = offset
+        self._kept = b""
+        """What was returned, without records."""
+        self._raw = b""
+        """What was not returned."""
+        self._skip: i64 = 0
+        """Octets of records that are still to come."""
+        self._next: i64 = 0
+        """How much of ``_raw`` there is when it is looked at again."""
+
+    @property
+    def size(self) -> int:
+        """Octets that are kept."""
+        return len(self._kept) + len(self._raw)
+
+    def add(self, octets: bytes, more: bool) -> bytes:
+        """Further octets of the body; returns what can be written of it. Without `more` that is all.
+
+        Raises `ProtocolError` where they are no answer to Fetch, `LimitExceeded` where too much of it is no records.
+        """
+        written: list[bytes] = []
+        at: i64 = 0
+        size: i64 = len(octets)
+        while True:
+            if self._skip > 0:
+                step: i64 = min(self._skip, size - at)
+                written.append(octets[at : at + step])
+                self._skip -= step
+                at += step
+            if at >= size:
+                break
+            room: i64 = max(self._next - len(self._raw), 1)
+            part = octets[at : at + room]
+            self._raw += part
+            at += len(part)
+            if len(self._raw) >= self._next:
+                written.append(self._look(False))
+        if not more:
+            written.append(self._look(True))
+        return b"".join(written)
+
+    def _look(self, last: bool) -> bytes:
+        """What is certain of ``_raw``, with other nodes: all up to the end of the last records in it."""
+        layout = self._layout
+        kept = self._kept
+        begun: i64 = len(kept)
+        octets = kept + self._raw
+        size: i64 = len(octets)
+        found = pick(layout, octets, 0, size, RECORDS | NODE_ID | HOST, last, not last)
+        stop = begun
+        parts = [kept]
+        at = begun
+        for number in range(len(found)):
+            if found.role(number) != RECORDS:
+                continue
+            prefix = found.prefix(number)
+            start = found.starts(number)
+            end = found.ends(number)
+            if prefix < begun or start < 0 or start == end:
+                continue
+            parts.append(octets[at:prefix])
+            parts.append(_NO_RECORDS if layout.flexible else _NO_RECORDS_FIXED)
+            at = min(end, size)
+            stop = at
+            self._skip = max(end - size, 0)
+        if last:
+            if self._skip > 0:
+                raise ProtocolError(int(self._offset), "records that end behind their message", "whole ones")
+            stop = size
+        else:
+            self._kept = b"".join(parts)
+            self._raw = octets[stop:]
+            self._next = len(self._raw) + max(_STEP, len(self._kept) // 2)
+            if len(self._kept) > self._limit:
+                raise LimitExceeded(
+                    int(self._offset),
+                    f"{len(self._kept)} octets of an answer to Fetch that are no records",
+                    f"at most limits.message = {self._limit}",
+                )
+        return self._changed(found, begun, stop)
+
+    def _changed(self, found: Found, begun: i64, stop: i64) -> bytes:
+        """The octets from `begun` to `stop` with other nodes."""
+        octets = found.octets
+        parts: list[bytes] = []
+        at = begun
+        for number in range(len(found)):
+            start = found.starts(number)
+            if start < at or start >= stop or found.role(number) != NODE_ID:
+                continue
+            if found.field(number).path.startswith("NodeEndpoints"):
+                break
+            node = found.number(number)
+            if node < 0:
+                continue
+            parts.append(octets[at:start])
+            parts.append(self._other(node))
+            at = start + 4
+        tags = found.tags
+        tag: i64 = 0
+        while tag < len(tags):
+            # A tag is an octet before its size; the only one outside of partitions is that of the addresses.
+            place = tags[tag] - 1
+            if place >= at and tags[tag + 2] <= stop and self._has_addresses(found, tags[tag + 1], tags[tag + 2]):
+                parts.append(octets[at:place])
+                parts.append(bytes((_NO_FIELD,)))
+                at = place + 1
+            tag += 3
+        parts.append(octets[at:stop])
+        return b"".join(parts)
+
+    def _has_addresses(self, found: Found, start: i64, stop: i64) -> bool:
+        """Whether the tagged field ``octets[start:stop]`` is that of the addresses."""
+        hosts = (found.prefix(number) for number in range(len(found)) if found.role(number) == HOST)
+        return any(start <= host < stop for host in hosts)
+
+    def _other(self, node: int) -> bytes:
+        try:
+            other = self._nodes.client_id(node)
+        except Unsupported:
+            return _NO_NODE
+        return other.to_bytes(4, "big", signed=True) if -(2**31) <= other < 2**31 else _NO_NODE

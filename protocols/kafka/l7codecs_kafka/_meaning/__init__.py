@@ -1,0 +1,1 @@
+"""What messages mean: outcomes, access, and the names of topics."""

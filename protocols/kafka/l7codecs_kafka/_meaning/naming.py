@@ -1,0 +1,163 @@
+"""All topics of a message: by their names, or by their ids and what is known of those.
+
+A topic is named by its name, by its id, or by either of both in one struct, of which one is null or zero: there the name counts.
+Configurations and literal ACLs name it as a resource of type 2.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mypy_extensions import i64
+
+from .._schema.layouts import PATTERN_TYPE, RESOURCE_NAME, RESOURCE_TYPE, TOPIC, TOPIC_ID, Layout
+from .._schema.walk import Found, pick
+from .topic_ids import NO_TOPIC, topic_text
+from .topics import Topics
+
+__all__ = ["TopicKey", "learn_names", "topic_keys", "topic_names"]
+
+TopicKey = str | bytes
+"""A topic as a message names it: its name, or the 16 octets of its id."""
+
+_NAMED: Final[i64] = TOPIC | TOPIC_ID | RESOURCE_NAME | RESOURCE_TYPE | PATTERN_TYPE
+_EITHER: Final[i64] = TOPIC | TOPIC_ID
+_TOPIC_RESOURCE: Final = 2
+_PREFIXED: Final = 4
+_FEW: Final[i64] = 8
+"""Topics that are compared one by one, which costs less than a dict."""
+
+_beside: Final[dict[Layout, dict[int, int]]] = {}
+"""By layout, and in it by the number of a field that is an id: that of the name in the same struct."""
+
+
+def topic_keys(layout: Layout, octets: bytes, start: i64, end: i64, partial: bool) -> list[TopicKey]:
+    """Every topic that the body names, each once, in the order of the wire. Raises ProtocolError where it cannot be read."""
+    wanted: i64 = layout.has & _NAMED
+    if wanted == 0:
+        return []
+    found = pick(layout, octets, start, end, wanted, partial=partial)
+    if wanted == TOPIC:
+        return _only_names(found)
+    if wanted == TOPIC_ID:
+        return _only_ids(found)
+    keys: dict[TopicKey, None] = {}
+    beside = names_beside(layout) if wanted & _EITHER == _EITHER else None
+    resource_type = 0
+    count = found.count
+    at: i64 = 0
+    while at < count:
+        role = found.role(at)
+        if role == TOPIC:
+            if found.starts(at) >= 0:
+                keys[found.text(at)] = None
+        elif role == TOPIC_ID:
+            if not found.is_blank(at) and not _is_named(found, at, count, beside):
+                topic = found.octets_of(at)
+                if topic is not None:
+                    keys[topic] = None
+        elif role == RESOURCE_TYPE:
+            resource_type = found.number(at)
+        elif role == RESOURCE_NAME:
+            prefixed = at + 1 < count and found.role(at + 1) == PATTERN_TYPE and found.number(at + 1) == _PREFIXED
+            if resource_type == _TOPIC_RESOURCE and not prefixed and found.starts(at) >= 0:
+                keys[found.text(at)] = None
+        at += 1
+    return list(keys)
+
+
+def _only_names(found: Found) -> list[TopicKey]:
+    count = found.count
+    keys: list[TopicKey] = []
+    at: i64 = 0
+    while at < count:
+        if found.starts(at) >= 0:
+            name = found.text(at)
+            if count > _FEW or name not in keys:
+                keys.append(name)
+        at += 1
+    return keys if count <= _FEW else list(dict.fromkeys(keys))
+
+
+def _only_ids(found: Found) -> list[TopicKey]:
+    count = found.count
+    keys: list[TopicKey] = []
+    at: i64 = 0
+    while at < count:
+        if not found.is_blank(at):
+            topic = found.octets_of(at)
+            if topic is not None and (count > _FEW or topic not in keys):
+                keys.append(topic)
+        at += 1
+    return keys if count <= _FEW else list(dict.fromkeys(keys))
+
+
+def names_beside(layout: Layout) -> dict[int, int]:
+    """By the number of each field that is an id: that of the name in the same struct, where there is one."""
+    found = _beside.get(layout)
+    if found is None:
+        found = {}
+        names = {
+            each.path.rpartition(".")[0]: each.number for each in layout.all if each.role == TOPIC and not each.array
+        }
+        for field in layout.all:
+            name = names.get(field.path.rpartition(".")[0])
+            if field.role == TOPIC_ID and not field.array and name is not None:
+                found[field.number] = name
+        _beside[layout] = found
+    return found
+
+
+def name_of(found: Found, at: i64, count: i64, beside: dict[int, int]) -> i64:
+    """The entry of the name that stands beside the id at entry `at`; -1 where there is none."""
+    number = beside.get(found.field(at).number)
+    if number is None:
+        return -1
+    if at + 1 < count and found.field(at + 1).number == number and number > found.field(at).number:
+        return at + 1
+    if at > 0 and found.field(at - 1).number == number and number < found.field(at).number:
+        return at - 1
+    return -1
+
+
+def _is_named(found: Found, at: i64, count: i64, beside: dict[int, int] | None) -> bool:
+    """Whether the id at entry `at` has its name beside it."""
+    if not beside:
+        return False
+    name = name_of(found, at, count, beside)
+    return name >= 0 and found.starts(name) >= 0
+
+
+def topic_names(keys: list[TopicKey], topics: Topics | None, reached: int) -> tuple[str, ...]:
+    """What the topics are called, as far as that is known, each once."""
+    if topics is None or reached == 0:  # nothing was known
+        named: list[str] = []
+        for key in keys:
+            named.append(key if isinstance(key, str) else topic_text(key))
+        return tuple(named)
+    if len(keys) == 1:
+        key = keys[0]
+        return (key if isinstance(key, str) else topics.name(key, reached),)
+    names: dict[str, None] = {}
+    for key in keys:
+        names[key if isinstance(key, str) else topics.name(key, reached)] = None
+    return tuple(names)
+
+
+def learn_names(topics: Topics, layout: Layout, octets: bytes, start: i64, end: i64, partial: bool) -> None:
+    """Learn which ids the body gives to which names. Raises ProtocolError where it cannot be read."""
+    if layout.has & _EITHER != _EITHER:
+        return
+    beside = names_beside(layout)
+    if not beside:
+        return
+    found = pick(layout, octets, start, end, _EITHER, partial=partial)
+    count: i64 = len(found)
+    at: i64 = 0
+    while at < count:
+        if found.role(at) == TOPIC_ID:
+            name = name_of(found, at, count, beside)
+            topic = found.octets_of(at)
+            if name >= 0 and found.starts(name) >= 0 and topic is not None and topic != NO_TOPIC:
+                topics.learn(topic, found.text(name))
+        at += 1

@@ -1,0 +1,264 @@
+"""What it takes to pass over a body and note what is wanted: a short program, made once for each layout and set of wanted roles.
+
+An instruction is an operation, how many octets are passed before it, and up to two numbers more. Fields of fixed size that nobody wants
+cost none of their own; what holds nothing wanted is passed by its length; and behind the last wanted field there is nothing left to do,
+unless every octet is to be looked at. The topics of a request of Produce v9:
+
+    SKIP_COMPACT                      TransactionalId
+    ARRAY           6 octets before   Acks, TimeoutMs; TopicData
+      COMPACT                           Name, which is noted
+      LAST                              in the last topic the walk ends here
+      ARRAY                             PartitionData
+        SKIP_COMPACT  4 octets before     Index; Records
+        NEXT_TAGS                         a partition's tagged fields
+      NEXT_TAGS                         a topic's
+    END
+"""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from librt.vecs import append, vec
+from mypy_extensions import i64
+
+from .layouts import ERROR_CODE, RECORDS, SIZES, STRING, STRUCT, Field, Layout
+
+__all__ = ["Program", "make_program"]
+
+END: Final[i64] = 0
+NEXT: Final[i64] = 1
+"""The end of an element; a: where its program begins; b: in how many arrays it is."""
+NEXT_TAGS: Final[i64] = 2
+"""The same behind tagged fields of which none is wanted."""
+SKIP_COMPACT: Final[i64] = 3
+"""A string or octets with a compact length."""
+SKIP_ITEMS_COMPACT: Final[i64] = 4
+"""An array of elements of a octets, with a compact count."""
+CODE: Final[i64] = 5
+"""An error code, which is noted by its value."""
+COMPACT: Final[i64] = 6
+"""Field a, with a compact length; b: it may be cut."""
+FIXED: Final[i64] = 7
+"""Field a of b octets."""
+ARRAY_COMPACT: Final[i64] = 8
+"""An array whose elements' program follows, up to NEXT; a: behind that; b: in how many arrays it is itself."""
+LAST: Final[i64] = 9
+"""Nothing wanted follows in the last element of all arrays around, which are a."""
+SKIP_TAGS: Final[i64] = 10
+SKIP_STRING: Final[i64] = 11
+"""A length of 16 bits."""
+SKIP_BYTES: Final[i64] = 12
+"""A length of 32 bits."""
+PLAIN_STRING: Final[i64] = 13
+"""Field a with a length of 16 bits; b: as of COMPACT."""
+PLAIN_BYTES: Final[i64] = 14
+"""Field a with a length of 32 bits; b: as of COMPACT."""
+SKIP_ITEMS: Final[i64] = 15
+"""As the compact one, with 32 bits."""
+ARRAY: Final[i64] = 16
+"""As the compact one, with 32 bits."""
+EACH: Final[i64] = 17
+"""Field a: an array of elements of b octets, with a count of 32 bits."""
+NULLABLE: Final[i64] = 18
+"""A struct that may be null; a: behind it."""
+TAGGED: Final[i64] = 19
+"""Tagged fields of which some are wanted; a: NEXT_TAG of it."""
+NEXT_TAG: Final[i64] = 20
+"""a: behind it all; b entries follow."""
+TAG: Final[i64] = 21
+"""An entry: the program of tag b begins at a."""
+END_TAG: Final[i64] = 22
+"""The end of a tagged field's program; a: NEXT_TAG."""
+
+PASS: Final[i64] = 23
+"""Nothing but the octets before."""
+EACH_COMPACT: Final[i64] = 24
+"""As the other one, with a compact count."""
+
+ARRAYS: Final[i64] = 5
+"""How deep arrays stand in arrays at most, in all of the table."""
+
+# An instruction as one number:
+#
+#     bits    0       8              24            44
+#             ├───────┼──────────────┼─────────────┼────────────
+#             │ op    │ octets before│ a           │ b
+BEFORE: Final[i64] = 8
+BEFORE_MASK: Final[i64] = 0xFFFF
+A: Final[i64] = 24
+A_MASK: Final[i64] = 0xFFFFF
+B: Final[i64] = 44
+OP_MASK: Final[i64] = 0xFF
+
+
+@final
+class Program:
+    """The instructions, one behind another, of one set of `wanted` roles."""
+
+    def __init__(self, wanted: i64, kind: i64) -> None:
+        self.wanted: i64 = wanted
+        self.kind: i64 = kind
+        self.code: vec[i64] = vec[i64]()
+        self._before: i64 = 0
+
+    def add(self, op: i64, a: i64 = 0, b: i64 = 0) -> i64:
+        """Append an instruction; returns where it stands."""
+        at: i64 = len(self.code)
+        if self._before > BEFORE_MASK or a > A_MASK or b > A_MASK:
+            raise ValueError(f"an instruction has no room for {self._before}, {a}, {b}")
+        self.code = append(self.code, op | self._before << BEFORE | a << A | b << B)
+        self._before = 0
+        return at
+
+    def skip(self, octets: i64) -> None:
+        """Pass octets before the next instruction."""
+        self._before += octets
+
+    def aim(self, at: i64) -> None:
+        """Let an instruction that was added with no `a` jump to what comes next."""
+        if self._before > 0:
+            self.add(PASS)
+        self.code[at] |= i64(len(self.code)) << A
+
+
+WALK: Final[i64] = 0
+"""A program that ends behind the last wanted field."""
+CHECK: Final[i64] = 1
+"""One that goes on to the end of the body."""
+CODES: Final[i64] = 2
+"""One that ends behind the last error code, and notes them by their values."""
+
+
+@final
+class _Maker:
+    """Makes one program."""
+
+    def __init__(self, flexible: bool, wanted: i64, kind: i64) -> None:
+        self.program = Program(wanted, kind)
+        self._flexible = flexible
+        self._wanted: i64 = wanted
+        self._codes = kind == CODES
+        self._depth: i64 = 0
+
+    def body(self, root: Field, check: bool) -> None:
+        """The whole program."""
+        if (check or root.has & self._wanted) and self._struct(root, not check):
+            self.program.add(SKIP_TAGS)
+        self.program.add(END)
+
+    def _struct(self, struct: Field, closing: bool) -> bool:
+        """The fields of a struct; `closing`: nothing wanted follows it, but in further elements of arrays around it.
+
+        Returns whether its tagged fields are still to be passed.
+        """
+        wanted = self._wanted
+        last = -1
+        ordinary = [field for field in struct.fields if field.tag < 0]
+        tagged = [field for field in struct.tagged if field.has & wanted]
+        if closing and not tagged:
+            for number, field in enumerate(ordinary):
+                if field.has & wanted:
+                    last = number
+        for number, field in enumerate(ordinary):
+            self._value(field, number == last)
+            if number == last:
+                if self._depth == 0:
+                    return False
+                self.program.add(LAST, self._depth)
+        if not self._flexible:
+            return False
+        if not tagged:
+            return True
+        head = self.program.add(TAGGED)
+        self.program.aim(head)
+        following = self.program.add(NEXT_TAG, 0, len(tagged))
+        entries = [self.program.add(TAG, 0, field.tag) for field in tagged]
+        for entry, field in zip(entries, tagged, strict=True):
+            self.program.aim(entry)
+            self._value(field, False)
+            self.program.add(END_TAG, following)
+        self.program.aim(following)
+        return False
+
+    def _value(self, field: Field, closing: bool) -> None:
+        """One field."""
+        program = self.program
+        kind = field.kind
+        size: i64 = SIZES[kind]
+        wanted = field.role & self._wanted
+        if field.array:
+            self._array(field, closing)
+        elif kind == STRUCT:
+            head: i64 = -1
+            if field.nullable:
+                head = program.add(NULLABLE)
+            if self._struct(field, False):
+                program.add(SKIP_TAGS)
+            if head >= 0:
+                program.aim(head)
+        elif size == 0:
+            self._octets(field)
+        elif not wanted:
+            program.skip(size)
+        elif self._codes and field.role == ERROR_CODE:
+            program.add(CODE)
+        else:
+            program.add(FIXED, field.number, size)
+
+    def _array(self, field: Field, closing: bool) -> None:
+        program = self.program
+        kind = field.kind
+        size: i64 = SIZES[kind]
+        if kind == STRUCT and not (field.has & self._wanted):
+            size = self._fixed(field)
+        if size > 0:
+            if field.role & self._wanted:
+                program.add(EACH_COMPACT if self._flexible else EACH, field.number, size)
+            else:
+                program.add(SKIP_ITEMS_COMPACT if self._flexible else SKIP_ITEMS, size)
+            return
+        head = program.add(ARRAY_COMPACT if self._flexible else ARRAY, 0, self._depth)
+        begin: i64 = len(program.code)
+        self._depth += 1
+        if self._depth > ARRAYS:
+            raise ValueError(f"{field.path}: more than {ARRAYS} arrays in each other")
+        tags = False
+        if kind == STRUCT:
+            tags = self._struct(field, closing)
+        else:
+            self._octets(field)
+        program.add(NEXT_TAGS if tags else NEXT, begin, self._depth)
+        self._depth -= 1
+        program.aim(head)
+
+    def _octets(self, field: Field) -> None:
+        """A string or octets."""
+        take = COMPACT
+        skip = SKIP_COMPACT
+        if not self._flexible:
+            take = PLAIN_STRING if field.kind == STRING else PLAIN_BYTES
+            skip = SKIP_STRING if field.kind == STRING else SKIP_BYTES
+        if field.role & self._wanted:
+            self.program.add(take, field.number, 1 if field.role == RECORDS else 0)
+        else:
+            self.program.add(skip)
+
+    def _fixed(self, struct: Field) -> i64:
+        """The octets of a struct whose size is always the same; 0 where it is not."""
+        if self._flexible:
+            return 0
+        total: i64 = 0
+        for field in struct.fields:
+            size: i64 = SIZES[field.kind]
+            if field.array or size == 0:
+                return 0
+            total += size
+        return total
+
+
+def make_program(layout: Layout, wanted: i64, kind: i64) -> Program:
+    """The program that notes the roles `wanted`."""
+    maker = _Maker(layout.flexible, wanted, kind)
+    maker.body(layout.root, kind == CHECK)
+    return maker.program

@@ -1,0 +1,547 @@
+"""Pass over a body: where each wanted field stands, and where the body ends.
+
+    string      length(16) octets            compact: length + 1 as a varint, 0 is null
+    bytes       length(32) octets            the same
+    array       count(32) elements           the same, of the count
+    struct      fields, of a flexible message then its tagged fields: count, and each tag, size, octets
+    null        length or count -1; a struct that can be null has an octet before it: -1 or 1
+
+"Protocol Primitive Types", Kafka protocol guide; KIP-482. A varint has seven bits an octet, the lowest first. Nothing is allocated by
+what the octets declare: a count is held against the octets that there are.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from librt.strings import read_i16_be, read_i32_be
+from librt.vecs import append, vec
+from mypy_extensions import i64
+
+from .found import BAD_LENGTH, BAD_MARKER, BAD_SIZE, BAD_VARINT, CUT, ENTRY, GOES_ON, Found, failure, read_varint
+from .layouts import ERROR_CODE, Layout
+from .programs import (
+    A_MASK,
+    ARRAY,
+    ARRAY_COMPACT,
+    BEFORE,
+    BEFORE_MASK,
+    CHECK,
+    CODE,
+    CODES,
+    COMPACT,
+    EACH,
+    EACH_COMPACT,
+    END,
+    END_TAG,
+    FIXED,
+    LAST,
+    NEXT_TAG,
+    NEXT_TAGS,
+    NULLABLE,
+    OP_MASK,
+    PLAIN_BYTES,
+    PLAIN_STRING,
+    SKIP_BYTES,
+    SKIP_COMPACT,
+    SKIP_ITEMS,
+    SKIP_ITEMS_COMPACT,
+    SKIP_STRING,
+    SKIP_TAGS,
+    TAGGED,
+    WALK,
+    A,
+    B,
+    Program,
+    make_program,
+)
+
+__all__ = ["Found", "codes", "pick", "read_varint", "skip", "texts"]
+
+_ROOM: Final[i64] = 8
+"""Entries that there is room for at first."""
+
+
+def pick(
+    layout: Layout, octets: bytes, start: i64, end: i64, wanted: i64, check: bool = False, partial: bool = False
+) -> Found:
+    """Where the fields with one of the roles `wanted` stand in the body ``octets[start:end]``.
+
+    Octets behind the last of them are looked at with `check` only. With `partial` a body may be cut anywhere: what is complete
+    before the cut is found. Octets behind the body are no error; ``Found.at`` says where it ended.
+
+    Raises:
+        ProtocolError: the octets are no body of this layout; its offset counts from the start of `octets`.
+    """
+    if end > len(octets):
+        raise ValueError(f"no {end} octets: {len(octets)}")
+    found = Found(layout, octets, start, end)
+    program = _program(layout, wanted, CHECK if check else WALK)
+    _pass_over(program.code, found, partial)
+    return found
+
+
+def codes(layout: Layout, octets: bytes, start: i64, end: i64, partial: bool = False) -> list[int]:
+    """Every error code in the body, each once, in rising order; 0 is one too. Raises as `pick` does."""
+    if end > len(octets):
+        raise ValueError(f"no {end} octets: {len(octets)}")
+    found = Found(layout, octets, start, end)
+    program = _program(layout, ERROR_CODE, CODES)
+    _pass_over(program.code, found, partial)
+    values: list[int] = []
+    _add_bits(values, found.codes, 0)
+    _add_bits(values, found.higher_codes, 64)
+    if found.count == 0:
+        return values
+    at: i64 = 0
+    while at < found.count:
+        values.append(int(found.entries[at * ENTRY]))
+        at += 1
+    return sorted(set(values))
+
+
+def texts(layout: Layout, octets: bytes, start: i64, end: i64, wanted: i64, partial: bool = False) -> list[str]:
+    """The strings with one of the roles `wanted`, in the order of the wire; those that are null are left out. Raises as `pick` does."""
+    found = pick(layout, octets, start, end, wanted, False, partial)
+    values: list[str] = []
+    number: i64 = 0
+    while number < found.count:
+        if found.entries[number * ENTRY + 2] >= 0:
+            values.append(found.text(number))
+        number += 1
+    return values
+
+
+def _add_bits(values: list[int], bits: i64, first: i64) -> None:
+    value = first
+    while bits != 0:
+        if bits & 1:
+            values.append(int(value))
+        bits = (bits >> 1) & _POSITIVE
+        value += 1
+
+
+_POSITIVE: Final[i64] = 0x7FFFFFFFFFFFFFFF
+
+
+def _program(layout: Layout, wanted: i64, kind: i64) -> Program:
+    """The program for it, which is made once."""
+    for program in layout.programs:
+        assert isinstance(program, Program)
+        if program.wanted == wanted and program.kind == kind:
+            return program
+    made = make_program(layout, wanted, kind)
+    if len(layout.programs) < _PROGRAMS:
+        layout.programs.append(made)
+    return made
+
+
+_PROGRAMS: Final = 64
+"""Sets of wanted roles that are remembered for a layout."""
+
+
+def skip(layout: Layout, octets: bytes, start: i64, end: i64) -> int:
+    """Behind the last octet of the body that starts at `start`.
+
+    Raises:
+        ProtocolError: the octets up to `end` are no body of this layout.
+    """
+    return pick(layout, octets, start, end, 0, True).at
+
+
+def _shifted(number: i64, bits: i64) -> i64:
+    """``number << bits``: mypyc writes a literal, also one with a name, as C's own integer, which has 32 bits."""
+    return number << bits
+
+
+def _more(entries: vec[i64]) -> vec[i64]:
+    """The same with room for more."""
+    size: i64 = len(entries)
+    if size == 0:
+        return vec[i64]([0] * (_ROOM * ENTRY))
+    more = vec[i64]([0] * (size * 2))
+    at: i64 = 0
+    while at < size:
+        more[at] = entries[at]
+        at += 1
+    return more
+
+
+def _pass_over(code: vec[i64], found: Found, partial: bool) -> None:
+    """Run a program."""
+    octets = found.octets
+    at = found.start
+    limit = found.end
+    entries = found.entries
+    room: i64 = 0
+    used: i64 = 0
+    bits: i64 = 0
+    higher: i64 = 0
+    left: i64 = 1  # elements of the array, this one counted; and of those around it
+    left1: i64 = 1
+    left2: i64 = 1
+    left3: i64 = 1
+    left4: i64 = 1
+    tags: i64 = 0  # tagged fields that are to come
+    stack = vec[i64]()  # of those around: how many, and where what holds them ends
+    depth: i64 = 0
+    size: i64 = 0
+    pc: i64 = 0
+    fail = GOES_ON
+    mark = at  # where what cannot be read begins
+    while True:
+        word = code[pc]
+        pc += 1
+        op = word & OP_MASK
+        at += (word >> BEFORE) & BEFORE_MASK
+        a = (word >> A) & A_MASK
+        mark = at
+        if op <= NEXT_TAGS:
+            if op == NEXT_TAGS:
+                if at >= limit:
+                    fail = CUT
+                    break
+                if octets[at] == 0:
+                    at += 1
+                else:
+                    size = _skip_tags(octets, at, limit)
+                    if size < 0:
+                        fail = -size
+                        break
+                    at = size
+            elif at > limit:
+                fail = CUT
+                break
+            elif op == END:
+                break
+            left -= 1
+            if left > 0:
+                pc = a
+            else:
+                size = word >> B
+                if size == 2:
+                    left = left1
+                elif size == 3:
+                    left = left2
+                elif size == 4:
+                    left = left3
+                elif size == 5:
+                    left = left4
+        elif op == SKIP_COMPACT or op == COMPACT or op == SKIP_ITEMS_COMPACT or op == ARRAY_COMPACT:
+            if at >= limit:
+                fail = CUT
+                break
+            size = octets[at]
+            at += 1
+            if size >= 0x80:
+                size = read_varint(octets, mark, limit)
+                if size < 0:
+                    fail = CUT if size == -1 else BAD_VARINT
+                    break
+                at = mark + (size & 7)
+                size >>= 3
+            size -= 1
+            if op == SKIP_COMPACT:
+                if size > 0:
+                    at += size
+                    if at > limit:
+                        fail = CUT
+                        break
+            elif op == SKIP_ITEMS_COMPACT:
+                if size > 0:
+                    at += size * a
+                    if at > limit:
+                        fail = CUT
+                        break
+            elif op == COMPACT:
+                if at + size > limit and not (partial and word >> B == 1):
+                    fail = CUT
+                    break
+                if used == room:
+                    entries = _more(entries)
+                    room = len(entries)
+                entries[used] = a
+                entries[used + 1] = mark
+                if size < 0:
+                    entries[used + 2] = -1
+                else:
+                    entries[used + 2] = at
+                    at += size
+                entries[used + 3] = at
+                used += ENTRY
+                if at > limit:
+                    fail = CUT
+                    break
+            elif size <= 0:
+                pc = a
+            elif size > limit - at and not partial:  # an element has an octet at least
+                fail = CUT
+                break
+            else:
+                depth_of = word >> B
+                if depth_of == 1:
+                    left1 = left
+                elif depth_of == 2:
+                    left2 = left
+                elif depth_of == 3:
+                    left3 = left
+                elif depth_of == 4:
+                    left4 = left
+                left = size
+        elif op == CODE:
+            at += 2
+            if at > limit:
+                fail = CUT
+                break
+            size = i64(read_i16_be(octets, mark))
+            if 0 <= size < 64:
+                bits |= _shifted(1, size)
+            elif 64 <= size < 128:
+                higher |= _shifted(1, size - 64)
+            elif used == 0 or entries[used - ENTRY] != size:
+                if used == room:
+                    entries = _more(entries)
+                    room = len(entries)
+                entries[used] = size
+                used += ENTRY
+        elif op == FIXED:
+            at += word >> B
+            if at > limit:
+                fail = CUT
+                break
+            if used == room:
+                entries = _more(entries)
+                room = len(entries)
+            entries[used] = a
+            entries[used + 1] = mark
+            entries[used + 2] = mark
+            entries[used + 3] = at
+            used += ENTRY
+        elif op == LAST:
+            if at > limit:
+                fail = CUT
+                break
+            if left == 1 and (a < 2 or (left1 == 1 and (a < 3 or (left2 == 1 and (a < 4 or left3 == left4 == 1))))):
+                break
+        elif op == SKIP_TAGS:
+            if at >= limit:
+                fail = CUT
+                break
+            if octets[at] == 0:
+                at += 1
+            else:
+                size = _skip_tags(octets, at, limit)
+                if size < 0:
+                    fail = -size
+                    break
+                at = size
+        elif op == SKIP_STRING or op == PLAIN_STRING or op == SKIP_BYTES or op == PLAIN_BYTES:
+            if op == SKIP_STRING or op == PLAIN_STRING:
+                at += 2
+                if at > limit:
+                    fail = CUT
+                    break
+                size = i64(read_i16_be(octets, mark))
+            else:
+                at += 4
+                if at > limit:
+                    fail = CUT
+                    break
+                size = i64(read_i32_be(octets, mark))
+            if size < -1:
+                fail = BAD_LENGTH
+                break
+            if op == PLAIN_STRING or op == PLAIN_BYTES:
+                if at + size > limit and not (partial and word >> B == 1):
+                    fail = CUT
+                    break
+                if used == room:
+                    entries = _more(entries)
+                    room = len(entries)
+                entries[used] = a
+                entries[used + 1] = mark
+                if size < 0:
+                    entries[used + 2] = -1
+                else:
+                    entries[used + 2] = at
+                    at += size
+                entries[used + 3] = at
+                used += ENTRY
+            elif size > 0:
+                at += size
+            if at > limit:
+                fail = CUT
+                break
+        elif op == ARRAY or op == SKIP_ITEMS:
+            at += 4
+            if at > limit:
+                fail = CUT
+                break
+            size = i64(read_i32_be(octets, mark))
+            if size < -1:
+                fail = BAD_LENGTH
+                break
+            if op == SKIP_ITEMS:
+                if size > 0:
+                    at += size * a
+                    if at > limit:
+                        fail = CUT
+                        break
+            elif size <= 0:
+                pc = a
+            elif size > limit - at and not partial:
+                fail = CUT
+                break
+            else:
+                depth_of = word >> B
+                if depth_of == 1:
+                    left1 = left
+                elif depth_of == 2:
+                    left2 = left
+                elif depth_of == 3:
+                    left3 = left
+                elif depth_of == 4:
+                    left4 = left
+                left = size
+        elif op == EACH or op == EACH_COMPACT:
+            if op == EACH_COMPACT:
+                size = read_varint(octets, at, limit)
+                if size < 0:
+                    fail = CUT if size == -1 else BAD_VARINT
+                    break
+                at += size & 7
+                size = (size >> 3) - 1
+            else:
+                at += 4
+                if at > limit:
+                    fail = CUT
+                    break
+                size = i64(read_i32_be(octets, mark))
+                if size < -1:
+                    fail = BAD_LENGTH
+                    break
+            width = word >> B
+            while size > 0:
+                mark = at
+                at += width
+                if at > limit:
+                    fail = CUT
+                    break
+                if used == room:
+                    entries = _more(entries)
+                    room = len(entries)
+                entries[used] = a
+                entries[used + 1] = mark
+                entries[used + 2] = mark
+                entries[used + 3] = at
+                used += ENTRY
+                size -= 1
+            if fail != GOES_ON:
+                break
+        elif op == NULLABLE:
+            if at >= limit:
+                fail = CUT
+                break
+            size = octets[at]
+            at += 1
+            if size == 0xFF:
+                pc = a
+            elif size != 1:
+                fail = BAD_MARKER
+                break
+        elif op == TAGGED:
+            size = read_varint(octets, at, limit)
+            if size < 0:
+                fail = CUT if size == -1 else BAD_VARINT
+                break
+            at += size & 7
+            if depth == len(stack):
+                stack = append(stack, 0)
+                stack = append(stack, 0)
+            stack[depth] = tags
+            stack[depth + 1] = limit
+            depth += 2
+            tags = size >> 3
+            pc = a
+        elif op == NEXT_TAG:
+            if tags == 0:
+                depth -= 2
+                tags = stack[depth]
+                limit = stack[depth + 1]
+                pc = a
+            else:
+                tags -= 1
+                tag = read_varint(octets, at, limit)
+                if tag < 0:
+                    fail = CUT if tag == -1 else BAD_VARINT
+                    break
+                at += tag & 7
+                tag >>= 3
+                width = at
+                size = read_varint(octets, at, limit)
+                if size < 0:
+                    fail = CUT if size == -1 else BAD_VARINT
+                    break
+                at += size & 7
+                size >>= 3
+                if at + size > limit and not partial:
+                    fail = CUT
+                    break
+                entry = pc
+                behind = pc + (word >> B)
+                while entry < behind and code[entry] >> B != tag:
+                    entry += 1
+                if entry == behind:
+                    at += size
+                    pc -= 1
+                    if at > limit:
+                        fail = CUT
+                        break
+                else:
+                    found.tags = append(found.tags, width)
+                    found.tags = append(found.tags, at)
+                    found.tags = append(found.tags, at + size)
+                    if at + size < limit:
+                        limit = at + size
+                    pc = (code[entry] >> A) & A_MASK
+        elif op == END_TAG:
+            if at != limit:
+                fail = BAD_SIZE if at < limit else CUT
+                break
+            limit = stack[depth - 1]
+            pc = a
+        elif at > limit:
+            fail = CUT
+            break
+    found.entries = entries
+    found.count = used // ENTRY
+    found.codes = bits
+    found.higher_codes = higher
+    found.at = at
+    if fail != GOES_ON:
+        if partial and fail == CUT:
+            found.complete = False
+        else:
+            raise failure(octets, min(mark, limit), limit, fail)
+
+
+def _skip_tags(octets: bytes, at: i64, limit: i64) -> i64:
+    """Behind the tagged fields at `at`; the reason, negative, where they cannot be read."""
+    count = read_varint(octets, at, limit)
+    if count < 0:
+        return -CUT if count == -1 else -BAD_VARINT
+    at += count & 7
+    count >>= 3
+    while count > 0:
+        tag = read_varint(octets, at, limit)
+        if tag < 0:
+            return -CUT if tag == -1 else -BAD_VARINT
+        at += tag & 7
+        size = read_varint(octets, at, limit)
+        if size < 0:
+            return -CUT if size == -1 else -BAD_VARINT
+        at += (size & 7) + (size >> 3)
+        if at > limit:
+            return -CUT
+        count -= 1
+    return at

@@ -1,0 +1,271 @@
+"""One Kafka connection: both decoders, ids that are rewritten, and answers in the order of the requests.
+
+A client takes the answers of a connection in the order of its requests, so the session to a client writes them so (`FifoPairing`). The one
+to a broker gives the requests numbers of their own where several clients share it (`StrictPairing`).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final, final
+
+from mypy_extensions import i64
+
+from l7codecs import (
+    AnswerOrder,
+    Changes,
+    FifoPairing,
+    Kind,
+    LimitExceeded,
+    Limits,
+    Message,
+    Sender,
+    Session,
+    Status,
+    Unsupported,
+)
+from l7codecs.limits import REFUSED_AT
+from l7codecs.message import Data, Event, Flow
+from l7codecs.numbering import StrictPairing
+from l7codecs.pairing import NO_PAIRING, PairingTable
+from l7codecs.retention import let_go
+
+from ._change.messages import (
+    TOPICS,
+    as_changes,
+    changed_answer,
+    changed_request,
+    error_reply,
+    gathered,
+    streamed_answer,
+)
+from ._change.streams import StreamedFetch
+from ._meaning.topics import Topics
+from ._wire.decoders import AnswerDecoder, RequestDecoder, take_in
+from ._wire.messages import KafkaRequest, KafkaResponse, KafkaToken
+from ._wire.pairing import InFlight
+from ._wire.state import ConnectionState
+
+__all__ = ["ID_BITS", "KafkaSession"]
+
+ID_BITS: Final = 32
+
+
+def _new_pairing(limits: Limits, endpoint: Sender | None) -> PairingTable:
+    """The requests of the client, for whoever plays that side."""
+    if endpoint is None:
+        return InFlight(limits.pending, limits.waiting)
+    if endpoint is Sender.CLIENT:
+        return StrictPairing(limits, ID_BITS, False, True)
+    return FifoPairing(limits.pending, True, limits.waiting)
+
+
+@final
+class _Order(AnswerOrder):
+    """What one side writes: an answer with the id of its request, and tokens, which have none, in their place."""
+
+    def __init__(
+        self, state: ConnectionState, names: Topics | None, table: PairingTable, limits: Limits, sender: Sender
+    ) -> None:
+        answers = sender is Sender.SERVER
+        super().__init__(table if answers else NO_PAIRING, limits, NO_PAIRING if answers else table)
+        self._state = state
+        self._names = names
+
+    def passes(self, message: Message) -> bool:
+        if isinstance(message, KafkaResponse):
+            request = message.request
+            if isinstance(request, KafkaRequest) and request.correlation != message.correlation:
+                return False
+        return super().passes(message)
+
+    def begun(self, message: Message) -> None:
+        super().begun(message)
+        request = message.request
+        if isinstance(message, KafkaResponse) and isinstance(request, KafkaRequest) and self._names is not None:
+            take_in(self._state, self._names, request, message)
+
+    def asked(self, message: Message, original: Message) -> bytes | None:
+        if isinstance(original, KafkaToken):
+            tokens = self._state.sent_tokens
+            if tokens is None:
+                tokens = deque()
+                self._state.sent_tokens = tokens
+            tokens.append(original)
+            return None
+        return super().asked(message, original)
+
+
+@final
+class _Gathered:
+    """A message of which the head has come, and what of its rest."""
+
+    def __init__(self, given: Changes, head: bytes) -> None:
+        self.given = given
+        self.parts = [head]
+        self.size: i64 = len(head)
+
+
+@final
+class KafkaSession(Session):
+    """One Kafka connection."""
+
+    def __init__(self, flow: Flow, limits: Limits, endpoint: Sender | None = None) -> None:
+        state = ConnectionState(limits)
+        table = _new_pairing(limits, endpoint)
+        client = RequestDecoder(flow, limits, table, NO_PAIRING, state)
+        super().__init__(flow, client, AnswerDecoder(flow, limits, NO_PAIRING, table, state), limits, endpoint)
+        self._state = state
+        self._table = table
+        self._gathered: dict[Message, _Gathered] | None = None
+        """By head: large messages that can be changed as a whole only."""
+        self._streams: dict[Message, StreamedFetch] | None = None
+        """By head: answers that change as they come."""
+
+    def new_order(self, sender: Sender) -> AnswerOrder:
+        memory = self.flow.memory
+        names = memory if isinstance(memory, Topics) else None
+        return _Order(self._state, names, self._table, self.limits, sender)
+
+    def send_message(self, message: Message, changes: Changes | None) -> bytes:
+        if changes is not None:
+            return self._send_changed(message, changes)
+        if isinstance(message, KafkaResponse):
+            request = message.request
+            if isinstance(request, KafkaRequest) and request.correlation != message.correlation:
+                return self.write_answer(message, message.take_correlation(request.correlation))
+        return self.pass_on(message)
+
+    def _send_changed(self, message: Message, given: Changes) -> bytes:
+        """`send_message` with changes. What has to come first as a whole is gathered, and nothing until then."""
+        if isinstance(message, KafkaRequest):
+            request = changed_request(message, given, as_changes(given, message))
+            if request is not None:
+                return self.pass_on(message) if request is message else self.pass_on(request, message)
+        elif isinstance(message, KafkaResponse):
+            octets = changed_answer(message, given, as_changes(given, message))
+            if octets is not None:
+                return self.write_answer(message, octets)
+            streamed = streamed_answer(message, given, as_changes(given, message), self.limits.message)
+            if streamed is not None:
+                octets, stream = streamed
+                if self._streams is None:
+                    self._streams = {}
+                self._streams[message] = stream
+                return self.write_answer(message, octets)
+        elif given.attributes or given.set_headers or given.remove_headers:
+            raise Unsupported("a bare token of SASL cannot be changed")
+        else:
+            return self.pass_on(message)
+        if TOPICS in given.attributes:
+            raise Unsupported(f"{TOPICS} cannot change in a large message that names further ones behind its head")
+        self._check_gathered(message, message.stop - message.start)
+        if self._gathered is None:
+            self._gathered = {}
+        let_go(message)
+        self._gathered[message] = _Gathered(given, message.raw)
+        return b""
+
+    def send_rest(self, event: Event) -> bytes:
+        if self._gathered and isinstance(event, Data):
+            head = event.message
+            found = self._gathered.get(head)
+            if found is not None and isinstance(head, (KafkaRequest, KafkaResponse)):
+                octets = event.raw
+                self._check_gathered(head, len(octets))
+                found.parts.append(octets)
+                found.size += len(octets)
+                if event.more:
+                    return b""
+                del self._gathered[head]
+                return self._send_gathered(head, found)
+        if self._streams and isinstance(event, Data):
+            stream = self._streams.get(event.message)
+            if stream is not None:
+                if not event.more:
+                    del self._streams[event.message]
+                return super().send_rest(
+                    Data(event.message, event.offset, stream.add(event.raw, event.more), event.more)
+                )
+        return super().send_rest(event)
+
+    def _send_gathered(self, head: KafkaRequest | KafkaResponse, found: _Gathered) -> bytes:
+        """What began with `head` has come as a whole."""
+        whole = gathered(head, b"".join(found.parts))
+        if isinstance(whole, KafkaRequest):
+            request = changed_request(whole, found.given, as_changes(found.given, whole))
+            assert request is not None
+            return self.pass_on(request, head)
+        octets = changed_answer(whole, found.given, as_changes(found.given, whole))
+        assert octets is not None
+        return self.write_answer(whole, octets)
+
+    def _check_gathered(self, message: Message, size: i64) -> None:
+        """Raise `LimitExceeded` where `size` octets more are too much to be gathered."""
+        size += self._gathered_size
+        if size > self.limits.queued * REFUSED_AT:
+            raise LimitExceeded(
+                message.offset,
+                f"{size} octets of messages that can be changed as a whole only",
+                f"at most {REFUSED_AT} times limits.queued = {self.limits.queued}",
+            )
+
+    @property
+    def _gathered_size(self) -> i64:
+        total: i64 = 0
+        if self._gathered is not None:
+            for found in self._gathered.values():
+                total += found.size
+        return total
+
+    @property
+    def queued(self) -> int:
+        return super().queued + self._gathered_size
+
+    def reply_error(self, request: Message, status: Status, text: str) -> bytes:
+        """As everywhere, by the error code that makes clients do what `status` asks for (see the README)."""
+        if status is Status.OK:
+            raise ValueError("an error needs a status other than OK")
+        return self._reply(request, status, 0, text)
+
+    def reply_error_code(self, request: Message, code: int, text: str = "") -> bytes:
+        """`reply_error` with an error code of Kafka. Raises `Unsupported`."""
+        if not -1 <= code <= 0x7FFF or code == 0:
+            raise ValueError(f"an error code is -1 or a positive number of 16 bits, not {code}")
+        return self._reply(request, None, code, text)
+
+    def _reply(self, request: Message, status: Status | None, code: int, text: str) -> bytes:
+        if not isinstance(request, KafkaRequest):
+            raise Unsupported("only a request can be answered with an error")
+        reply = error_reply(request, status, code, text, self.decoder(Sender.SERVER).buffer.offset)
+        return self.answer(request, reply)
+
+    def cancel(self, request: Message) -> bytes:
+        if self._gathered is not None and self._gathered.pop(request, None) is not None:
+            return b""  # nothing of it was written, and nothing of its rest will be
+        return super().cancel(request)
+
+    def write_answer(self, answer: Message, octets: bytes) -> bytes:
+        """What can be written now of `answer`, which the server has given to the request that it names, in `octets`."""
+        if not self.keeps_books(answer.sender):
+            return octets
+        order = self._order_of(answer.sender) or self._begin_order(answer.sender)
+        return order.answer(answer.request, answer, octets)
+
+    def unanswered(self) -> list[Message]:
+        tokens: list[Message] = list(self._state.sent_tokens or ())
+        return super().unanswered() + tokens + self._unsent()
+
+    def _unsent(self) -> list[Message]:
+        """The requests that are gathered."""
+        return [head for head in self._gathered or () if head.kind is Kind.REQUEST]
+
+    def abandoned(self) -> list[Message]:
+        found = super().abandoned()
+        if self.closing and self._gathered is not None:
+            found += [head for head in self._unsent() if head not in found and not head.settled]
+            self._gathered = None
+        server = self.decoder(Sender.SERVER)
+        if server.ended or server.error is not None:
+            self._state.sent_tokens = None
+        return found

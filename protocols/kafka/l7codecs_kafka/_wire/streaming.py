@@ -1,0 +1,116 @@
+"""The error codes of an answer that streams: those behind the first records, too.
+
+A Fetch of many partitions has a code before the records of each. What is between the records is kept, and the records are passed over:
+
+    head and Data     throttle code session │ topic │ partition code … records(3 MiB) │ partition code … records(2 MiB) │ tags
+    what is kept      throttle code session │ topic │ partition code … records(0)     │ partition code … records(0)     │ tags
+
+It is looked at again only when it has grown by half, so that each octet costs the same; beyond ``limits.message`` it is given up.
+"""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from mypy_extensions import i64
+
+from l7codecs import ProtocolError
+
+from .._meaning.outcome import error_codes
+from .._schema.layouts import RECORDS, Layout
+from .._schema.walk import pick
+from .messages import Ending, KafkaResponse
+
+__all__ = ["StreamedCodes", "follow"]
+
+_STEP: Final[i64] = 4096
+_NO_RECORDS: Final = b"\x01"
+_NO_RECORDS_FIXED: Final = bytes(4)
+
+
+@final
+class StreamedCodes:
+    """What is kept of one answer."""
+
+    def __init__(self, found: Layout | None, octets: bytes, limit: int) -> None:
+        self._layout = found
+        self._kept = bytearray(octets)
+        self._limit: i64 = limit
+        self._skip: i64 = 0
+        """Octets of records that are still to come."""
+        self._next: i64 = 0
+        """How much is kept when it is looked at again."""
+        if found is not None:
+            self._look()
+
+    def add(self, octets: bytes) -> None:
+        """Further octets of the answer."""
+        at: i64 = 0
+        size: i64 = len(octets)
+        while at < size and self._layout is not None:
+            if self._skip > 0:
+                step: i64 = min(self._skip, size - at)
+                self._skip -= step
+                at += step
+                continue
+            room: i64 = max(self._next - len(self._kept), 1)
+            part = octets[at : at + room]
+            self._kept += part
+            at += len(part)
+            if len(self._kept) >= self._next:
+                self._look()
+
+    def _look(self) -> None:
+        """Leave out the records that are there, as far as they are."""
+        found = self._layout
+        if found is None:
+            return
+        octets = bytes(self._kept)
+        size: i64 = len(octets)
+        try:
+            records = pick(found, octets, 0, size, RECORDS, partial=True)
+        except ProtocolError:
+            self._give_up()
+            return
+        kept = bytearray()
+        at: i64 = 0
+        for number in range(len(records)):
+            start = records.starts(number)
+            stop = records.ends(number)
+            if start < 0 or start == stop:
+                continue
+            kept += octets[at : records.prefix(number)]
+            kept += _NO_RECORDS if found.flexible else _NO_RECORDS_FIXED
+            at = min(stop, size)
+            self._skip = max(stop - size, 0)
+        kept += octets[at:]
+        self._kept = kept
+        self._next = len(kept) + max(_STEP, len(kept) // 2)
+        if len(kept) > self._limit:
+            self._give_up()
+
+    def lose(self) -> None:
+        """Octets of the answer were lost."""
+        self._give_up()
+
+    def _give_up(self) -> None:
+        self._layout = None
+        self._kept = bytearray()
+
+    def end(self) -> Ending:
+        """All has come."""
+        self._look()
+        found = self._layout
+        if found is None or self._skip > 0:
+            return Ending(None)
+        octets = bytes(self._kept)
+        try:
+            return Ending(error_codes(found, octets, 0, len(octets), False))
+        except ProtocolError:
+            return Ending(None)
+
+
+def follow(answer: KafkaResponse, limit: int) -> StreamedCodes:
+    """Follow the codes of `answer`, of which the head has come."""
+    found = answer.layout
+    return StreamedCodes(found, answer.octets[answer.body : answer.stop] if found is not None else b"", limit)

@@ -1,0 +1,47 @@
+"""A real broker with a relay in front of each of its listeners, and real clients; one set for all tests."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TOOLS = Path(__file__).resolve().parent.parent / "tools"
+
+
+def tool(name: str) -> Any:
+    """A module of the room's tools, which import one another by their names."""
+    if str(TOOLS) not in sys.path:
+        sys.path.append(str(TOOLS))
+    return importlib.import_module(f"{name}")
+
+
+def needs(start: Any, *arguments: Any, **options: Any) -> Any:
+    """What `start` returns. Skips where real peers, which are downloaded, are not asked for; fails where a program is missing."""
+    if os.environ.get("L7CODECS_INTEROP") != "1":
+        pytest.skip("real peers of Kafka are asked for by L7CODECS_INTEROP=1")
+    try:
+        return start(*arguments, **options)
+    except FileNotFoundError as error:
+        pytest.fail(str(error))
+
+
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Any]:
+    """A broker of the newest version, and every client."""
+    opened = needs(tool("stage").Stage)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def older_stage() -> Iterator[Any]:
+    """A broker of the version before, which knows less than the clients."""
+    opened = needs(tool("stage").Stage, tool("broker").OLDER)
+    yield opened
+    opened.close()

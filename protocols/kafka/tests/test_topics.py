@@ -1,0 +1,214 @@
+"""Names of topics: of ids alone, of fetch sessions and share sessions, and what connections teach each other."""
+
+from __future__ import annotations
+
+import pytest
+
+from l7codecs import Limits, Sender, Shared
+
+from .wire import C, S, answer, opened, request, said
+
+ONE, TWO, THREE = (bytes([number]) * 16 for number in (1, 2, 3))
+ONE_TEXT = "01010101-0101-0101-0101-010101010101"
+
+
+def metadata(number: int = 1) -> bytes:
+    topics = [{"Name": "one", "TopicId": ONE}, {"Name": "two", "TopicId": TWO}]
+    return answer("Metadata", 13, number, Topics=topics)
+
+
+def fetch(
+    number: int, session: int, epoch: int, topics: dict[bytes, list[int]], forgotten: dict[bytes, list[int]]
+) -> bytes:
+    return request(
+        "Fetch",
+        18,
+        number,
+        SessionId=session,
+        SessionEpoch=epoch,
+        Topics=[
+            {"TopicId": topic, "Partitions": [{"Partition": each} for each in many]} for topic, many in topics.items()
+        ],
+        ForgottenTopicsData=[{"TopicId": topic, "Partitions": many} for topic, many in forgotten.items()],
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "fields", "teaches"),
+    [
+        ("Metadata", 10, {"Topics": [{"Name": "one", "TopicId": ONE}]}, True),
+        ("Metadata", 13, {"Topics": [{"Name": None, "TopicId": ONE}]}, False),
+        ("CreateTopics", 7, {"Topics": [{"Name": "one", "TopicId": ONE}]}, True),
+        ("DeleteTopics", 6, {"Responses": [{"Name": "one", "TopicId": ONE}]}, True),
+        ("DescribeTopicPartitions", 0, {"Topics": [{"Name": "one", "TopicId": ONE}]}, True),
+        (
+            "ConsumerGroupDescribe",
+            1,
+            {
+                "Groups": [
+                    {
+                        "Members": [
+                            {
+                                "SubscribedTopicNames": ["x", "y"],
+                                "Assignment": {"TopicPartitions": [{"TopicId": ONE, "TopicName": "one"}]},
+                            }
+                        ]
+                    }
+                ]
+            },
+            True,
+        ),
+        ("DescribeShareGroupOffsets", 1, {"Groups": [{"Topics": [{"TopicName": "one", "TopicId": ONE}]}]}, True),
+    ],
+)
+def test_what_teaches_names(name: str, version: int, fields: dict[str, object], teaches: bool) -> None:
+    shared = Shared()
+    one, other = opened(shared), opened(shared)
+    (before,) = said(other, (C, fetch(1, 0, 0, {ONE: [0]}, {})))
+    said(one, (C, request(name, version, 1)), (S, answer(name, version, 1, **fields)))
+    (behind,) = said(other, (C, fetch(2, 0, 0, {ONE: [0]}, {})))
+    assert before.resources == (ONE_TEXT,)  # whenever it is read, it says what was known when it came
+    assert behind.resources == (("one",) if teaches else (ONE_TEXT,))
+    assert behind.attributes["kafka.topic_ids"] == (ONE_TEXT,)
+    assert behind.attributes["messaging.destination.name"] == behind.resources[0]
+
+
+def test_without_sharing_a_connection_teaches_itself_alone() -> None:
+    one, other = opened(), opened()
+    said(one, (C, request("Metadata", 13, 1)), (S, metadata()))
+    assert said(one, (C, fetch(2, 0, 0, {ONE: [0]}, {})))[0].resources == ("one",)
+    assert said(other, (C, fetch(2, 0, 0, {ONE: [0]}, {})))[0].resources == (ONE_TEXT,)
+
+
+def test_what_is_known_is_bounded() -> None:
+    shared = Shared(Limits(shared=10_000))
+    session = opened(shared)
+    for number in range(100):
+        topics = [{"Name": f"topic-{number}", "TopicId": number.to_bytes(16, "big")}]
+        said(session, (C, request("Metadata", 13, number)), (S, answer("Metadata", 13, number, Topics=topics)))
+    assert shared.size <= 10_000
+    assert shared.evicted > 0
+    (last,) = said(session, (C, fetch(200, 0, 0, {(99).to_bytes(16, "big"): [0]}, {})))
+    assert last.resources == ("topic-99",)
+
+
+def test_a_fetch_session_is_followed_through_its_epochs() -> None:
+    session = opened()
+    said(session, (C, request("Metadata", 13, 1)), (S, metadata()))
+    steps = [
+        (0, 0, {ONE: [0, 1], TWO: [0]}, {}, ("one", "two")),
+        (7, 1, {}, {}, ("one", "two")),
+        (7, 2, {}, {ONE: [0]}, ("one", "two")),
+        (7, 3, {THREE: [0]}, {ONE: [1]}, ("03030303-0303-0303-0303-030303030303", "01010101", "two")),
+        (7, 4, {}, {}, ("two", "03030303-0303-0303-0303-030303030303")),
+        (7, -1, {}, {}, ("two", "03030303-0303-0303-0303-030303030303")),
+        (7, 5, {}, {}, ()),
+    ]
+    for number, (its, epoch, added, forgotten, expected) in enumerate(steps, 2):
+        (asked,) = said(session, (C, fetch(number, its, epoch, added, forgotten)))
+        (reply,) = said(session, (S, answer("Fetch", 18, number, SessionId=7)))
+        if number == 5:  # what is named to be forgotten is named
+            assert set(asked.resources) == {"one", "two", "03030303-0303-0303-0303-030303030303"}
+        else:
+            assert asked.resources == expected, number
+        assert reply.resources == asked.resources
+
+
+@pytest.mark.parametrize("code", [70, 71, 106])
+def test_a_session_that_the_broker_does_not_know_is_none(code: int) -> None:
+    session = opened()
+    said(session, (C, fetch(1, 0, 0, {ONE: [0]}, {})), (S, answer("Fetch", 18, 1, SessionId=7)))
+    first, _, second = said(
+        session, (C, fetch(2, 7, 1, {}, {})), (S, answer("Fetch", 18, 2, ErrorCode=code)), (C, fetch(3, 7, 2, {}, {}))
+    )
+    assert (first.resources, second.resources) == ((ONE_TEXT,), ())
+
+
+def test_sessions_of_names() -> None:
+    """Up to version 12, with and without compact lengths."""
+    for version in range(7, 13):
+        session = opened()
+        topics = [{"Topic": "one", "Partitions": [{"Partition": 0}]}]
+        said(
+            session,
+            (C, request("Fetch", version, 1, SessionEpoch=0, Topics=topics)),
+            (S, answer("Fetch", version, 1, SessionId=3)),
+        )
+        (asked,) = said(session, (C, request("Fetch", version, 2, SessionId=3, SessionEpoch=1)))
+        assert asked.resources == ("one",), version
+
+
+def test_share_sessions() -> None:
+    session = opened()
+    mine = {"GroupId": "g", "MemberId": "m"}
+    topics = [{"TopicId": ONE, "Partitions": [{"PartitionIndex": 0}]}]
+    other = [{"TopicId": TWO, "Partitions": [{"PartitionIndex": 0}]}]
+    steps = [
+        ("ShareFetch", {"ShareSessionEpoch": 0, "Topics": topics}, {ONE}),
+        ("ShareFetch", {"ShareSessionEpoch": 1}, {ONE}),
+        ("ShareFetch", {"ShareSessionEpoch": 2, "Topics": other}, {ONE, TWO}),
+        ("ShareAcknowledge", {"ShareSessionEpoch": 3, "Topics": topics}, {ONE}),
+        ("ShareFetch", {"ShareSessionEpoch": 4, "MemberId": "another"}, set()),
+        ("ShareAcknowledge", {"ShareSessionEpoch": -1}, {ONE, TWO}),
+        ("ShareFetch", {"ShareSessionEpoch": 5}, set()),
+    ]
+    for number, (name, fields, expected) in enumerate(steps):
+        (asked,) = said(session, (C, request(name, 2, number, **{**mine, **fields})))
+        said(session, (S, answer(name, 2, number)))
+        assert set(asked.keys()) == expected, number
+        assert asked.pins == "share session"
+
+
+def test_sessions_are_bounded() -> None:
+    session = opened(limits=Limits(shared=5_000))
+    for number in range(100):
+        said(session, (C, fetch(number, 0, 0, {ONE: [0]}, {})), (S, answer("Fetch", 18, number, SessionId=number + 1)))
+    (last,) = said(session, (C, fetch(200, 100, 1, {}, {})))
+    (first,) = said(session, (C, fetch(201, 1, 1, {}, {})))
+    assert (last.resources, first.resources) == ((ONE_TEXT,), ())
+
+
+def test_a_session_to_a_client_learns_from_what_it_sends() -> None:
+    upstream, client = opened(endpoint=Sender.CLIENT), opened(endpoint=Sender.SERVER)
+
+    def ask(octets: bytes, reply: bytes) -> object:
+        (asked,) = said(client, (C, octets))
+        upstream.send(asked)
+        (event,) = said(upstream, (S, reply))
+        client.send(event)
+        return asked
+
+    ask(request("Metadata", 13, 1), metadata())
+    ask(fetch(2, 0, 0, {ONE: [0]}, {}), answer("Fetch", 18, 2, SessionId=9))
+    assert ask(fetch(3, 9, 1, {}, {}), answer("Fetch", 18, 3, SessionId=9)).resources == ("one",)  # type: ignore[attr-defined]
+
+
+def test_topics_of_every_kind() -> None:
+    cases = [
+        (
+            "DescribeConfigs",
+            4,
+            {"Resources": [{"ResourceType": 2, "ResourceName": "t"}, {"ResourceType": 4, "ResourceName": "1"}]},
+            ("t",),
+        ),
+        ("CreateAcls", 3, {"Creations": [{"ResourceType": 2, "ResourceName": "t", "ResourcePatternType": 3}]}, ("t",)),
+        ("CreateAcls", 3, {"Creations": [{"ResourceType": 2, "ResourceName": "t", "ResourcePatternType": 4}]}, ()),
+        (
+            "DeleteTopics",
+            6,
+            {"Topics": [{"Name": "a", "TopicId": bytes(16)}, {"Name": None, "TopicId": ONE}]},
+            ("a", ONE_TEXT),
+        ),
+        (
+            "AddPartitionsToTxn",
+            5,
+            {"Transactions": [{"Topics": [{"Name": "a"}, {"Name": "b"}]}, {"Topics": [{"Name": "a"}]}]},
+            ("a", "b"),
+        ),
+        ("Metadata", 1, {"Topics": [{"Name": "ä"}, {"Name": "b"}]}, ("ä", "b")),
+        ("Metadata", 13, {"Topics": None}, ()),
+        ("DeleteTopics", 3, {"TopicNames": ["a", "b"]}, ("a", "b")),
+    ]
+    for name, version, fields, expected in cases:
+        (event,) = said(opened(), (C, request(name, version, 1, **fields)))
+        assert event.resources == expected, (name, version)
