@@ -32,6 +32,9 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
             "hpack": version("hpack"),
             "jh2": version("jh2"),
             "nghttp2": _nghttp2(),
+            "kio": version("kio"),
+            "kafka-python": version("kafka-python"),
+            "aiokafka": version("aiokafka"),
         },
     }
 

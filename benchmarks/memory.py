@@ -1,4 +1,4 @@
-"""What memory the operating system gives, measured in a process of its own: ``python memory.py value|reply|kept|idle|open N``.
+"""What memory the operating system gives, measured in a process of its own: ``python memory.py value|reply|kept|produce|idle|open N``.
 
 Prints one JSON object. Sizes are octets of resident memory (RSS), which counts what Python's own accounting does not see.
 """
@@ -89,6 +89,39 @@ def value_reads(sender: Sender, size: int) -> Iterator[bytes]:
     yield b"\r\n"
 
 
+def large_produce(size: int) -> dict[str, object]:
+    """The same of a Produce of Kafka whose records have `size` octets."""
+    session = l7codecs.open_session("kafka")
+    from kafka_octets import REQUESTS, large_head  # beside this file, which is a script
+
+    list(session.receive(Sender.CLIENT, REQUESTS[0].request))
+    for event in l7codecs.open_session("kafka").receive(Sender.CLIENT, large_head(size)):
+        _ = event.resources if isinstance(event, l7codecs.Message) else ()
+    for _ in fresh_reads(READ_SIZE):
+        pass
+    gc.collect()
+    kernel = reset_peak()
+    before = highest = resident()
+    octets = 0
+    topics: set[object] = set()
+    for chunk in _produce_reads(large_head(size), size):
+        for event in session.receive(Sender.CLIENT, chunk):
+            octets += len(event.raw)
+            if isinstance(event, l7codecs.Message):
+                topics.update(event.resources)
+        if not kernel:
+            highest = max(highest, resident())
+    assert topics == {"orders"}
+    after = peak() if kernel else highest
+    return {"growth": max(0, after - before), "octets": octets, "by": "kernel" if kernel else "samples"}
+
+
+def _produce_reads(head: bytes, size: int) -> Iterator[bytes]:
+    yield head
+    yield from fresh_reads(size)
+    yield bytes(3)  # the tagged fields of a partition, a topic and the body
+
+
 def sessions(count: int, used: bool) -> dict[str, object]:
     """Octets of each of `count` open sessions; with `used`, each has received a command and its answer."""
     opened: list[Session | None] = [None] * count
@@ -122,5 +155,7 @@ if __name__ == "__main__":
         print(json.dumps(large_value(Sender.SERVER, number)))
     elif what == "kept":
         print(json.dumps(large_value(Sender.SERVER, number, keep=True)))
+    elif what == "produce":
+        print(json.dumps(large_produce(number)))
     else:
         print(json.dumps(sessions(number, what == "idle")))
