@@ -16,10 +16,21 @@ from hypothesis import strategies as st
 from l7codecs import ProtocolError
 from l7codecs_kafka._schema import layouts
 from l7codecs_kafka._schema.found import read_varint, varint_size
-from l7codecs_kafka._schema.layouts import ERROR_CODE, EVERY, NODE_ID, RECORDS, TOPIC, Layout, layout
+from l7codecs_kafka._schema.layouts import (
+    ERROR_CODE,
+    EVERY,
+    NODE_ID,
+    RECORDS,
+    TOPIC,
+    TOPIC_ID,
+    Field,
+    Layout,
+    Value,
+    layout,
+)
 from l7codecs_kafka._schema.splice import splice
 from l7codecs_kafka._schema.values import decode, encode, encode_value
-from l7codecs_kafka._schema.walk import codes, pick, skip, texts
+from l7codecs_kafka._schema.walk import codes, names, pick, skip, texts
 
 from .schema_truth import change, entries, every_layout, expected, random_body, values_of
 
@@ -67,6 +78,66 @@ def check(of: Layout, value: dict[str, layouts.Value], chance: random.Random) ->
         changes = change(of, again, wanted, chance, 0.5)
         assert splice(found, changes) == encode(of, again)
         again, _ = decode(of, body, 0, len(body))
+
+
+def topics_of(fields: list[Field], struct: dict[str, Value], wanted: int) -> list[str | bytes]:
+    """The names and the ids in a struct, without null and zero, and without an id that stands before its name."""
+    found: list[str | bytes] = []
+    named = wanted == TOPIC | TOPIC_ID and any(
+        field.role == TOPIC and not field.array and struct.get(field.name, field.default) is not None
+        for field in fields
+    )
+    for field in fields:
+        value = struct.get(field.name, field.default)
+        for each in value if field.array and isinstance(value, list) else [value]:
+            if isinstance(each, dict):
+                found += topics_of(field.fields, each, wanted)
+            elif field.role & wanted and isinstance(each, (str, bytes)):
+                if field.role == TOPIC or (each != bytes(16) and not named):
+                    found.append(each)
+    return found
+
+
+def test_names_and_ids() -> None:
+    """The direct pass finds what the values have, and leaves what it cannot read to the other one."""
+    direct = set()
+    for number, of in enumerate(LAYOUTS):
+        chance = random.Random(number)
+        for wanted in (TOPIC, TOPIC_ID, TOPIC | TOPIC_ID):
+            if of.has & wanted != wanted:
+                continue
+            for _ in range(3):
+                value = random_body(of, chance)
+                body = encode(of, value)
+                found = names(of, body, 0, len(body), wanted)
+                if found is not None:
+                    direct.add((of.api.key, of.version, of.response))
+                    assert found == topics_of(of.fields, value, wanted), of
+            for cut in range(min(len(body), 300)):
+                found = names(of, body, 0, cut, wanted)
+                try:
+                    pick(of, body, 0, cut, wanted)
+                except ProtocolError:
+                    assert found is None, (of, cut)
+                else:
+                    assert found is None or found == names(of, body, 0, len(body), wanted), (of, cut)
+    assert {(0, 8, False), (0, 9, False), (0, 13, False), (1, 11, False), (1, 12, False), (1, 18, False)} <= direct
+    assert {(3, 5, False), (3, 12, False), (8, 9, False), (9, 8, False), (78, 1, False)} <= direct
+
+
+def test_names_that_are_null_beside_their_ids() -> None:
+    of = get(3, 12)
+    one, other = bytes(range(16)), bytes(range(16, 32))
+    topics: list[Value] = [
+        {"TopicId": one, "Name": None},
+        {"TopicId": bytes(16), "Name": "a"},
+        {"TopicId": other, "Name": "b"},
+        {"TopicId": bytes(16), "Name": None},
+    ]
+    body = encode(of, {"Topics": topics})
+    assert names(of, body, 0, len(body), TOPIC | TOPIC_ID) == [one, "a", "b"]
+    assert names(of, body, 0, len(body), TOPIC) == ["a", "b"]
+    assert names(of, body, 0, len(body), TOPIC_ID) == [one, other]
 
 
 def test_codes() -> None:

@@ -10,12 +10,14 @@ from typing import Final
 
 from mypy_extensions import i64
 
+from l7codecs.message import Flow
+
 from .._schema.layouts import PATTERN_TYPE, RESOURCE_NAME, RESOURCE_TYPE, TOPIC, TOPIC_ID, Layout
-from .._schema.walk import Found, pick
+from .._schema.walk import Found, names, pick
 from .topic_ids import NO_TOPIC, topic_text
 from .topics import Topics
 
-__all__ = ["TopicKey", "learn_names", "topic_keys", "topic_names"]
+__all__ = ["TopicKey", "has_topics", "known_topics", "learn_names", "topic_keys", "topic_names"]
 
 TopicKey = str | bytes
 """A topic as a message names it: its name, or the 16 octets of its id."""
@@ -36,11 +38,11 @@ def topic_keys(layout: Layout, octets: bytes, start: i64, end: i64, partial: boo
     wanted: i64 = layout.has & _NAMED
     if wanted == 0:
         return []
+    if not partial and wanted & ~_EITHER == 0:
+        plain = names(layout, octets, start, end, wanted)
+        if plain is not None:
+            return plain if len(plain) < 2 else _each_once(plain)
     found = pick(layout, octets, start, end, wanted, partial=partial)
-    if wanted == TOPIC:
-        return _only_names(found)
-    if wanted == TOPIC_ID:
-        return _only_ids(found)
     keys: dict[TopicKey, None] = {}
     beside = names_beside(layout) if wanted & _EITHER == _EITHER else None
     resource_type = 0
@@ -66,30 +68,15 @@ def topic_keys(layout: Layout, octets: bytes, start: i64, end: i64, partial: boo
     return list(keys)
 
 
-def _only_names(found: Found) -> list[TopicKey]:
-    count = found.count
-    keys: list[TopicKey] = []
-    at: i64 = 0
-    while at < count:
-        if found.starts(at) >= 0:
-            name = found.text(at)
-            if count > _FEW or name not in keys:
-                keys.append(name)
-        at += 1
-    return keys if count <= _FEW else list(dict.fromkeys(keys))
-
-
-def _only_ids(found: Found) -> list[TopicKey]:
-    count = found.count
-    keys: list[TopicKey] = []
-    at: i64 = 0
-    while at < count:
-        if not found.is_blank(at):
-            topic = found.octets_of(at)
-            if topic is not None and (count > _FEW or topic not in keys):
-                keys.append(topic)
-        at += 1
-    return keys if count <= _FEW else list(dict.fromkeys(keys))
+def _each_once(keys: list[TopicKey]) -> list[TopicKey]:
+    """The same without what comes again."""
+    if len(keys) > _FEW:
+        return list(dict.fromkeys(keys))
+    once: list[TopicKey] = []
+    for key in keys:
+        if key not in once:
+            once.append(key)
+    return once
 
 
 def names_beside(layout: Layout) -> dict[int, int]:
@@ -128,20 +115,37 @@ def _is_named(found: Found, at: i64, count: i64, beside: dict[int, int] | None) 
     return name >= 0 and found.starts(name) >= 0
 
 
-def topic_names(keys: list[TopicKey], topics: Topics | None, reached: int) -> tuple[str, ...]:
-    """What the topics are called, as far as that is known, each once."""
-    if topics is None or reached == 0:  # nothing was known
-        named: list[str] = []
-        for key in keys:
-            named.append(key if isinstance(key, str) else topic_text(key))
-        return tuple(named)
+def topic_names(keys: list[TopicKey], flow: Flow, reached: i64) -> tuple[str, ...]:
+    """What the topics are called, as far as that was known in the connection of `flow` when `reached` names were, each once."""
     if len(keys) == 1:
-        key = keys[0]
-        return (key if isinstance(key, str) else topics.name(key, reached),)
-    names: dict[str, None] = {}
+        only = keys[0]
+        if isinstance(only, str):
+            return (only,)
+    names: list[str] = []
+    if reached == 0:  # nothing was known
+        for key in keys:
+            names.append(key if isinstance(key, str) else topic_text(key))
+        return tuple(names)
+    topics: Topics | None = None
     for key in keys:
-        names[key if isinstance(key, str) else topics.name(key, reached)] = None
-    return tuple(names)
+        if isinstance(key, str):
+            names.append(key)
+            continue
+        if topics is None:
+            topics = known_topics(flow)
+        names.append(topic_text(key) if topics is None else topics.name(key, reached))
+    return tuple(names) if topics is None or len(names) < 2 else tuple(dict.fromkeys(names))
+
+
+def known_topics(flow: Flow) -> Topics | None:
+    """What is known of topics in the connection of `flow`."""
+    memory = flow.memory
+    return memory if isinstance(memory, Topics) else None
+
+
+def has_topics(layout: Layout) -> bool:
+    """Whether such a body may name topics."""
+    return layout.has & _NAMED != 0
 
 
 def learn_names(topics: Topics, layout: Layout, octets: bytes, start: i64, end: i64, partial: bool) -> None:

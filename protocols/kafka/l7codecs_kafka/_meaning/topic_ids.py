@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, final
 
-__all__ = ["NO_TOPIC", "topic_text"]
+from mypy_extensions import i64
+
+__all__ = ["NO_TOPIC", "Learnt", "topic_text"]
 
 NO_TOPIC: Final = bytes(16)
 """The id of no topic."""
 _texts: Final[dict[bytes, str]] = {}
 """Those that were asked for lately: a connection speaks of few topics, over and over."""
 _TEXTS: Final = 512
+
+
+@final
+class Learnt:
+    """How many names were learnt: a number that every message takes down."""
+
+    def __init__(self) -> None:
+        self.count: i64 = 0
 
 
 def topic_text(topic: bytes) -> str:

@@ -17,7 +17,7 @@ from l7codecs import Memory
 from l7codecs.limits import DEFAULT_LIMITS, Limits
 from l7codecs.sharing import Told
 
-from .topic_ids import NO_TOPIC, topic_text
+from .topic_ids import NO_TOPIC, Learnt, topic_text
 
 __all__ = ["NO_TOPIC", "Topics", "topic_text"]
 
@@ -28,15 +28,14 @@ class Topics(Memory[bytes, tuple[str, int]]):
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, told: Told | None = None) -> None:
         super().__init__(limits, told)
-        self.learnt = 0
-        """How many names were learnt."""
+        self.learnt = Learnt()
 
     def learn(self, topic: bytes, name: str) -> None:
         """The topic with the id `topic` is called `name`."""
         known = self.get(topic)
         if known is None or known[0] != name:
-            self.learnt += 1
-            self.put(topic, (name, self.learnt))
+            self.learnt.count += 1
+            self.put(topic, (name, self.learnt.count))
 
     def name(self, topic: bytes, reached: int) -> str:
         """What the topic is called, as far as that was known when `reached` names had been learnt; else the id as text."""

@@ -12,7 +12,7 @@ from l7codecs import ProtocolError
 
 from .layouts import INT8, UINT16, Field, Layout
 
-__all__ = ["ENTRY", "Found", "failure", "read_number", "read_varint", "varint_size"]
+__all__ = ["ENTRY", "Found", "failure", "read_number", "read_varint", "text_of", "varint_size"]
 
 SPEC: Final = "Kafka protocol guide, Protocol Primitive Types"
 
@@ -54,6 +54,14 @@ def varint_size(value: i64) -> i64:
         value >>= 7
         size += 1
     return size
+
+
+def text_of(octets: bytes) -> str:
+    """A string's octets as text, with lone surrogates for what is no UTF-8."""
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return octets.decode("utf-8", "surrogateescape")
 
 
 @final
@@ -115,11 +123,7 @@ class Found:
         at = self.entries[number * ENTRY + 2]
         if at < 0:
             return ""
-        octets = self.octets[at : self.entries[number * ENTRY + 3]]
-        try:
-            return octets.decode("utf-8")
-        except UnicodeDecodeError:
-            return octets.decode("utf-8", "surrogateescape")
+        return text_of(self.octets[at : self.entries[number * ENTRY + 3]])
 
     def is_blank(self, number: i64) -> bool:
         """Whether its value is an id of zeros, which is none."""

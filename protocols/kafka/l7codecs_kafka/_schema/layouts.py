@@ -341,8 +341,27 @@ def apis() -> list[Api]:
     return list(_apis.values())
 
 
-def layout(key: int, version: int, response: bool) -> Layout | None:
+def layout(key: i64, version: i64, response: bool) -> Layout | None:
     """The body of requests of `key` and `version`, or of the answers to them; None where the table does not have that."""
+    if 0 <= key < _KEYS and 0 <= version < _VERSIONS:
+        place = (key * 2 + (1 if response else 0)) * _VERSIONS + version
+        made = _made[place]
+        if made is not None:
+            return made
+        made = _look_up(int(key), int(version), response)
+        _made[place] = made
+        return made
+    return _look_up(int(key), int(version), response)
+
+
+_KEYS: Final[i64] = 128
+_VERSIONS: Final[i64] = 32
+"""Keys and versions below these have a place of their own; in this version of the table all have."""
+_made: Final[list[Layout | None]] = [None] * (128 * 2 * 32)
+
+
+def _look_up(key: int, version: int, response: bool) -> Layout | None:
+    """The same, slowly."""
     if not (0 <= key <= 0x7FFF and 0 <= version <= 0x7FFF):
         return None
     at = (key << 16) | (version << 1) | (1 if response else 0)

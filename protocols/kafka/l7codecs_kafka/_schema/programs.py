@@ -22,7 +22,7 @@ from typing import Final, final
 from librt.vecs import append, vec
 from mypy_extensions import i64
 
-from .layouts import ERROR_CODE, RECORDS, SIZES, STRING, STRUCT, Field, Layout
+from .layouts import ERROR_CODE, RECORDS, SIZES, STRING, STRUCT, TOPIC, TOPIC_ID, Field, Layout
 
 __all__ = ["Program", "make_program"]
 
@@ -75,6 +75,8 @@ PASS: Final[i64] = 23
 """Nothing but the octets before."""
 EACH_COMPACT: Final[i64] = 24
 """As the other one, with a compact count."""
+SKIP_STRUCTS: Final[i64] = 25
+"""An array of structs of a octets and tagged fields each, of which none is wanted, with a compact count."""
 
 ARRAYS: Final[i64] = 5
 """How deep arrays stand in arrays at most, in all of the table."""
@@ -100,6 +102,10 @@ class Program:
         self.wanted: i64 = wanted
         self.kind: i64 = kind
         self.code: vec[i64] = vec[i64]()
+        self.plain = False
+        """Whether all that it notes are strings, or ids that stand right before their name or have none: see `walk.names`."""
+        self.paired = False
+        """Of a plain one: whether there are both."""
         self._before: i64 = 0
 
     def add(self, op: i64, a: i64 = 0, b: i64 = 0) -> i64:
@@ -210,7 +216,7 @@ class _Maker:
         program = self.program
         kind = field.kind
         size: i64 = SIZES[kind]
-        if kind == STRUCT and not (field.has & self._wanted):
+        if kind == STRUCT and not self._flexible and not (field.has & self._wanted):
             size = self._fixed(field)
         if size > 0:
             if field.role & self._wanted:
@@ -218,6 +224,11 @@ class _Maker:
             else:
                 program.add(SKIP_ITEMS_COMPACT if self._flexible else SKIP_ITEMS, size)
             return
+        if self._flexible and kind == STRUCT and not (field.has & self._wanted):
+            size = self._fixed(field)
+            if size > 0:
+                program.add(SKIP_STRUCTS, size)
+                return
         head = program.add(ARRAY_COMPACT if self._flexible else ARRAY, 0, self._depth)
         begin: i64 = len(program.code)
         self._depth += 1
@@ -245,11 +256,11 @@ class _Maker:
             self.program.add(skip)
 
     def _fixed(self, struct: Field) -> i64:
-        """The octets of a struct whose size is always the same; 0 where it is not."""
-        if self._flexible:
-            return 0
+        """The octets of a struct whose size, but for tagged fields, is always the same; 0 where it is not."""
         total: i64 = 0
         for field in struct.fields:
+            if field.tag >= 0:
+                continue
             size: i64 = SIZES[field.kind]
             if field.array or size == 0:
                 return 0
@@ -261,4 +272,45 @@ def make_program(layout: Layout, wanted: i64, kind: i64) -> Program:
     """The program that notes the roles `wanted`."""
     maker = _Maker(layout.flexible, wanted, kind)
     maker.body(layout.root, kind == CHECK)
-    return maker.program
+    program = maker.program
+    program.plain = kind == WALK and wanted & ~(TOPIC | TOPIC_ID) == 0 and _is_plain(program, layout)
+    return program
+
+
+_PLAIN: Final = frozenset(
+    (
+        END, NEXT, NEXT_TAGS, SKIP_COMPACT, SKIP_ITEMS_COMPACT, COMPACT, FIXED, ARRAY_COMPACT, LAST, SKIP_TAGS, SKIP_STRING, SKIP_BYTES,
+        PLAIN_STRING, SKIP_ITEMS, ARRAY, PASS, SKIP_STRUCTS,
+    )
+)  # fmt: skip
+
+
+def _is_plain(program: Program, layout: Layout) -> bool:
+    """Whether `walk.names` can run it."""
+    both = program.wanted == TOPIC | TOPIC_ID
+    program.paired = both
+    beside: Field | None = None
+    """The id that stands right before."""
+    for word in program.code:
+        op = word & OP_MASK
+        a = (word >> A) & A_MASK
+        b = word >> B
+        if op not in _PLAIN or ((op == ARRAY or op == ARRAY_COMPACT) and b > 2) or (op == LAST and a > 3):
+            return False
+        if op == FIXED:
+            if beside is not None:
+                return False
+            if both:
+                beside = layout.all[a]
+        elif op == COMPACT or op == PLAIN_STRING:
+            if both and (beside is None or _around(beside) != _around(layout.all[a]) or (word >> BEFORE) & BEFORE_MASK):
+                return False
+            beside = None
+        elif beside is not None:
+            return False
+    return True
+
+
+def _around(field: Field) -> str:
+    """The struct that it stands in; one of its own where it is an array."""
+    return field.path if field.array else field.path.rpartition(".")[0]

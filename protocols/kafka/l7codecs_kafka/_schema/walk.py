@@ -14,11 +14,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from librt.strings import read_i16_be, read_i32_be
+from librt.strings import read_i16_be, read_i32_be, read_i64_be
 from librt.vecs import append, vec
 from mypy_extensions import i64
 
-from .found import BAD_LENGTH, BAD_MARKER, BAD_SIZE, BAD_VARINT, CUT, ENTRY, GOES_ON, Found, failure, read_varint
+from .found import (
+    BAD_LENGTH,
+    BAD_MARKER,
+    BAD_SIZE,
+    BAD_VARINT,
+    CUT,
+    ENTRY,
+    GOES_ON,
+    Found,
+    failure,
+    read_varint,
+    text_of,
+)
 from .layouts import ERROR_CODE, Layout
 from .programs import (
     A_MASK,
@@ -40,6 +52,7 @@ from .programs import (
     NEXT_TAGS,
     NULLABLE,
     OP_MASK,
+    PASS,
     PLAIN_BYTES,
     PLAIN_STRING,
     SKIP_BYTES,
@@ -47,6 +60,7 @@ from .programs import (
     SKIP_ITEMS,
     SKIP_ITEMS_COMPACT,
     SKIP_STRING,
+    SKIP_STRUCTS,
     SKIP_TAGS,
     TAGGED,
     WALK,
@@ -56,7 +70,7 @@ from .programs import (
     make_program,
 )
 
-__all__ = ["Found", "codes", "pick", "read_varint", "skip", "texts"]
+__all__ = ["Found", "codes", "names", "pick", "read_varint", "skip", "texts"]
 
 _ROOM: Final[i64] = 8
 """Entries that there is room for at first."""
@@ -110,6 +124,160 @@ def texts(layout: Layout, octets: bytes, start: i64, end: i64, wanted: i64, part
             values.append(found.text(number))
         number += 1
     return values
+
+
+def names(layout: Layout, octets: bytes, start: i64, end: i64, wanted: i64) -> list[str | bytes] | None:
+    """The strings and the ids with one of the roles `wanted`, in the order of the wire, without null and zero.
+
+    An id that stands right before its name is left out where that is not null. None: it takes `pick` to tell, or to say what is wrong.
+    """
+    program = _program(layout, wanted, WALK)
+    if not program.plain or end > len(octets):
+        return None
+    code = program.code
+    paired = program.paired
+    found: list[str | bytes] = []
+    at = start
+    limit = end
+    left: i64 = 1  # as in `_pass_over`
+    left1: i64 = 1
+    left2: i64 = 1
+    size: i64 = 0
+    id_at: i64 = 0  # where the id of a name stands
+    pc: i64 = 0
+    while True:
+        word = code[pc]
+        pc += 1
+        op = word & OP_MASK
+        at += (word >> BEFORE) & BEFORE_MASK
+        mark = at
+        if op == COMPACT or op == SKIP_COMPACT or (op >= ARRAY_COMPACT and (op == ARRAY_COMPACT or op == SKIP_STRUCTS)):
+            if at >= limit:
+                return None
+            size = octets[at]
+            at += 1
+            if size >= 0x80:
+                size = read_varint(octets, mark, limit)
+                if size < 0:
+                    return None
+                at = mark + (size & 7)
+                size >>= 3
+            size -= 1
+            if op == COMPACT:
+                if size > limit - at:
+                    return None
+                if size >= 0:
+                    found.append(text_of(octets[at : at + size]))
+                    at += size
+                elif paired:
+                    _add_id(found, octets, id_at)
+            elif op == SKIP_COMPACT:
+                if size > 0:
+                    at += size
+            else:
+                if size > limit - at:
+                    return None
+                a = (word >> A) & A_MASK
+                if op == SKIP_STRUCTS:
+                    while size > 0:
+                        at += a
+                        if at >= limit or octets[at] != 0:
+                            return None
+                        at += 1
+                        size -= 1
+                elif size <= 0:
+                    pc = a
+                else:
+                    depth = word >> B
+                    if depth == 1:
+                        left1 = left
+                    elif depth == 2:
+                        left2 = left
+                    left = size
+        elif op <= NEXT_TAGS:
+            if op == NEXT_TAGS:
+                if at >= limit or octets[at] != 0:
+                    return None
+                at += 1
+            elif op == END:
+                return found if at <= limit else None
+            left -= 1
+            if left > 0:
+                pc = (word >> A) & A_MASK
+            elif word >> B == 2:
+                left = left1
+            elif word >> B == 3:
+                left = left2
+        elif op == LAST:
+            a = (word >> A) & A_MASK
+            if left == 1 and (a < 2 or (left1 == 1 and (a < 3 or left2 == 1))):
+                return found if at <= limit else None
+        elif op == FIXED:
+            at += word >> B
+            if at > limit:
+                return None
+            if paired:
+                id_at = mark
+            else:
+                _add_id(found, octets, mark)
+        elif op == SKIP_ITEMS_COMPACT:
+            size = read_varint(octets, at, limit)
+            if size < 0:
+                return None
+            at += size & 7
+            size = (size >> 3) - 1
+            if size > 0:
+                at += size * ((word >> A) & A_MASK)
+        elif op == SKIP_TAGS:
+            if at >= limit or octets[at] != 0:
+                return None
+            at += 1
+        elif op == SKIP_STRING or op == PLAIN_STRING:
+            at += 2
+            if at > limit:
+                return None
+            size = i64(read_i16_be(octets, mark))
+            if size < -1 or size > limit - at:
+                return None
+            if size >= 0:
+                if op == PLAIN_STRING:
+                    found.append(text_of(octets[at : at + size]))
+                at += size
+            elif paired and op == PLAIN_STRING:
+                _add_id(found, octets, id_at)
+        elif op != PASS:  # a size of 32 bits
+            at += 4
+            if at > limit:
+                return None
+            size = i64(read_i32_be(octets, mark))
+            if size < -1:
+                return None
+            a = (word >> A) & A_MASK
+            if op == SKIP_BYTES:
+                if size > 0:
+                    at += size
+            elif op == SKIP_ITEMS:
+                if size > 0:
+                    at += size * a
+            elif size <= 0:
+                pc = a
+            elif size > limit - at:
+                return None
+            else:
+                depth = word >> B
+                if depth == 1:
+                    left1 = left
+                elif depth == 2:
+                    left2 = left
+                left = size
+        if at > limit:
+            return None
+
+
+def _add_id(found: list[str | bytes], octets: bytes, at: i64) -> None:
+    """Note the id at `at`, where it is one."""
+    if read_i64_be(octets, at) != 0 or read_i64_be(octets, at + 8) != 0:
+        found.append(octets[at : at + 16])
 
 
 def _add_bits(values: list[int], bits: i64, first: i64) -> None:
@@ -227,7 +395,9 @@ def _pass_over(code: vec[i64], found: Found, partial: bool) -> None:
                     left = left3
                 elif size == 5:
                     left = left4
-        elif op == SKIP_COMPACT or op == COMPACT or op == SKIP_ITEMS_COMPACT or op == ARRAY_COMPACT:
+        elif (
+            op == SKIP_COMPACT or op == COMPACT or op == SKIP_ITEMS_COMPACT or op == ARRAY_COMPACT or op == SKIP_STRUCTS
+        ):
             if at >= limit:
                 fail = CUT
                 break
@@ -271,6 +441,27 @@ def _pass_over(code: vec[i64], found: Found, partial: bool) -> None:
                 used += ENTRY
                 if at > limit:
                     fail = CUT
+                    break
+            elif op == SKIP_STRUCTS:
+                if size > limit - at and not partial:
+                    fail = CUT
+                    break
+                while size > 0:
+                    at += a
+                    mark = at
+                    if at >= limit:
+                        fail = CUT
+                        break
+                    if octets[at] == 0:
+                        at += 1
+                    else:
+                        behind = _skip_tags(octets, at, limit)
+                        if behind < 0:
+                            fail = -behind
+                            break
+                        at = behind
+                    size -= 1
+                if fail != GOES_ON:
                     break
             elif size <= 0:
                 pc = a

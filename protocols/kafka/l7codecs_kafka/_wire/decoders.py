@@ -17,6 +17,7 @@ from l7codecs.message import Data, Event, Flow, Gap, Opaque
 from l7codecs.pairing import PairingTable
 
 from .._meaning.naming import learn_names
+from .._meaning.topic_ids import Learnt
 from .._meaning.topics import Topics
 from .apis import (
     CONTROLLED_SHUTDOWN,
@@ -137,6 +138,7 @@ class RequestDecoder(_Doubting):
         self._state = state
         memory = flow.memory
         self._names = memory if isinstance(memory, Topics) else _NO_NAMES
+        self._learnt: Learnt = self._names.learnt
         self._fresh = True
         """Nothing has come yet."""
 
@@ -183,7 +185,7 @@ class RequestDecoder(_Doubting):
             self.doubted = None
         request = KafkaRequest(
             self.flow, self.sender, kind, offset, octets, start, stop, more, key, version, correlation, client_start,
-            client_stop, body, self._names.learnt,
+            client_stop, body, self._learnt.count,
         )  # fmt: skip
         if key == SASL_HANDSHAKE:
             if version == 0:
@@ -240,6 +242,7 @@ class AnswerDecoder(_Doubting):
         self._in_flight = answers if isinstance(answers, InFlight) else None
         memory = flow.memory
         self._names = memory if isinstance(memory, Topics) else _NO_NAMES
+        self._learnt: Learnt = self._names.learnt
         self._codes: StreamedCodes | None = None
         """Of the answer that streams: follows its error codes."""
         self._search: AnswerSearch | None = None
@@ -253,7 +256,7 @@ class AnswerDecoder(_Doubting):
             self.fail(int(_SIZE), seen, "a correlation id: 4 octets", "Kafka protocol guide, Headers")
         correlation = i64(read_i32_be(octets, start + _SIZE))
         return KafkaResponse(
-            self.flow, self.sender, _RESPONSE, offset, octets, start, stop, more, correlation, self._names.learnt
+            self.flow, self.sender, _RESPONSE, offset, octets, start, stop, more, correlation, self._learnt.count
         )
 
     def _token_is_due(self, size: i64) -> bool:

@@ -30,7 +30,7 @@ from l7codecs.numbering import put_number
 from .._meaning.access import access_of, is_internal, operation_type
 from .._meaning.describe import collect_fields
 from .._meaning.errors import error_name, error_status, worst_status
-from .._meaning.naming import TopicKey, topic_keys, topic_names
+from .._meaning.naming import TopicKey, has_topics, known_topics, topic_keys, topic_names
 from .._meaning.outcome import Result, error_codes, results_of
 from .._meaning.topics import Topics, topic_text
 from .._schema.layouts import KEY_TYPE, MAX_WAIT_MS, TRANSACTIONAL_ID, Layout, Value, layout
@@ -55,6 +55,7 @@ __all__ = ["Ending", "KafkaMessage", "KafkaRequest", "KafkaResponse", "KafkaToke
 
 UNSUPPORTED_VERSION: Final = 35
 """The error of ApiVersions in a version that the broker does not have; the answer is one of version 0."""
+_SERVER: Final = Sender.SERVER
 _STATUS_OK: Final = Status.OK
 _STATUS_UNKNOWN: Final = Status.UNKNOWN
 _UNKNOWN: Final[i64] = -(1 << 20)
@@ -97,7 +98,7 @@ class KafkaMessage(Message):
         """What the table says of the body; None where it does not have the key or the version, or where they are not known."""
         if self.body < 0:
             return None
-        return layout(self.api_key, self.body_version, self.sender is Sender.SERVER)
+        return layout(self.api_key, self.body_version, self.sender is _SERVER)
 
     @property
     def payload(self) -> bytes:
@@ -142,8 +143,7 @@ class KafkaMessage(Message):
     @property
     def topics(self) -> Topics | None:
         """What is known of topics."""
-        memory = self.flow.memory
-        return memory if isinstance(memory, Topics) else None
+        return known_topics(self.flow)
 
     def take_correlation(self, number: int) -> bytes:
         """The octets with another correlation id."""
@@ -179,7 +179,7 @@ class KafkaMessage(Message):
             if is_internal(self.api_key):
                 attributes["kafka.internal"] = True
         if keys:
-            names = topic_names(keys, self.topics, self.reached)
+            names = topic_names(keys, self.flow, self.reached)
             attributes["kafka.topics"] = names
             if len(names) == 1:
                 attributes["messaging.destination.name"] = names[0]
@@ -258,7 +258,11 @@ class KafkaRequest(KafkaMessage):
             return None
         found = self._client_id
         if found is None:
-            found = self.octets[self._client_start : self._client_stop].decode("utf-8", "replace")
+            octets = self.octets[self._client_start : self._client_stop]
+            try:
+                found = octets.decode("utf-8")
+            except UnicodeDecodeError:
+                found = octets.decode("utf-8", "replace")
             self._client_id = found
         return found
 
@@ -270,8 +274,18 @@ class KafkaRequest(KafkaMessage):
     @property
     def resources(self) -> tuple[str | bytes, ...]:
         """All topics, by name where that is known, else by id; of a message of a fetch or share session, those of the session."""
-        keys = self.keys()
-        return topic_names(keys, self.topics, self.reached) if keys else ()
+        if self.session_topics is not None:
+            return topic_names(self.keys(), self.flow, self.reached)
+        if self.body < 0:
+            return ()
+        found = layout(self.api_key, self.body_version, False)
+        if found is None or not has_topics(found):
+            return ()
+        try:
+            keys = topic_keys(found, self.octets, self.body, self.stop, self.more)
+        except ProtocolError:
+            return ()
+        return topic_names(keys, self.flow, self.reached)
 
     def keys(self) -> list[TopicKey]:
         """The topics that it names, and those of the session that it continues."""
@@ -493,8 +507,7 @@ class KafkaResponse(KafkaMessage):
     @property
     def resources(self) -> tuple[str | bytes, ...]:
         """The topics that it names; where it names none, those of its request."""
-        keys = self.keys()
-        return topic_names(keys, self.topics, self.reached) if keys else ()
+        return topic_names(self.keys(), self.flow, self.reached)
 
     def keys(self) -> list[TopicKey]:
         """The topics that it names; where it names none, those of its request."""
