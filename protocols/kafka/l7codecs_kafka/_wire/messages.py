@@ -32,6 +32,7 @@ from .._meaning.describe import collect_fields
 from .._meaning.errors import error_name, error_status, worst_status
 from .._meaning.naming import TopicKey, topic_keys, topic_names
 from .._meaning.outcome import Result, error_codes, results_of
+from .._meaning.sessions import SessionTopics
 from .._meaning.topics import Topics, topic_text
 from .._schema.layouts import KEY_TYPE, MAX_WAIT_MS, TRANSACTIONAL_ID, Layout, Value, layout
 from .._schema.values import decode
@@ -248,7 +249,7 @@ class KafkaRequest(KafkaMessage):
         self._client_start = client_start
         self._client_stop = client_stop
         self._client_id: str | None = None
-        self.session_topics: tuple[TopicKey, ...] | None = None
+        self.session_topics: SessionTopics | None = None
         """The topics of the fetch session or share session that it continues; None: of none that is known."""
 
     @property
@@ -279,7 +280,7 @@ class KafkaRequest(KafkaMessage):
         if self.session_topics is None:
             return own
         keys = dict.fromkeys(own)
-        keys.update(dict.fromkeys(self.session_topics))
+        keys.update(self.session_topics.keys())
         return list(keys)
 
     @property
