@@ -324,9 +324,13 @@ class AnswerDecoder(_Doubting):
 
 
 def take_in(state: ConnectionState, names: Topics, request: KafkaRequest, answer: KafkaResponse) -> None:
-    """Learn what an answer says of topics and sessions."""
+    """Learn what an answer says of topics and sessions, and that no tokens follow."""
     if continues_a_session(request.api_key):
         state.answered(request, answer)
+        return
+    if request.api_key == SASL_HANDSHAKE:
+        if request.version == 0 and answer.failed:
+            state.tokens = 0
         return
     found = answer.layout
     if found is not None and names is not _NO_NAMES:

@@ -314,7 +314,10 @@ class KafkaRequest(KafkaMessage):
         found = self.layout
         if found is None:
             return False
-        wait, least = _waits(found, self.octets, self.body, self.stop)
+        try:
+            wait, least = _waits(found, self.octets, self.body, self.stop)
+        except ProtocolError:
+            return False
         return wait > 0 and least > 0
 
     def shortened(self, size: int) -> KafkaRequest:
