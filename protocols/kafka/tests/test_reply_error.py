@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import importlib
 import random
+import time
+from collections.abc import Callable
 
 import pytest
 from kio.serial import entity_reader
 
 import l7codecs
 from l7codecs import Kind, Sender, Status, Unsupported
+from l7codecs.testing import growth
 from l7codecs_kafka._change.codes import error_code
 from l7codecs_kafka._meaning.errors import error_status
 from l7codecs_kafka._schema.layouts import ERROR_CODE, ERROR_MESSAGE, PARTITION, TOPIC, TOPIC_ID, Layout, Value, apis
 from l7codecs_kafka._schema.values import encode
 from l7codecs_kafka._schema.walk import pick
 
-from .frames import ask, framed, of, read_answer
+from .frames import Body, ask, framed, of, read_answer
 from .kafka_python import answer_class
 from .schema_truth import every_layout, random_body
 
@@ -263,3 +266,26 @@ def kio_class(name: str, version: int) -> type | None:
 
 def test_every_api_is_tried() -> None:
     assert {layout.api.key for layout in LAYOUTS} == {each.key for each in apis() if each.key >= 0}
+
+
+@pytest.mark.parametrize(
+    ("key", "version", "item"),
+    [
+        (51, 0, lambda number: {"Deletions": [{"Name": f"u{each}"} for each in range(number)]}),
+        (
+            34,
+            2,
+            lambda number: {
+                "Dirs": [{"Path": f"/{each}", "Topics": [{"Name": "t", "Partitions": [1]}]} for each in range(number)]
+            },
+        ),
+    ],
+)
+def test_an_answer_to_many_items_costs_what_they_cost(key: int, version: int, item: Callable[[int], Body]) -> None:
+    def cost(number: int) -> float:
+        octets = ask(key, version, 1, item(number))
+        start = time.perf_counter()
+        replied(octets, code=41)
+        return time.perf_counter() - start
+
+    assert growth(cost, 3_000, 12_000, 8) <= 8
