@@ -370,6 +370,13 @@ def test_256_mib_in_reads_of_64_kib_take_no_memory() -> None:
     assert most < 2 << 20
 
 
+def test_whether_it_blocks_is_asked_of_a_broken_body() -> None:
+    head = request("ShareFetch", 1, 1)[4:17]
+    (asked,) = said(opened(), (C, frame(head + b"\xff" * 20)))
+    assert not asked.blocks
+    assert "varint" in asked.attributes["kafka.malformed"]
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_broken_body_raises_in_no_attribute(seed: int) -> None:
     """Only `fields` and `results` say that it is broken; whatever else is asked for has an answer."""
