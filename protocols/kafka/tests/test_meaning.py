@@ -410,3 +410,11 @@ def test_a_broken_body_raises_in_no_attribute(seed: int) -> None:
                 ):
                     getattr(event, name, None)
                 event.own_topics()
+
+
+def test_what_is_wrong_is_told_as_it_came() -> None:
+    with pytest.raises(ProtocolError, match="a size of -2"):
+        said(opened(), (C, b"\xff\xff\xff\xfe"))
+    (found,) = said(opened(), (S, answer("Metadata", 9, 1)))
+    with pytest.raises(ProtocolError, match="whose request was not seen"):
+        found.fields()

@@ -69,7 +69,9 @@ class _Doubting(FramedDecoder):
     def frame_size(self, data: bytes, at: int) -> int:
         size = frame_octets(data, at)
         if size < 0:
-            self.fail(0, f"a size of {size - _SIZE}", "a size that is not negative", "Kafka protocol guide, Network")
+            self.fail(
+                0, f"a size of {read_i32_be(data, at)}", "a size that is not negative", "Kafka protocol guide, Network"
+            )
         if self.doubted is not None and size > _DOUBTFUL:
             self.exceed(0, f"a frame of {size} octets behind lost ones", f"at most {_DOUBTFUL}")
         return size

@@ -113,7 +113,11 @@ class KafkaMessage(Message):
         """
         found = self.layout
         if found is None or self.more:
-            seen = "a head" if self.more else f"a body of key {self.api_key}, version {self.body_version}"
+            seen = f"a body of key {self.api_key}, version {self.body_version}"
+            if self.more:
+                seen = "a head"
+            elif self.api_key == _UNKNOWN:
+                seen = "an answer whose request was not seen"
             raise ProtocolError(self.offset, seen, "a whole body that the table has")
         try:
             return decode(found, self.octets, self.body, self.stop)[0]
