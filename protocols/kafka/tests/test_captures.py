@@ -62,3 +62,15 @@ def test_the_table_shows_what_was_asked(tmp_path: Path) -> None:
         [sys.executable, "-m", "l7codecs", "decode", str(path)], capture_output=True, timeout=60, check=True
     )
     assert b"SaslAuthenticate" in done.stdout and b"SASL_AUTHENTICATION_FAILED" in done.stdout
+
+
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    """Octets that are no UTF-8 are escaped in both forms, as octets are, and nothing else of the line is."""
+    topics = [{"Name": b"t\xff \xf0\x9f\x92\x80".decode("utf-8", "surrogateescape")}]
+    pieces = ((C, request("Metadata", 9, 1, Topics=topics)), (S, answer("Metadata", 9, 1, Topics=topics)))
+    path = write(tmp_path / "kafka.pcap", Vector("names", pieces))
+    assert [each["resources"] for each in decode(path)] == [["t\\xff \U0001f480"]] * 2
+    done = subprocess.run(
+        [sys.executable, "-m", "l7codecs", "decode", str(path)], capture_output=True, timeout=60, check=True
+    )
+    assert b"Metadata" in done.stdout

@@ -212,7 +212,8 @@ def tenant(role: int, name: str) -> str | None:
         return name.removeprefix(around)[:-1] if name.startswith(around) else None
     if role not in (TOPIC, GROUP, TRANSACTIONAL_ID) or not name:
         return name
-    return name.removeprefix(PREFIX) if name.startswith(PREFIX) else None
+    own = name.removeprefix(PREFIX) if name.startswith(PREFIX) else None
+    return own or (own if role == GROUP else None)  # groups alone may have an empty name
 
 
 def server(role: int, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 import pytest
@@ -416,3 +417,71 @@ def test_a_client_that_knows_whom_it_asks() -> None:
     assert found is not None and (found["ClusterId"], found["NodeId"]) == ("real", 1)
     nobody: Body = {**asked, "ClusterId": None, "NodeId": -1}
     assert change(18, 5, False, nobody, changes) is None
+
+
+# Names that are too long, empty, or another's.
+
+
+@pytest.mark.parametrize(
+    ("key", "version", "value"),
+    [
+        (3, 9, {"Topics": [{"Name": "LONG"}]}),
+        (10, 0, {"Key": "LONG"}),
+        (10, 6, {"KeyType": 2, "CoordinatorKeys": ["LONG:1:2"]}),
+        (22, 0, {"TransactionalId": "LONG"}),
+        (30, 1, {"Creations": [{"ResourceType": 2, "ResourceName": "LONG", "ResourcePatternType": 3}]}),
+        (32, 1, {"Resources": [{"ResourceType": 2, "ResourceName": "LONG"}]}),
+        (66, 2, {"TransactionalIdPattern": "LONG"}),
+        (68, 1, {"GroupId": "g", "SubscribedTopicRegex": "LONG"}),
+    ],
+)
+def test_names_that_become_too_long_are_refused(key: int, version: int, value: Body) -> None:
+    """A string has 32767 octets at most; who asks is told, and nothing else breaks."""
+    of = layout(key, version, False)
+    assert of is not None
+    octets = encode(of, value)
+    assert changed_body(of, octets, 0, len(octets), ALL, NOTHING_ASKED) is not None
+    long = "x" * 32_760
+    text = repr(value).replace("LONG", long)
+    octets = encode(of, ast.literal_eval(text))
+    with pytest.raises(Unsupported, match="octets at the server"):
+        changed_body(of, octets, 0, len(octets), ALL, NOTHING_ASKED)
+
+
+def test_a_topic_that_has_nothing_behind_the_prefix_is_none_of_the_clients() -> None:
+    answer: Body = {"Topics": [{"Name": "tenant-a."}, {"Name": "tenant-a.one"}]}
+    assert topics(change(3, 9, True, answer, TOPICS)) == ["one"]
+    assert PREFIXED.place(b"tenant-a.") == b""
+    groups: Body = {"Groups": [{"GroupId": "tenant-a."}, {"GroupId": "tenant-b."}]}  # groups may have an empty name
+    assert topics(change(16, 4, True, groups, ALL), "Groups", "GroupId") == [""]
+
+
+def test_what_all_share_is_told_once() -> None:
+    """The client cannot get at a topic of its own by a name that is another's for it."""
+    answer: Body = {"Topics": [{"Name": "__shared"}, {"Name": "tenant-a.__shared"}]}
+    assert topics(change(3, 9, True, answer, TOPICS)) == ["__shared"]
+    with pytest.raises(ValueError, match="would be one of this client's"):
+        Names.prefixed("a.", shared=("a.b",))
+
+
+@pytest.mark.parametrize(
+    "brokers",
+    [
+        {-1: (1, "h", 1)},
+        {1: (-1, "h", 1)},
+        {1: (2**31, "h", 1)},
+        {1: (1, "", 1)},
+        {1: (1, "h", 0)},
+        {1: (1, "h", 65536)},
+    ],
+)
+def test_brokers_that_cannot_be(brokers: dict[int, tuple[int, str, int]]) -> None:
+    with pytest.raises(ValueError, match=r"the id of a broker|no address"):
+        Nodes.mapped(brokers)
+
+
+def test_versions_and_prefixes_that_cannot_be() -> None:
+    with pytest.raises(ValueError, match="above the highest"):
+        KafkaChanges(versions={0: (9, 3)})
+    with pytest.raises(ValueError, match="32767 at most"):
+        Names.prefixed("x" * 32_768)

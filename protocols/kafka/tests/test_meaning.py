@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import runpy
 import tracemalloc
 from pathlib import Path
@@ -12,7 +13,7 @@ from l7codecs import Data, Kind, Limits, ProtocolError, Status
 from l7codecs_kafka import KafkaToken
 from l7codecs_kafka._meaning.error_table import ERROR_NAMES, RETRIABLE
 from l7codecs_kafka._meaning.errors import error_status
-from l7codecs_kafka._schema.layouts import apis
+from l7codecs_kafka._schema.layouts import apis, layout
 
 from .wire import C, S, answer, frame, opened, request, said
 
@@ -256,6 +257,16 @@ def test_bare_tokens(mechanism: str, tokens: list[bytes]) -> None:
     assert reply.request is asks and asks.operation == "Metadata"
 
 
+def test_no_tokens_follow_a_handshake_that_is_refused() -> None:
+    """A listener without SASL says error 34, and the connection goes on with requests."""
+    session = opened()
+    said(session, (C, request("SaslHandshake", 0, 1, Mechanism="PLAIN")))
+    said(session, (S, answer("SaslHandshake", 0, 1, ErrorCode=34)))
+    (asked,) = said(session, (C, request("ApiVersions", 0, 2)))
+    (found,) = said(session, (S, answer("ApiVersions", 0, 2)))
+    assert (asked.operation, found.operation, found.request) == ("ApiVersions", "ApiVersions", asked)
+
+
 def test_a_token_that_is_not_accepted_stays_unanswered() -> None:
     session = opened()
     events = said(
@@ -357,3 +368,53 @@ def test_256_mib_in_reads_of_64_kib_take_no_memory() -> None:
     assert (first.operation, first.resources, first.size) == ("Produce", ("t",), 4 + len(head) + size + len(tail))
     assert isinstance(last, Data) and not last.more
     assert most < 2 << 20
+
+
+def test_whether_it_blocks_is_asked_of_a_broken_body() -> None:
+    head = request("ShareFetch", 1, 1)[4:17]
+    (asked,) = said(opened(), (C, frame(head + b"\xff" * 20)))
+    assert not asked.blocks
+    assert "varint" in asked.attributes["kafka.malformed"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_broken_body_raises_in_no_attribute(seed: int) -> None:
+    """Only `fields` and `results` say that it is broken; whatever else is asked for has an answer."""
+    chance = random.Random(seed)
+    for each in apis():
+        for version in range(each.lowest, each.highest + 1):
+            if layout(each.key, version, False) is None or layout(each.key, version, True) is None:
+                continue
+            octets = chance.randbytes(chance.randrange(80))
+            client, server = request(each.name, version, 1), answer(each.name, version, 1)
+            pieces = []
+            for sender, message in ((C, client), (S, server)):
+                whole = message[4:] + octets if chance.random() < 0.3 else message[4:20] + octets
+                pieces.append((sender, frame(whole)))
+            try:
+                events = said(opened(), *pieces)
+            except ProtocolError:
+                continue  # a client id that does not fit
+            for event in events:
+                assert event.attributes["messaging.system"] == "kafka"
+                for name in (
+                    "resources",
+                    "status",
+                    "error",
+                    "error_codes",
+                    "codes",
+                    "operation",
+                    "pins",
+                    "blocks",
+                    "access",
+                ):
+                    getattr(event, name, None)
+                event.own_topics()
+
+
+def test_what_is_wrong_is_told_as_it_came() -> None:
+    with pytest.raises(ProtocolError, match="a size of -2"):
+        said(opened(), (C, b"\xff\xff\xff\xfe"))
+    (found,) = said(opened(), (S, answer("Metadata", 9, 1)))
+    with pytest.raises(ProtocolError, match="whose request was not seen"):
+        found.fields()

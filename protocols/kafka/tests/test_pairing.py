@@ -245,3 +245,17 @@ def test_octets_lost_inside_of_a_request_lose_no_other() -> None:
     head, _, data, behind, *replies = events
     assert (head.resources, head.attributes["kafka.acks"], data.more) == (("t",), 1, False)
     assert [reply.request for reply in replies] == [head, behind]
+
+
+def test_one_that_is_never_answered_keeps_no_places() -> None:
+    """The first waits for ever; what is asked and answered behind it leaves nothing, and pairs as ever."""
+    session = opened()
+    said(session, (C, beat(0)))
+    for number in range(1, 1_000):
+        asked, *_ = said(session, (C, beat(number)))
+        (found,) = said(session, (S, beaten(number)))
+        assert found.request is asked
+        assert len(session._table._items) <= 70
+    assert [each.correlation_id for each in session.unanswered()] == [0]
+    (first,) = said(session, (S, beaten(0)))
+    assert first.request is not None and first.request.offset == 0

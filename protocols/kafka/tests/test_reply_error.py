@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import importlib
 import random
+import time
 
 import pytest
 from kio.serial import entity_reader
 
 import l7codecs
 from l7codecs import Kind, Sender, Status, Unsupported
+from l7codecs.testing import growth
 from l7codecs_kafka._change.codes import error_code
 from l7codecs_kafka._meaning.errors import error_status
 from l7codecs_kafka._schema.layouts import ERROR_CODE, ERROR_MESSAGE, PARTITION, TOPIC, TOPIC_ID, Layout, Value, apis
@@ -263,3 +265,13 @@ def kio_class(name: str, version: int) -> type | None:
 
 def test_every_api_is_tried() -> None:
     assert {layout.api.key for layout in LAYOUTS} == {each.key for each in apis() if each.key >= 0}
+
+
+def test_an_answer_to_many_users_costs_what_they_cost() -> None:
+    def cost(number: int) -> float:
+        octets = ask(51, 0, 1, {"Deletions": [{"Name": f"u{each}"} for each in range(number)]})
+        start = time.perf_counter()
+        replied(octets, code=41)
+        return time.perf_counter() - start
+
+    assert growth(cost, 6_000, 24_000, 8) <= 8

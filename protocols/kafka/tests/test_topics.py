@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from l7codecs import Limits, Sender, Shared
@@ -212,3 +214,44 @@ def test_topics_of_every_kind() -> None:
     for name, version, fields, expected in cases:
         (event,) = said(opened(), (C, request(name, version, 1, **fields)))
         assert event.resources == expected, (name, version)
+
+
+def test_requests_say_the_topics_that_their_session_had() -> None:
+    """Whenever they are read, and however often topics come and go."""
+    session = opened()
+    said(session, (C, fetch(0, 0, 0, {ONE: [0]}, {})), (S, answer("Fetch", 18, 0, SessionId=7)))
+    events = []
+    for number in range(1, 400):
+        topic = bytes([number % 5 + 1]) * 16
+        added, forgotten = ({topic: [0]}, {}) if number % 3 else ({}, {topic: [0]})
+        events += said(session, (C, fetch(number, 7, number, added, forgotten)))
+    topics = {ONE: None}
+    for number, event in enumerate(events, 1):
+        topic = bytes([number % 5 + 1]) * 16
+        if number % 3:
+            topics.setdefault(topic)
+        else:
+            topics.pop(topic, None)
+        own = [topic]
+        assert event.keys() == own + [each for each in topics if each != topic]
+
+
+def test_requests_that_wait_share_the_topics_of_their_session() -> None:
+    """Each adds a topic, or forgets one, and is not answered: no more is kept than the octets that came."""
+    session = opened()
+    many = {number.to_bytes(16, "big"): [0] for number in range(1, 1_500)}
+    said(session, (C, fetch(0, 0, 0, many, {})), (S, answer("Fetch", 18, 0, SessionId=7)))
+    assert said(session, (C, fetch(1, 7, 1, {}, {})))[0].resources
+    came = 0
+    tracemalloc.start()
+    try:
+        for number in range(2, 1_000):
+            topic = (5_000 + number // 2).to_bytes(16, "big")
+            octets = (
+                fetch(number, 7, number, {}, {topic: [0]}) if number % 2 else fetch(number, 7, number, {topic: [0]}, {})
+            )
+            came += len(octets)
+            said(session, (C, octets))
+        assert tracemalloc.get_traced_memory()[0] < came * 8 + 500_000
+    finally:
+        tracemalloc.stop()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +23,7 @@ from l7codecs.cli.terminal import json_safe, say
 
 __all__ = ["run"]
 
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _FLUSH = 512
 """Lines that are gathered before they are written."""
 
@@ -107,7 +110,18 @@ class _Output:
 
 
 def _json_line(record: Record) -> bytes:
-    return json_safe(orjson.dumps(record, default=text_of, option=orjson.OPT_APPEND_NEWLINE))
+    try:
+        line = orjson.dumps(record, default=text_of, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # a text with octets that are no UTF-8
+        text = json.dumps(record, ensure_ascii=False, default=text_of, separators=(",", ":"))
+        line = _SURROGATE.sub(_escaped, text).encode() + b"\n"
+    return json_safe(line)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """The octet that a lone surrogate stands for, as `text_of` writes it, in a string of JSON."""
+    code = ord(found[0])
+    return f"\\\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\\\u{code:04x}"
 
 
 def _table_lines() -> Callable[[Record], bytes]:

@@ -113,7 +113,7 @@ def _told(item: dict[str, Value], changes: KafkaChanges) -> bool:
         item["PatternType"] = _LITERAL
         return True
     found = names.client_name(name.encode("utf-8", "surrogateescape"))
-    if found is None or (not found and name):
+    if found is None:
         return False
     item["ResourceName"] = found.decode("utf-8", "surrogateescape")
     return True

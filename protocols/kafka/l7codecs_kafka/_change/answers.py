@@ -110,12 +110,13 @@ def _mirrors_too(layout: Layout) -> bool:
 
 def _users(request: dict[str, Value], code: int, text: str) -> list[Value]:
     """One item for each user of AlterUserScramCredentials."""
-    names: list[Value] = []
+    names: dict[str, None] = {}
     for part in (request.get("Deletions"), request.get("Upsertions")):
         if isinstance(part, list):
             for item in part:
-                if isinstance(item, dict) and item.get("Name") not in names:
-                    names.append(item.get("Name"))
+                name = item.get("Name") if isinstance(item, dict) else None
+                if isinstance(name, str):
+                    names[name] = None
     return [{"User": name, "ErrorCode": code, "ErrorMessage": text} for name in names]
 
 
@@ -163,8 +164,10 @@ def _mirrored(field: Field, asked: Field, source: Value) -> list[tuple[Field, Va
         names |= each.role & _NAMES
     found: list[tuple[Field, Value]] = []
     rest: list[tuple[Field, Value]] = [(asked, source)]
-    while rest:
-        around, value = rest.pop(0)
+    at = 0
+    while at < len(rest):
+        around, value = rest[at]
+        at += 1
         if not isinstance(value, dict):
             continue
         part = _matching(around, names)

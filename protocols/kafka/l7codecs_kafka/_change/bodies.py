@@ -41,7 +41,7 @@ from .acls import ACLS, changed_acls
 from .changes import KafkaChanges
 from .filters import left_out
 from .members import changed_member
-from .names import Names
+from .names import Names, fitting
 from .versions import clamped
 
 __all__ = ["NOTHING_ASKED", "Asked", "asked_of", "changed_body", "changed_head", "wanted_roles"]
@@ -284,7 +284,7 @@ class _Pass:
             return
         old = self.found.octets[self.found.starts(number) : self.found.ends(number)]
         if self._answer:
-            new = names.client_name(old)
+            new = names.client_name(old, what == _GROUP)
             if new is None:
                 self.foreign = True
                 return
@@ -335,11 +335,11 @@ class _Pass:
         found = self.found
         old = found.octets[found.starts(number) : found.ends(number)]
         group, colon, rest = old.partition(b":")
-        new = names.client_name(group) if self._answer else names.server_name(group, "group")
+        new = names.client_name(group, True) if self._answer else names.server_name(group, _GROUP)
         if new is None:
             self.foreign = True
         else:
-            self._put(number, old, new + colon + rest)
+            self._put(number, old, fitting(new + colon + rest, "key of a share partition"))
 
     def _put_resource(self, number: i64) -> None:
         """A configuration's resource; its type stands before it, but behind it in ListConfigResources."""

@@ -62,6 +62,11 @@ class KafkaChanges(Changes):
         self.nodes = nodes
         self.cluster_id = cluster_id
         self.versions = None if versions is None else dict(versions)
+        for key, said in (self.versions or {}).items():
+            if said is not None and said[0] > said[1]:
+                raise ValueError(
+                    f"the lowest version of key {key}, {said[0]}, is above the highest, {said[1]}; None: not of this API"
+                )
         roles: i64 = 0
         if topics is not None:
             roles |= _TOPICS

@@ -95,6 +95,7 @@ class _Own:
         if role == TOPIC and field.path.startswith(_CURSOR):
             return changes.topics is None or changes.topics.place(octets) is not None
         names: Names | None = None
+        of_groups = role == GROUP
         if role == TOPIC:
             names = changes.topics
         elif role == GROUP:
@@ -106,8 +107,10 @@ class _Own:
                 names = changes.transactional_ids
             else:
                 names = changes.groups
+                of_groups = True
                 octets = octets.partition(b":")[0] if self._key_type == 2 else octets
         elif role == RESOURCE_NAME:
             kind = around.get("ResourceType")
             names = changes.topics if kind == 2 else changes.groups if kind == 32 else None
-        return names is None or names.client_name(octets) is not None
+            of_groups = kind == 32
+        return names is None or names.client_name(octets, of_groups) is not None

@@ -107,6 +107,8 @@ def _renamed(topics: object, message: KafkaRequest | KafkaResponse) -> Names:
     for old, new in zip(known, topics, strict=True):
         if not isinstance(new, str) or not isinstance(old, str):
             raise Unsupported(f"{TOPICS} are texts, not {type(new).__name__}")
+        if len(new.encode("utf-8", "surrogateescape")) > _LONGEST:
+            raise ValueError(f"{TOPICS} has a name of {len(new)} characters, and a string {_LONGEST} octets at most")
         renamed[old] = new
 
     def rename(name: str) -> str | None:

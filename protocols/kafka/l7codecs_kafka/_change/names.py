@@ -13,10 +13,11 @@ from typing import Final, TypeAlias, final
 
 from l7codecs import Unsupported
 
-__all__ = ["Names"]
+__all__ = ["Names", "fitting"]
 
 Renamed: TypeAlias = Callable[[str], "str | None"]
 
+_LONGEST: Final = 0x7FFF
 _QUOTED: Final = re.compile(r"[^0-9A-Za-z_-]")
 _STARTS: Final = ("^", "\\A")
 
@@ -49,6 +50,10 @@ class Names:
         made._prefix = prefix
         made._octets = prefix.encode("utf-8", "surrogateescape")
         made._shared = frozenset(name.encode("utf-8", "surrogateescape") for name in shared)
+        if len(made._octets) > _LONGEST:
+            raise ValueError(f"a prefix of {len(made._octets)} octets; a name has {_LONGEST} at most")
+        if any(name.startswith(made._octets) for name in made._shared):
+            raise ValueError(f"a shared name that begins with {prefix!r} would be one of this client's")
         return made
 
     @staticmethod
@@ -78,31 +83,37 @@ class Names:
         """What the server calls it. Raises `Unsupported` where the client may not use the name."""
         prefix = self._octets
         if prefix:
-            return name if name in self._shared else prefix + name
+            return name if name in self._shared else fitting(prefix + name, what)
         text = name.decode("utf-8", "surrogateescape")
         found = self._to_server(text)
         if found is None:
             raise Unsupported(f"the {what} {text!r} has no name at the server")
-        return found.encode("utf-8", "surrogateescape")
+        return fitting(found.encode("utf-8", "surrogateescape"), what)
 
-    def client_name(self, name: bytes) -> bytes | None:
-        """What the client calls it; None where it is none of the client's."""
-        prefix = self._octets
-        if prefix:
-            if name.startswith(prefix):
-                return name[len(prefix) :]
-            return name if name in self._shared or not name else None
+    def client_name(self, name: bytes, may_be_empty: bool = False) -> bytes | None:
+        """What the client calls it; None where it is none of the client's: a name that would be empty is one of groups alone."""
         if not name:
             return name
-        found = self._to_client(name.decode("utf-8", "surrogateescape"))
-        return None if found is None else found.encode("utf-8", "surrogateescape")
+        prefix = self._octets
+        if prefix:
+            if not name.startswith(prefix):
+                return name if name in self._shared else None
+            own = name[len(prefix) :]
+            if own in self._shared:
+                return None  # the client's name for another
+        else:
+            found = self._to_client(name.decode("utf-8", "surrogateescape"))
+            if found is None:
+                return None
+            own = found.encode("utf-8", "surrogateescape")
+        return own if own or may_be_empty else None
 
     def place(self, name: bytes) -> bytes | None:
         """Where in the client's names, sorted, the server goes on at `name`; None behind the last. For answers that come in parts."""
         found = self.client_name(name)
         if found is not None or not self._octets:
             return found
-        return b"" if name < self._octets else None
+        return b"" if name <= self._octets else None
 
     def server_pattern(self, pattern: bytes, what: str) -> bytes:
         """The expression that matches the server's names where `pattern` matches the client's; the whole name has to match.
@@ -123,7 +134,7 @@ class Names:
                 raise Unsupported(
                     f"a pattern of a {what} with the start of a name inside cannot be changed: {text[:60]!r}"
                 )
-        return f"{_quote(self._prefix)}(?:{text})".encode("utf-8", "surrogateescape")
+        return fitting(f"{_quote(self._prefix)}(?:{text})".encode("utf-8", "surrogateescape"), f"pattern of a {what}")
 
     def client_pattern(self, pattern: bytes) -> bytes | None:
         """The client's own expression; None where it is another's."""
@@ -136,6 +147,13 @@ class Names:
 
     def __repr__(self) -> str:
         return f"<Names {self._prefix!r}>" if self._prefix else "<Names>"
+
+
+def fitting(name: bytes, what: str) -> bytes:
+    """`name` itself. Raises `Unsupported` where it is longer than names can be."""
+    if len(name) > _LONGEST:
+        raise Unsupported(f"the {what} has {len(name)} octets at the server, more than the {_LONGEST} that it can have")
+    return name
 
 
 def _nothing(name: str) -> str | None:

@@ -43,6 +43,11 @@ class Nodes:
         Another id stays as it is, as those of controllers do, unless it means one of these on the other side. Another broker's address is
         `Unsupported`: clients would go there past the proxy.
         """
+        for node, (client, host, port) in brokers.items():
+            if not (0 <= node < 2**31 and 0 <= client < 2**31):
+                raise ValueError(f"the id of a broker is from 0 to 2**31 - 1, not {node} or {client}")
+            if not host or len(host.encode("utf-8", "surrogateescape")) > 0x7FFF or not 0 < port < 2**16:
+                raise ValueError(f"broker {node} has no address for clients in {host[:60]!r}, {port}")
         ids = {server: client for server, (client, _, _) in brokers.items()}
         servers = {client: server for server, client in ids.items()}
         if len(servers) != len(ids):

@@ -20,13 +20,43 @@ from .._schema.layouts import Value
 from .naming import TopicKey
 from .topics import NO_TOPIC
 
-__all__ = ["FINAL_EPOCH", "Sessions"]
+__all__ = ["FINAL_EPOCH", "SessionTopics", "Sessions"]
 
 FINAL_EPOCH: Final = -1
 _EACH: Final[i64] = 200
 """Octets of a session or a topic, about, beside names."""
 _PARTITION: Final[i64] = 60
+_STEPS: Final[i64] = 64
+"""Steps of a session that may be kept, beside twice as many as it has topics."""
 SessionKey = int | tuple[str, str]
+
+
+@final
+class SessionTopics:
+    """The topics of a session, as they were for one request.
+
+    Requests that wait may be many, and each may add or forget a topic. So they share the steps by which the topics became what they are:
+    a topic that comes for the second time is forgotten, for the third time it is there again.
+    """
+
+    def __init__(self, steps: list[TopicKey], forgets: bool) -> None:
+        self._steps = steps
+        self._count: i64 = len(steps)
+        self._forgets = forgets
+        """Some come more than once."""
+
+    def keys(self) -> dict[TopicKey, None]:
+        """The topics, in the order in which they were added."""
+        steps = self._steps[: self._count]
+        if not self._forgets:
+            return dict.fromkeys(steps)
+        found: dict[TopicKey, None] = {}
+        for step in steps:
+            if step in found:
+                del found[step]
+            else:
+                found[step] = None
+        return found
 
 
 @final
@@ -36,15 +66,27 @@ class _Session:
     def __init__(self) -> None:
         self.partitions: dict[TopicKey, set[int]] = {}
         self.size: i64 = _EACH
-        self._topics: tuple[TopicKey, ...] | None = None
+        self._steps: list[TopicKey] = []
+        self._forgets = False
+        self._topics: SessionTopics | None = None
 
     @property
-    def topics(self) -> tuple[TopicKey, ...]:
+    def topics(self) -> SessionTopics:
         found = self._topics
         if found is None:
-            found = tuple(self.partitions)
+            found = SessionTopics(self._steps, self._forgets)
             self._topics = found
         return found
+
+    def _step(self, topic: TopicKey, forgets: bool) -> None:
+        """`topic` was added or forgotten."""
+        self._topics = None
+        if len(self._steps) > 2 * len(self.partitions) + _STEPS:
+            self._steps = list(self.partitions)
+            self._forgets = False
+        else:
+            self._steps.append(topic)
+            self._forgets = self._forgets or forgets
 
     def add(self, topic: TopicKey, partitions: list[int]) -> None:
         known = self.partitions.get(topic)
@@ -52,7 +94,7 @@ class _Session:
             known = set()
             self.partitions[topic] = known
             self.size += _EACH + len(topic)
-            self._topics = None
+            self._step(topic, False)
         before = len(known)
         known.update(partitions)
         self.size += _PARTITION * (len(known) - before)
@@ -67,7 +109,7 @@ class _Session:
         if not known:
             del self.partitions[topic]
             self.size -= _EACH + len(topic)
-            self._topics = None
+            self._step(topic, True)
 
 
 @final
@@ -94,7 +136,7 @@ class Sessions:
         self._size += _EACH
         self._apply(key, body)
 
-    def topics(self, key: SessionKey) -> tuple[TopicKey, ...] | None:
+    def topics(self, key: SessionKey) -> SessionTopics | None:
         """The topics of a session; None where it is not known."""
         found = self._sessions.get(key)
         if found is None:
@@ -102,7 +144,7 @@ class Sessions:
         self._sessions.move_to_end(key)
         return found.topics
 
-    def change(self, key: SessionKey, body: dict[str, Value]) -> tuple[TopicKey, ...] | None:
+    def change(self, key: SessionKey, body: dict[str, Value]) -> SessionTopics | None:
         """`body` adds to a session, and forgets of it; returns its topics, and those that are named to be forgotten."""
         if key not in self._sessions:
             return None

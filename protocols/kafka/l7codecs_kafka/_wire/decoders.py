@@ -70,7 +70,9 @@ class _Doubting(FramedDecoder):
     def frame_size(self, data: bytes, at: int) -> int:
         size = frame_octets(data, at)
         if size < 0:
-            self.fail(0, f"a size of {size - _SIZE}", "a size that is not negative", "Kafka protocol guide, Network")
+            self.fail(
+                0, f"a size of {read_i32_be(data, at)}", "a size that is not negative", "Kafka protocol guide, Network"
+            )
         if self.doubted is not None and size > _DOUBTFUL:
             self.exceed(0, f"a frame of {size} octets behind lost ones", f"at most {_DOUBTFUL}")
         return size
@@ -327,9 +329,13 @@ class AnswerDecoder(_Doubting):
 
 
 def take_in(state: ConnectionState, names: Topics, request: KafkaRequest, answer: KafkaResponse) -> None:
-    """Learn what an answer says of topics and sessions."""
+    """Learn what an answer says of topics and sessions, and that no tokens follow."""
     if continues_a_session(request.api_key):
         state.answered(request, answer)
+        return
+    if request.api_key == SASL_HANDSHAKE:
+        if request.version == 0 and answer.failed:
+            state.tokens = 0
         return
     found = answer.layout
     if found is not None and names is not _NO_NAMES:

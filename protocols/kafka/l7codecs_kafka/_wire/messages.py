@@ -32,6 +32,7 @@ from .._meaning.describe import collect_fields
 from .._meaning.errors import error_name, error_status, worst_status
 from .._meaning.naming import TopicKey, has_topics, known_topics, topic_keys, topic_names
 from .._meaning.outcome import Result, error_codes, results_of
+from .._meaning.sessions import SessionTopics
 from .._meaning.topics import Topics, topic_text
 from .._schema.layouts import KEY_TYPE, MAX_WAIT_MS, TRANSACTIONAL_ID, Layout, Value, layout
 from .._schema.values import decode
@@ -113,7 +114,11 @@ class KafkaMessage(Message):
         """
         found = self.layout
         if found is None or self.more:
-            seen = "a head" if self.more else f"a body of key {self.api_key}, version {self.body_version}"
+            seen = f"a body of key {self.api_key}, version {self.body_version}"
+            if self.more:
+                seen = "a head"
+            elif self.api_key == _UNKNOWN:
+                seen = "an answer whose request was not seen"
             raise ProtocolError(self.offset, seen, "a whole body that the table has")
         try:
             return decode(found, self.octets, self.body, self.stop)[0]
@@ -248,7 +253,7 @@ class KafkaRequest(KafkaMessage):
         self._client_start = client_start
         self._client_stop = client_stop
         self._client_id: str | None = None
-        self.session_topics: tuple[TopicKey, ...] | None = None
+        self.session_topics: SessionTopics | None = None
         """The topics of the fetch session or share session that it continues; None: of none that is known."""
 
     @property
@@ -293,7 +298,7 @@ class KafkaRequest(KafkaMessage):
         if self.session_topics is None:
             return own
         keys = dict.fromkeys(own)
-        keys.update(dict.fromkeys(self.session_topics))
+        keys.update(self.session_topics.keys())
         return list(keys)
 
     @property
@@ -327,7 +332,10 @@ class KafkaRequest(KafkaMessage):
         found = self.layout
         if found is None:
             return False
-        wait, least = _waits(found, self.octets, self.body, self.stop)
+        try:
+            wait, least = _waits(found, self.octets, self.body, self.stop)
+        except ProtocolError:
+            return False
         return wait > 0 and least > 0
 
     def shortened(self, size: int) -> KafkaRequest:

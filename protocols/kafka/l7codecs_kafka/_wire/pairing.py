@@ -31,6 +31,8 @@ __all__ = ["RESERVED", "InFlight"]
 RESERVED: Final[i64] = 0x7FFFFFF8
 """From here on Java's ids of the SASL exchange, which come again with each (`SaslClientAuthenticator`)."""
 
+_GAPS: Final[i64] = 64
+"""Places of what was taken out that may stay between those that wait, beside as many as wait."""
 _CERTAIN: Final[u8] = 0
 _SKIPS: Final[u8] = 1
 """Answers were lost: the next may be of any that waits."""
@@ -225,7 +227,16 @@ class InFlight(PairingTable):
         item = self._items[at]
         self._items[at] = None
         self._forget(item)
+        if len(self._items) - self._first > 2 * self._count + _GAPS:
+            self._close_gaps()
         return item
+
+    def _close_gaps(self) -> None:
+        """Keep no places of what was taken out: the first may wait for ever."""
+        self._items = [item for item in self._items[self._first :] if item is not None]
+        self._base += self._first
+        self._first = 0
+        self._index = None  # which says places
 
     def _drop_before(self, place: i64) -> None:
         """What was asked before `place` others were waits no longer."""

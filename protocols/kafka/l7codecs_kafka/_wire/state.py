@@ -14,7 +14,7 @@ from mypy_extensions import i64
 
 from l7codecs import Limits, ProtocolError
 
-from .._meaning.sessions import FINAL_EPOCH, Sessions
+from .._meaning.sessions import FINAL_EPOCH, Sessions, SessionTopics
 from .._schema.layouts import GROUP, MEMBER_ID, SESSION_EPOCH, TOPIC, TOPIC_ID
 from .._schema.walk import pick
 from .apis import FETCH, SHARE_ACKNOWLEDGE, SHARE_FETCH
@@ -115,7 +115,7 @@ class ConnectionState:
         if epoch == FINAL_EPOCH:
             self._sessions.drop(key)
 
-    def _continue(self, request: KafkaRequest, key: int | tuple[str, str]) -> tuple[str | bytes, ...] | None:
+    def _continue(self, request: KafkaRequest, key: int | tuple[str, str]) -> SessionTopics | None:
         """The topics of a session behind what `request` changes of it."""
         found = request.layout
         if found is None:
