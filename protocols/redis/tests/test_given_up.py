@@ -124,7 +124,7 @@ def test_giving_up_what_was_changed_costs_the_same_however_many_wait() -> None:
         assert up.pending == count
         return seconds
 
-    assert growth(seconds, 500, 4_000, 16) <= 16
+    assert growth(seconds, 2_000, 8_000, 9) <= 9
 
 
 def down_request(down: Session) -> Message:
