@@ -6,7 +6,7 @@ Configurations and literal ACLs name it as a resource of type 2.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 from mypy_extensions import i64
 
@@ -70,8 +70,20 @@ def topic_keys(layout: Layout, octets: bytes, start: i64, end: i64, partial: boo
 
 def _each_once(keys: list[TopicKey]) -> list[TopicKey]:
     """The same without what comes again."""
-    if len(keys) > _FEW:
+    count: i64 = len(keys)
+    if count > _FEW:
         return list(dict.fromkeys(keys))
+    at: i64 = 1
+    while at < count:
+        key = keys[at]
+        before: i64 = 0
+        while before < at and keys[before] != key:
+            before += 1
+        if before < at:
+            break
+        at += 1
+    if at == count:  # nothing does
+        return keys
     once: list[TopicKey] = []
     for key in keys:
         if key not in once:
@@ -117,10 +129,12 @@ def _is_named(found: Found, at: i64, count: i64, beside: dict[int, int] | None) 
 
 def topic_names(keys: list[TopicKey], flow: Flow, reached: i64) -> tuple[str, ...]:
     """What the topics are called, as far as that was known in the connection of `flow` when `reached` names were, each once."""
-    if len(keys) == 1:
-        only = keys[0]
-        if isinstance(only, str):
-            return (only,)
+    count: i64 = len(keys)
+    at: i64 = 0
+    while at < count and isinstance(keys[at], str):
+        at += 1
+    if at == count:  # as most are
+        return cast("tuple[str, ...]", tuple(keys))
     names: list[str] = []
     if reached == 0:  # nothing was known
         for key in keys:
