@@ -7,6 +7,7 @@ the protocol, where the client knows it.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import re
 import sys
@@ -449,6 +450,7 @@ def main() -> None:
             said = {"versions": client.versions()} if ask["do"] == "versions" else getattr(client, ask["do"])(ask)
         except Exception as error:
             said = {"error": spelled(type(error).__name__), "message": str(error)}
+        gc.collect()  # confluent-kafka closes what it has opened only once it is freed, and errors are parts of cycles
         print(json.dumps(said), flush=True)
 
 
