@@ -13,7 +13,9 @@ from ._records.batches import RecordBatch, Records
 from ._records.records import Record
 from ._session import ID_BITS, KafkaSession
 from ._wire.detection import detect
-from ._wire.messages import KafkaMessage, KafkaRequest, KafkaResponse, KafkaToken
+from ._wire.messages import KafkaMessage, KafkaToken
+from ._wire.requests import KafkaRequest
+from ._wire.responses import KafkaResponse
 
 __all__ = [
     "PROTOCOL",

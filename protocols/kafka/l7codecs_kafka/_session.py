@@ -42,8 +42,10 @@ from ._change.messages import (
 from ._change.streams import StreamedFetch
 from ._meaning.topics import Topics
 from ._wire.decoders import AnswerDecoder, RequestDecoder, take_in
-from ._wire.messages import KafkaRequest, KafkaResponse, KafkaToken
+from ._wire.messages import KafkaToken
 from ._wire.pairing import InFlight
+from ._wire.requests import KafkaRequest
+from ._wire.responses import KafkaResponse
 from ._wire.state import ConnectionState
 
 __all__ = ["ID_BITS", "KafkaSession"]

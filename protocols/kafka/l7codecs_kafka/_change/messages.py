@@ -19,7 +19,8 @@ from .._schema.values import decode, encode
 from .._schema.walk import pick
 from .._wire.apis import API_VERSIONS, CONTROLLED_SHUTDOWN, PRODUCE
 from .._wire.header import ANSWER, CLIENT_ID, CORRELATION
-from .._wire.messages import KafkaRequest, KafkaResponse
+from .._wire.requests import KafkaRequest
+from .._wire.responses import KafkaResponse
 from .answers import error_answer, has_place_at_the_top
 from .bodies import NOTHING_ASKED, Asked, asked_of, changed_body, changed_head
 from .changes import KafkaChanges

@@ -13,7 +13,8 @@ from mypy_extensions import i64
 from l7codecs.message import Flow
 
 from .._schema.layouts import PATTERN_TYPE, RESOURCE_NAME, RESOURCE_TYPE, TOPIC, TOPIC_ID, Layout
-from .._schema.walk import Found, names, pick
+from .._schema.names import names
+from .._schema.walk import Found, pick
 from .topic_ids import NO_TOPIC, topic_text
 from .topics import Topics
 

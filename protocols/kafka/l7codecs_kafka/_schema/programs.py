@@ -4,12 +4,12 @@ An instruction is an operation, how many octets are passed before it, and up to 
 cost none of their own; what holds nothing wanted is passed by its length; and behind the last wanted field there is nothing left to do,
 unless every octet is to be looked at. The topics of a request of Produce v9:
 
-    SKIP_COMPACT                      TransactionalId
+    SKIP                              TransactionalId
     ARRAY           6 octets before   Acks, TimeoutMs; TopicData
-      COMPACT                           Name, which is noted
+      NOTE                              Name
       LAST                              in the last topic the walk ends here
       ARRAY                             PartitionData
-        SKIP_COMPACT  4 octets before     Index; Records
+        SKIP        4 octets before       Index; Records
         NEXT_TAGS                         a partition's tagged fields
       NEXT_TAGS                         a topic's
     END
@@ -24,59 +24,55 @@ from mypy_extensions import i64
 
 from .layouts import ERROR_CODE, RECORDS, SIZES, STRING, STRUCT, TOPIC, TOPIC_ID, Field, Layout
 
-__all__ = ["Program", "make_program"]
+__all__ = ["Program", "program_for"]
 
 END: Final[i64] = 0
 NEXT: Final[i64] = 1
 """The end of an element; a: where its program begins; b: in how many arrays it is."""
 NEXT_TAGS: Final[i64] = 2
 """The same behind tagged fields of which none is wanted."""
-SKIP_COMPACT: Final[i64] = 3
-"""A string or octets with a compact length."""
-SKIP_ITEMS_COMPACT: Final[i64] = 4
-"""An array of elements of a octets, with a compact count."""
-CODE: Final[i64] = 5
+CODE: Final[i64] = 3
 """An error code, which is noted by its value."""
-COMPACT: Final[i64] = 6
-"""Field a, with a compact length; b: it may be cut."""
-FIXED: Final[i64] = 7
-"""Field a of b octets."""
-ARRAY_COMPACT: Final[i64] = 8
-"""An array whose elements' program follows, up to NEXT; a: behind that; b: in how many arrays it is itself."""
-LAST: Final[i64] = 9
-"""Nothing wanted follows in the last element of all arrays around, which are a."""
-SKIP_TAGS: Final[i64] = 10
-SKIP_STRING: Final[i64] = 11
-"""A length of 16 bits."""
-SKIP_BYTES: Final[i64] = 12
-"""A length of 32 bits."""
-PLAIN_STRING: Final[i64] = 13
-"""Field a with a length of 16 bits; b: as of COMPACT."""
-PLAIN_BYTES: Final[i64] = 14
-"""Field a with a length of 32 bits; b: as of COMPACT."""
-SKIP_ITEMS: Final[i64] = 15
-"""As the compact one, with 32 bits."""
-ARRAY: Final[i64] = 16
-"""As the compact one, with 32 bits."""
-EACH: Final[i64] = 17
-"""Field a: an array of elements of b octets, with a count of 32 bits."""
-NULLABLE: Final[i64] = 18
-"""A struct that may be null; a: behind it."""
-TAGGED: Final[i64] = 19
-"""Tagged fields of which some are wanted; a: NEXT_TAG of it."""
-NEXT_TAG: Final[i64] = 20
-"""a: behind it all; b entries follow."""
-TAG: Final[i64] = 21
-"""An entry: the program of tag b begins at a."""
-END_TAG: Final[i64] = 22
-"""The end of a tagged field's program; a: NEXT_TAG."""
 
-PASS: Final[i64] = 23
+# What a length or a count precedes: what to do, plus the form of that number.
+COMPACT: Final[i64] = 0
+SHORT: Final[i64] = 1
+"""16 bits."""
+LONG: Final[i64] = 2
+"""32 bits."""
+FORM_MASK: Final[i64] = 3
+SKIP: Final[i64] = 4
+"""A string or octets."""
+NOTE: Final[i64] = 8
+"""A string or octets, field a; b: it may be cut."""
+ARRAY: Final[i64] = 12
+"""An array whose elements' program follows, up to NEXT; a: behind that; b: in how many arrays it is itself."""
+SKIP_ITEMS: Final[i64] = 16
+"""An array of elements of a octets."""
+SKIP_STRUCTS: Final[i64] = 20
+"""An array of structs of a octets and tagged fields each, of which none is wanted."""
+EACH: Final[i64] = 24
+"""Field a: an array of elements of b octets."""
+SIZED: Final[i64] = 28
+"""All below it, from SKIP on, are such."""
+
+FIXED: Final[i64] = 28
+"""Field a of b octets."""
+LAST: Final[i64] = 29
+"""Nothing wanted follows in the last element of all arrays around, which are a."""
+SKIP_TAGS: Final[i64] = 30
+PASS: Final[i64] = 31
 """Nothing but the octets before."""
-EACH_COMPACT: Final[i64] = 24
-"""As the other one, with a compact count."""
-SKIP_STRUCTS: Final[i64] = 25
-"""An array of structs of a octets and tagged fields each, of which none is wanted, with a compact count."""
+NULLABLE: Final[i64] = 32
+"""A struct that may be null; a: behind it."""
+TAGGED: Final[i64] = 33
+"""Tagged fields of which some are wanted; a: NEXT_TAG of it."""
+NEXT_TAG: Final[i64] = 34
+"""a: behind it all; b entries follow."""
+TAG: Final[i64] = 35
+"""An entry: the program of tag b begins at a."""
+END_TAG: Final[i64] = 36
+"""The end of a tagged field's program; a: NEXT_TAG."""
 
 ARRAYS: Final[i64] = 5
 """How deep arrays stand in arrays at most, in all of the table."""
@@ -103,7 +99,7 @@ class Program:
         self.kind: i64 = kind
         self.code: vec[i64] = vec[i64]()
         self.plain = False
-        """Whether all that it notes are strings, or ids that stand right before their name or have none: see `walk.names`."""
+        """Whether all that it notes are strings, or ids that stand right before their name or have none: see `names`."""
         self.paired = False
         """Of a plain one: whether there are both."""
         self._before: i64 = 0
@@ -215,21 +211,20 @@ class _Maker:
     def _array(self, field: Field, closing: bool) -> None:
         program = self.program
         kind = field.kind
+        form = COMPACT if self._flexible else LONG
         size: i64 = SIZES[kind]
-        if kind == STRUCT and not self._flexible and not (field.has & self._wanted):
-            size = self._fixed(field)
-        if size > 0:
-            if field.role & self._wanted:
-                program.add(EACH_COMPACT if self._flexible else EACH, field.number, size)
-            else:
-                program.add(SKIP_ITEMS_COMPACT if self._flexible else SKIP_ITEMS, size)
-            return
-        if self._flexible and kind == STRUCT and not (field.has & self._wanted):
+        if kind == STRUCT and not field.has & self._wanted:
             size = self._fixed(field)
             if size > 0:
-                program.add(SKIP_STRUCTS, size)
+                program.add((SKIP_STRUCTS if self._flexible else SKIP_ITEMS) + form, size)
                 return
-        head = program.add(ARRAY_COMPACT if self._flexible else ARRAY, 0, self._depth)
+        elif size > 0:
+            if field.role & self._wanted:
+                program.add(EACH + form, field.number, size)
+            else:
+                program.add(SKIP_ITEMS + form, size)
+            return
+        head = program.add(ARRAY + form, 0, self._depth)
         begin: i64 = len(program.code)
         self._depth += 1
         if self._depth > ARRAYS:
@@ -245,15 +240,13 @@ class _Maker:
 
     def _octets(self, field: Field) -> None:
         """A string or octets."""
-        take = COMPACT
-        skip = SKIP_COMPACT
+        form = COMPACT
         if not self._flexible:
-            take = PLAIN_STRING if field.kind == STRING else PLAIN_BYTES
-            skip = SKIP_STRING if field.kind == STRING else SKIP_BYTES
+            form = SHORT if field.kind == STRING else LONG
         if field.role & self._wanted:
-            self.program.add(take, field.number, 1 if field.role == RECORDS else 0)
+            self.program.add(NOTE + form, field.number, 1 if field.role == RECORDS else 0)
         else:
-            self.program.add(skip)
+            self.program.add(SKIP + form)
 
     def _fixed(self, struct: Field) -> i64:
         """The octets of a struct whose size, but for tagged fields, is always the same; 0 where it is not."""
@@ -268,8 +261,23 @@ class _Maker:
         return total
 
 
-def make_program(layout: Layout, wanted: i64, kind: i64) -> Program:
-    """The program that notes the roles `wanted`."""
+def program_for(layout: Layout, wanted: i64, kind: i64) -> Program:
+    """The program that notes the roles `wanted`, which is made once."""
+    for program in layout.programs:
+        assert isinstance(program, Program)
+        if program.wanted == wanted and program.kind == kind:
+            return program
+    made = _make(layout, wanted, kind)
+    if len(layout.programs) < _PROGRAMS:
+        layout.programs.append(made)
+    return made
+
+
+_PROGRAMS: Final = 64
+"""Sets of wanted roles that are remembered for a layout."""
+
+
+def _make(layout: Layout, wanted: i64, kind: i64) -> Program:
     maker = _Maker(layout.flexible, wanted, kind)
     maker.body(layout.root, kind == CHECK)
     program = maker.program
@@ -277,16 +285,8 @@ def make_program(layout: Layout, wanted: i64, kind: i64) -> Program:
     return program
 
 
-_PLAIN: Final = frozenset(
-    (
-        END, NEXT, NEXT_TAGS, SKIP_COMPACT, SKIP_ITEMS_COMPACT, COMPACT, FIXED, ARRAY_COMPACT, LAST, SKIP_TAGS, SKIP_STRING, SKIP_BYTES,
-        PLAIN_STRING, SKIP_ITEMS, ARRAY, PASS, SKIP_STRUCTS,
-    )
-)  # fmt: skip
-
-
 def _is_plain(program: Program, layout: Layout) -> bool:
-    """Whether `walk.names` can run it."""
+    """Whether `names` can run it."""
     both = program.wanted == TOPIC | TOPIC_ID
     program.paired = both
     beside: Field | None = None
@@ -295,14 +295,15 @@ def _is_plain(program: Program, layout: Layout) -> bool:
         op = word & OP_MASK
         a = (word >> A) & A_MASK
         b = word >> B
-        if op not in _PLAIN or ((op == ARRAY or op == ARRAY_COMPACT) and b > 2) or (op == LAST and a > 3):
+        do = op & ~FORM_MASK if SKIP <= op < SIZED else op
+        if do == CODE or do == EACH or do > PASS or (do == ARRAY and b > 2) or (do == LAST and a > 3):
             return False
-        if op == FIXED:
+        if do == FIXED:
             if beside is not None:
                 return False
             if both:
                 beside = layout.all[a]
-        elif op == COMPACT or op == PLAIN_STRING:
+        elif do == NOTE:
             if both and (beside is None or _around(beside) != _around(layout.all[a]) or (word >> BEFORE) & BEFORE_MASK):
                 return False
             beside = None

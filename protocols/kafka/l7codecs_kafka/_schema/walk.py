@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from librt.strings import read_i16_be, read_i32_be, read_i64_be
+from librt.strings import read_i16_be, read_i32_be
 from librt.vecs import append, vec
 from mypy_extensions import i64
 
@@ -29,13 +29,11 @@ from .found import (
     Found,
     failure,
     read_varint,
-    text_of,
 )
 from .layouts import ERROR_CODE, Layout
 from .programs import (
     A_MASK,
     ARRAY,
-    ARRAY_COMPACT,
     BEFORE,
     BEFORE_MASK,
     CHECK,
@@ -43,34 +41,30 @@ from .programs import (
     CODES,
     COMPACT,
     EACH,
-    EACH_COMPACT,
     END,
     END_TAG,
     FIXED,
+    FORM_MASK,
     LAST,
     NEXT_TAG,
     NEXT_TAGS,
+    NOTE,
     NULLABLE,
     OP_MASK,
-    PASS,
-    PLAIN_BYTES,
-    PLAIN_STRING,
-    SKIP_BYTES,
-    SKIP_COMPACT,
+    SHORT,
+    SIZED,
+    SKIP,
     SKIP_ITEMS,
-    SKIP_ITEMS_COMPACT,
-    SKIP_STRING,
     SKIP_STRUCTS,
     SKIP_TAGS,
     TAGGED,
     WALK,
     A,
     B,
-    Program,
-    make_program,
+    program_for,
 )
 
-__all__ = ["Found", "codes", "names", "pick", "read_varint", "skip", "texts"]
+__all__ = ["Found", "codes", "pick", "read_varint", "skip"]
 
 _ROOM: Final[i64] = 8
 """Entries that there is room for at first."""
@@ -90,7 +84,7 @@ def pick(
     if end > len(octets):
         raise ValueError(f"no {end} octets: {len(octets)}")
     found = Found(layout, octets, start, end)
-    program = _program(layout, wanted, CHECK if check else WALK)
+    program = program_for(layout, wanted, CHECK if check else WALK)
     _pass_over(program.code, found, partial)
     return found
 
@@ -100,7 +94,7 @@ def codes(layout: Layout, octets: bytes, start: i64, end: i64, partial: bool = F
     if end > len(octets):
         raise ValueError(f"no {end} octets: {len(octets)}")
     found = Found(layout, octets, start, end)
-    program = _program(layout, ERROR_CODE, CODES)
+    program = program_for(layout, ERROR_CODE, CODES)
     _pass_over(program.code, found, partial)
     values: list[int] = []
     _add_bits(values, found.codes, 0)
@@ -114,172 +108,6 @@ def codes(layout: Layout, octets: bytes, start: i64, end: i64, partial: bool = F
     return sorted(set(values))
 
 
-def texts(layout: Layout, octets: bytes, start: i64, end: i64, wanted: i64, partial: bool = False) -> list[str]:
-    """The strings with one of the roles `wanted`, in the order of the wire; those that are null are left out. Raises as `pick` does."""
-    found = pick(layout, octets, start, end, wanted, False, partial)
-    values: list[str] = []
-    number: i64 = 0
-    while number < found.count:
-        if found.entries[number * ENTRY + 2] >= 0:
-            values.append(found.text(number))
-        number += 1
-    return values
-
-
-def names(layout: Layout, octets: bytes, start: i64, end: i64, wanted: i64) -> list[str | bytes] | None:
-    """The strings and the ids with one of the roles `wanted`, in the order of the wire, without null and zero.
-
-    An id that stands right before its name is left out where that is not null. None: it takes `pick` to tell, or to say what is wrong.
-    """
-    program = _program(layout, wanted, WALK)
-    if not program.plain or end > len(octets):
-        return None
-    code = program.code
-    paired = program.paired
-    found: list[str | bytes] = []
-    at = start
-    limit = end
-    left: i64 = 1  # as in `_pass_over`
-    left1: i64 = 1
-    left2: i64 = 1
-    size: i64 = 0
-    id_at: i64 = 0  # where the id of a name stands
-    pc: i64 = 0
-    while True:
-        word = code[pc]
-        pc += 1
-        op = word & OP_MASK
-        at += (word >> BEFORE) & BEFORE_MASK
-        mark = at
-        if op == COMPACT or op == SKIP_COMPACT or (op >= ARRAY_COMPACT and (op == ARRAY_COMPACT or op == SKIP_STRUCTS)):
-            if at >= limit:
-                return None
-            size = octets[at]
-            at += 1
-            if size >= 0x80:
-                size = read_varint(octets, mark, limit)
-                if size < 0:
-                    return None
-                at = mark + (size & 7)
-                size >>= 3
-            size -= 1
-            if op == COMPACT:
-                if size > limit - at:
-                    return None
-                if size >= 0:
-                    found.append(text_of(octets[at : at + size]))
-                    at += size
-                elif paired:
-                    _add_id(found, octets, id_at)
-            elif op == SKIP_COMPACT:
-                if size > 0:
-                    at += size
-            else:
-                if size > limit - at:
-                    return None
-                a = (word >> A) & A_MASK
-                if op == SKIP_STRUCTS:
-                    while size > 0:
-                        at += a
-                        if at >= limit or octets[at] != 0:
-                            return None
-                        at += 1
-                        size -= 1
-                elif size <= 0:
-                    pc = a
-                else:
-                    depth = word >> B
-                    if depth == 1:
-                        left1 = left
-                    elif depth == 2:
-                        left2 = left
-                    left = size
-        elif op <= NEXT_TAGS:
-            if op == NEXT_TAGS:
-                if at >= limit or octets[at] != 0:
-                    return None
-                at += 1
-            elif op == END:
-                return found if at <= limit else None
-            left -= 1
-            if left > 0:
-                pc = (word >> A) & A_MASK
-            elif word >> B == 2:
-                left = left1
-            elif word >> B == 3:
-                left = left2
-        elif op == LAST:
-            a = (word >> A) & A_MASK
-            if left == 1 and (a < 2 or (left1 == 1 and (a < 3 or left2 == 1))):
-                return found if at <= limit else None
-        elif op == FIXED:
-            at += word >> B
-            if at > limit:
-                return None
-            if paired:
-                id_at = mark
-            else:
-                _add_id(found, octets, mark)
-        elif op == SKIP_ITEMS_COMPACT:
-            size = read_varint(octets, at, limit)
-            if size < 0:
-                return None
-            at += size & 7
-            size = (size >> 3) - 1
-            if size > 0:
-                at += size * ((word >> A) & A_MASK)
-        elif op == SKIP_TAGS:
-            if at >= limit or octets[at] != 0:
-                return None
-            at += 1
-        elif op == SKIP_STRING or op == PLAIN_STRING:
-            at += 2
-            if at > limit:
-                return None
-            size = i64(read_i16_be(octets, mark))
-            if size < -1 or size > limit - at:
-                return None
-            if size >= 0:
-                if op == PLAIN_STRING:
-                    found.append(text_of(octets[at : at + size]))
-                at += size
-            elif paired and op == PLAIN_STRING:
-                _add_id(found, octets, id_at)
-        elif op != PASS:  # a size of 32 bits
-            at += 4
-            if at > limit:
-                return None
-            size = i64(read_i32_be(octets, mark))
-            if size < -1:
-                return None
-            a = (word >> A) & A_MASK
-            if op == SKIP_BYTES:
-                if size > 0:
-                    at += size
-            elif op == SKIP_ITEMS:
-                if size > 0:
-                    at += size * a
-            elif size <= 0:
-                pc = a
-            elif size > limit - at:
-                return None
-            else:
-                depth = word >> B
-                if depth == 1:
-                    left1 = left
-                elif depth == 2:
-                    left2 = left
-                left = size
-        if at > limit:
-            return None
-
-
-def _add_id(found: list[str | bytes], octets: bytes, at: i64) -> None:
-    """Note the id at `at`, where it is one."""
-    if read_i64_be(octets, at) != 0 or read_i64_be(octets, at + 8) != 0:
-        found.append(octets[at : at + 16])
-
-
 def _add_bits(values: list[int], bits: i64, first: i64) -> None:
     value = first
     while bits != 0:
@@ -290,22 +118,6 @@ def _add_bits(values: list[int], bits: i64, first: i64) -> None:
 
 
 _POSITIVE: Final[i64] = 0x7FFFFFFFFFFFFFFF
-
-
-def _program(layout: Layout, wanted: i64, kind: i64) -> Program:
-    """The program for it, which is made once."""
-    for program in layout.programs:
-        assert isinstance(program, Program)
-        if program.wanted == wanted and program.kind == kind:
-            return program
-    made = make_program(layout, wanted, kind)
-    if len(layout.programs) < _PROGRAMS:
-        layout.programs.append(made)
-    return made
-
-
-_PROGRAMS: Final = 64
-"""Sets of wanted roles that are remembered for a layout."""
 
 
 def skip(layout: Layout, octets: bytes, start: i64, end: i64) -> int:
@@ -395,35 +207,38 @@ def _pass_over(code: vec[i64], found: Found, partial: bool) -> None:
                     left = left3
                 elif size == 5:
                     left = left4
-        elif (
-            op == SKIP_COMPACT or op == COMPACT or op == SKIP_ITEMS_COMPACT or op == ARRAY_COMPACT or op == SKIP_STRUCTS
-        ):
-            if at >= limit:
-                fail = CUT
-                break
-            size = octets[at]
-            at += 1
-            if size >= 0x80:
-                size = read_varint(octets, mark, limit)
-                if size < 0:
-                    fail = CUT if size == -1 else BAD_VARINT
+        elif SKIP <= op < SIZED:
+            form = op & FORM_MASK
+            if form == COMPACT:
+                if at >= limit:
+                    fail = CUT
                     break
-                at = mark + (size & 7)
-                size >>= 3
-            size -= 1
-            if op == SKIP_COMPACT:
+                size = octets[at]
+                at += 1
+                if size >= 0x80:
+                    size = read_varint(octets, mark, limit)
+                    if size < 0:
+                        fail = CUT if size == -1 else BAD_VARINT
+                        break
+                    at = mark + (size & 7)
+                    size >>= 3
+                size -= 1
+            else:
+                at += 2 if form == SHORT else 4
+                if at > limit:
+                    fail = CUT
+                    break
+                size = i64(read_i16_be(octets, mark)) if form == SHORT else i64(read_i32_be(octets, mark))
+                if size < -1:
+                    fail = BAD_LENGTH
+                    break
+            if op < NOTE:
                 if size > 0:
                     at += size
                     if at > limit:
                         fail = CUT
                         break
-            elif op == SKIP_ITEMS_COMPACT:
-                if size > 0:
-                    at += size * a
-                    if at > limit:
-                        fail = CUT
-                        break
-            elif op == COMPACT:
+            elif op < ARRAY:
                 if at + size > limit and not (partial and word >> B == 1):
                     fail = CUT
                     break
@@ -442,7 +257,30 @@ def _pass_over(code: vec[i64], found: Found, partial: bool) -> None:
                 if at > limit:
                     fail = CUT
                     break
-            elif op == SKIP_STRUCTS:
+            elif op < SKIP_ITEMS:
+                if size <= 0:
+                    pc = a
+                elif size > limit - at and not partial:  # an element has an octet at least
+                    fail = CUT
+                    break
+                else:
+                    depth_of = word >> B
+                    if depth_of == 1:
+                        left1 = left
+                    elif depth_of == 2:
+                        left2 = left
+                    elif depth_of == 3:
+                        left3 = left
+                    elif depth_of == 4:
+                        left4 = left
+                    left = size
+            elif op < SKIP_STRUCTS:
+                if size > 0:
+                    at += size * a
+                    if at > limit:
+                        fail = CUT
+                        break
+            elif op < EACH:
                 if size > limit - at and not partial:
                     fail = CUT
                     break
@@ -463,22 +301,25 @@ def _pass_over(code: vec[i64], found: Found, partial: bool) -> None:
                     size -= 1
                 if fail != GOES_ON:
                     break
-            elif size <= 0:
-                pc = a
-            elif size > limit - at and not partial:  # an element has an octet at least
-                fail = CUT
-                break
             else:
-                depth_of = word >> B
-                if depth_of == 1:
-                    left1 = left
-                elif depth_of == 2:
-                    left2 = left
-                elif depth_of == 3:
-                    left3 = left
-                elif depth_of == 4:
-                    left4 = left
-                left = size
+                width = word >> B
+                while size > 0:
+                    mark = at
+                    at += width
+                    if at > limit:
+                        fail = CUT
+                        break
+                    if used == room:
+                        entries = _more(entries)
+                        room = len(entries)
+                    entries[used] = a
+                    entries[used + 1] = mark
+                    entries[used + 2] = mark
+                    entries[used + 3] = at
+                    used += ENTRY
+                    size -= 1
+                if fail != GOES_ON:
+                    break
         elif op == CODE:
             at += 2
             if at > limit:
@@ -526,109 +367,6 @@ def _pass_over(code: vec[i64], found: Found, partial: bool) -> None:
                     fail = -size
                     break
                 at = size
-        elif op == SKIP_STRING or op == PLAIN_STRING or op == SKIP_BYTES or op == PLAIN_BYTES:
-            if op == SKIP_STRING or op == PLAIN_STRING:
-                at += 2
-                if at > limit:
-                    fail = CUT
-                    break
-                size = i64(read_i16_be(octets, mark))
-            else:
-                at += 4
-                if at > limit:
-                    fail = CUT
-                    break
-                size = i64(read_i32_be(octets, mark))
-            if size < -1:
-                fail = BAD_LENGTH
-                break
-            if op == PLAIN_STRING or op == PLAIN_BYTES:
-                if at + size > limit and not (partial and word >> B == 1):
-                    fail = CUT
-                    break
-                if used == room:
-                    entries = _more(entries)
-                    room = len(entries)
-                entries[used] = a
-                entries[used + 1] = mark
-                if size < 0:
-                    entries[used + 2] = -1
-                else:
-                    entries[used + 2] = at
-                    at += size
-                entries[used + 3] = at
-                used += ENTRY
-            elif size > 0:
-                at += size
-            if at > limit:
-                fail = CUT
-                break
-        elif op == ARRAY or op == SKIP_ITEMS:
-            at += 4
-            if at > limit:
-                fail = CUT
-                break
-            size = i64(read_i32_be(octets, mark))
-            if size < -1:
-                fail = BAD_LENGTH
-                break
-            if op == SKIP_ITEMS:
-                if size > 0:
-                    at += size * a
-                    if at > limit:
-                        fail = CUT
-                        break
-            elif size <= 0:
-                pc = a
-            elif size > limit - at and not partial:
-                fail = CUT
-                break
-            else:
-                depth_of = word >> B
-                if depth_of == 1:
-                    left1 = left
-                elif depth_of == 2:
-                    left2 = left
-                elif depth_of == 3:
-                    left3 = left
-                elif depth_of == 4:
-                    left4 = left
-                left = size
-        elif op == EACH or op == EACH_COMPACT:
-            if op == EACH_COMPACT:
-                size = read_varint(octets, at, limit)
-                if size < 0:
-                    fail = CUT if size == -1 else BAD_VARINT
-                    break
-                at += size & 7
-                size = (size >> 3) - 1
-            else:
-                at += 4
-                if at > limit:
-                    fail = CUT
-                    break
-                size = i64(read_i32_be(octets, mark))
-                if size < -1:
-                    fail = BAD_LENGTH
-                    break
-            width = word >> B
-            while size > 0:
-                mark = at
-                at += width
-                if at > limit:
-                    fail = CUT
-                    break
-                if used == room:
-                    entries = _more(entries)
-                    room = len(entries)
-                entries[used] = a
-                entries[used + 1] = mark
-                entries[used + 2] = mark
-                entries[used + 3] = at
-                used += ENTRY
-                size -= 1
-            if fail != GOES_ON:
-                break
         elif op == NULLABLE:
             if at >= limit:
                 fail = CUT

@@ -25,8 +25,9 @@ from .._schema.layouts import ERROR_CODE, Layout, layout
 from .._schema.walk import pick
 from .apis import API_VERSIONS, is_flexible, is_known
 from .header import ANSWER, CLIENT_ID, KEY, VERSION, skip_tags
-from .messages import KafkaRequest, is_refused
 from .pairing import InFlight
+from .requests import KafkaRequest
+from .responses import is_refused
 
 __all__ = ["GLANCE", "LOOK", "NO", "YES", "AnswerSearch", "Place", "find_request", "weigh_request"]
 

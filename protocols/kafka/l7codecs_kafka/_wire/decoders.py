@@ -29,8 +29,10 @@ from .apis import (
 )
 from .boundary import AnswerSearch, find_request
 from .header import ANSWER, CLIENT_ID, CORRELATION, KEY, SHORTEST, VERSION, skip_tags
-from .messages import KafkaRequest, KafkaResponse, KafkaToken
+from .messages import KafkaToken
 from .pairing import InFlight
+from .requests import KafkaRequest
+from .responses import KafkaResponse
 from .state import ANY_TOKENS, ConnectionState, continues_a_session
 from .streaming import StreamedCodes, follow
 

@@ -24,7 +24,8 @@ from l7codecs.message import Message
 from l7codecs.pairing import PairingTable
 from l7codecs.retention import SHORT, Reads
 
-from .messages import KafkaRequest, KafkaToken
+from .messages import KafkaToken
+from .requests import KafkaRequest
 
 __all__ = ["RESERVED", "InFlight"]
 

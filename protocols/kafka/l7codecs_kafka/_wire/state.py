@@ -18,7 +18,9 @@ from .._meaning.sessions import FINAL_EPOCH, Sessions, SessionTopics
 from .._schema.layouts import GROUP, MEMBER_ID, SESSION_EPOCH, TOPIC, TOPIC_ID
 from .._schema.walk import pick
 from .apis import FETCH, SHARE_ACKNOWLEDGE, SHARE_FETCH
-from .messages import KafkaRequest, KafkaResponse, KafkaToken
+from .messages import KafkaToken
+from .requests import KafkaRequest
+from .responses import KafkaResponse
 
 __all__ = ["ANY_TOKENS", "ConnectionState"]
 

@@ -19,7 +19,7 @@ from l7codecs import ProtocolError
 from .._meaning.outcome import error_codes
 from .._schema.layouts import RECORDS, Layout
 from .._schema.walk import pick
-from .messages import Ending, KafkaResponse
+from .responses import Ending, KafkaResponse
 
 __all__ = ["StreamedCodes", "follow"]
 
