@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l7codecs import Flow, Kind, Message, Sender
-from l7codecs.alignment import ANY_SHAPE, BEYOND, SHAPES, SPAN, Alignment
+from l7codecs.pairing.alignment import ANY_SHAPE, BEYOND, SHAPES, SPAN, Alignment
 
 FLOW = Flow("example")
 

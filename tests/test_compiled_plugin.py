@@ -119,14 +119,14 @@ def test_a_native_subclass_of_a_compiled_class_is_refused_with_a_sentence(tmp_pa
     [
         ("decoder", "Decoder"),
         ("decoder", "FramedDecoder"),
-        ("lanes", "LanePairing"),
-        ("lines", "LineDecoder"),
         ("message", "Event"),
         ("message", "Message"),
-        ("pairing", "PairingTable"),
+        ("pairing.lanes", "LanePairing"),
+        ("pairing.tables", "PairingTable"),
         ("session", "Changes"),
         ("session", "Session"),
-        ("verbs", "LineMessage"),
+        ("text.lines", "LineDecoder"),
+        ("text.verbs", "LineMessage"),
     ],
 )
 def test_every_base_looks_at_its_subclasses(monkeypatch: pytest.MonkeyPatch, module: str, base: str) -> None:

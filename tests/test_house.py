@@ -61,11 +61,22 @@ def test_a_room_imports_the_framework_and_itself(room: str) -> None:
 
 
 def test_nothing_below_imports_the_consumers() -> None:
-    for path in FRAMEWORK.glob("*.py"):
-        if path.name == "__main__.py":
+    for path in FRAMEWORK.rglob("*.py"):
+        if path.name == "__main__.py" or path.relative_to(FRAMEWORK).parts[0] in CONSUMERS:
             continue
         for name in imported(path):
             assert not any(name.startswith(f"l7codecs.{consumer}") for consumer in CONSUMERS), path
+
+
+def test_the_floors_of_the_framework_stand_on_one_another() -> None:
+    """What pairs knows neither what is written nor text; both of these pair."""
+    above = {"pairing": ("endpoint", "text"), "endpoint": ("text",), "text": ("endpoint",)}
+    for floor, others in above.items():
+        found = list((FRAMEWORK / floor).glob("*.py"))
+        assert len(found) > 2
+        for path in found:
+            for name in imported(path):
+                assert not any(name.startswith(f"l7codecs.{other}") for other in others), (path, name)
 
 
 def test_public_names_exist_and_are_sorted() -> None:

@@ -33,8 +33,8 @@ from l7codecs import (
     Verdict,
     put_number,
 )
-from l7codecs.changes import Changes
 from l7codecs.decoder import Decoder
+from l7codecs.endpoint.changes import Changes
 from l7codecs.session import Session
 from l7codecs.testing import ProtocolConformance, Vector
 from toys import NumberedMessage, TextDecoder, ToyDecoder, ToyMessage, ToySession

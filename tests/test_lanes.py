@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l7codecs import Flow, Kind, LanePairing, LimitExceeded, Message, QuietPairing, RequestId, Sender
-from l7codecs.giving_up import GivenUp
+from l7codecs.endpoint.giving_up import GivenUp
 from l7codecs.testing.growth import growth
 
 FLOW = Flow("example")

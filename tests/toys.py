@@ -37,7 +37,7 @@ from l7codecs import (
     put_number,
 )
 from l7codecs.decoder import Decoder
-from l7codecs.numbering import StrictPairing
+from l7codecs.pairing.numbering import StrictPairing
 from l7codecs.testing import Vector
 
 C, S = Sender.CLIENT, Sender.SERVER

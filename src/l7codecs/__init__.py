@@ -18,11 +18,11 @@ if _sys.argv[:1] == ["-m"] and ("-m", "l7codecs") in zip(_sys.orig_argv, _sys.or
     l7codecs_command.begin()
 
 from l7codecs import buffer as _buffer
-from l7codecs.alignment import Alignment
 from l7codecs.buffer import Buffer
-from l7codecs.changes import Changes
 from l7codecs.decoder import Decoder, FramedDecoder
 from l7codecs.detect import AutoSession, Candidate, detect
+from l7codecs.endpoint.changes import Changes
+from l7codecs.endpoint.ordering import AnswerOrder
 from l7codecs.errors import (
     IncompleteMessage,
     L7Error,
@@ -33,21 +33,21 @@ from l7codecs.errors import (
     Unsupported,
 )
 from l7codecs.headers import Headers, HeaderValue
-from l7codecs.keyed import IdPairing, StreamPairing, new_pairing
 from l7codecs.kinds import Address, AttrValue, Kind, RequestId, Sender, Status
-from l7codecs.lanes import LanePairing
 from l7codecs.limits import DEFAULT_LIMITS, Limits
-from l7codecs.lines import LineDecoder
 from l7codecs.message import Data, Event, Flow, Gap, Message, Opaque
-from l7codecs.numbering import StrictPairing, put_number
-from l7codecs.ordering import AnswerOrder
-from l7codecs.pairing import FifoPairing, Pairing, PairingTable
+from l7codecs.pairing.alignment import Alignment
+from l7codecs.pairing.keyed import IdPairing, StreamPairing, new_pairing
+from l7codecs.pairing.lanes import LanePairing
+from l7codecs.pairing.numbering import StrictPairing, put_number
+from l7codecs.pairing.quiet import QuietPairing
+from l7codecs.pairing.tables import FifoPairing, Pairing, PairingTable
 from l7codecs.protocol import Attribute, Detection, Direction, Protocol, Verdict, pairings
-from l7codecs.quiet import QuietPairing
 from l7codecs.registry import ProtocolEntry, get_protocol, list_protocols, load_protocols, usable_protocols
 from l7codecs.session import Session
 from l7codecs.sharing import Knowledge, Memory, Shared
-from l7codecs.verbs import Line, LineMessage, Verb
+from l7codecs.text.lines import LineDecoder
+from l7codecs.text.verbs import Line, LineMessage, Verb
 
 __all__ = [
     "Address",

@@ -15,12 +15,12 @@ from mypy_extensions import i32, i64, mypyc_attr
 
 from l7codecs._layout import check_layout
 from l7codecs.buffer import Buffer
+from l7codecs.endpoint.giving_up import GivenUp
 from l7codecs.errors import IncompleteMessage, LimitExceeded, ProtocolError
-from l7codecs.giving_up import GivenUp
 from l7codecs.kinds import Kind, Sender
 from l7codecs.limits import Limits
 from l7codecs.message import Data, Event, Flow, Gap, Message, Opaque
-from l7codecs.pairing import PairingTable
+from l7codecs.pairing.tables import PairingTable
 
 __all__ = ["Decoder", "FramedDecoder"]
 

@@ -13,14 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from l7codecs.changes import Changes
 from l7codecs.decoder import Decoder
+from l7codecs.endpoint.changes import Changes
+from l7codecs.endpoint.ordering import AnswerOrder
 from l7codecs.errors import ProtocolError, Unsupported
 from l7codecs.kinds import Sender, Status
 from l7codecs.limits import DEFAULT_LIMITS, Limits
 from l7codecs.message import Data, Event, Flow, Message, Opaque
-from l7codecs.ordering import AnswerOrder
-from l7codecs.pairing import NO_PAIRING
+from l7codecs.pairing.tables import NO_PAIRING
 from l7codecs.protocol import NOT_THIS, Detection, Protocol, Verdict
 from l7codecs.registry import BROKEN, fault, tell, usable_protocols
 from l7codecs.session import Session

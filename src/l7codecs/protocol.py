@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from l7codecs.decoder import Decoder
-from l7codecs.keyed import new_pairing
 from l7codecs.kinds import Address, AttrValue, Sender
 from l7codecs.limits import DEFAULT_LIMITS, Limits
 from l7codecs.message import Flow
-from l7codecs.numbering import StrictPairing
-from l7codecs.pairing import FifoPairing, Pairing, PairingTable
+from l7codecs.pairing.keyed import new_pairing
+from l7codecs.pairing.numbering import StrictPairing
+from l7codecs.pairing.tables import FifoPairing, Pairing, PairingTable
 from l7codecs.session import Session
 from l7codecs.sharing import Knowledge, Shared, Told
 

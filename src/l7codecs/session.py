@@ -13,16 +13,16 @@ from collections.abc import Iterator
 from mypy_extensions import i64, mypyc_attr
 
 from l7codecs._layout import check_layout
-from l7codecs.changes import Changes
 from l7codecs.decoder import Decoder
+from l7codecs.endpoint.changes import Changes
+from l7codecs.endpoint.held import AT_ONCE, Held
+from l7codecs.endpoint.ordering import AnswerOrder
 from l7codecs.errors import LimitExceeded, ProtocolError, Unsupported
-from l7codecs.held import AT_ONCE, Held
 from l7codecs.kinds import Kind, Sender, Status
 from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT, Limits
 from l7codecs.message import Data, Event, Flow, Gap, Message
-from l7codecs.numbering import StrictPairing
-from l7codecs.ordering import AnswerOrder
-from l7codecs.pairing import FifoPairing
+from l7codecs.pairing.numbering import StrictPairing
+from l7codecs.pairing.tables import FifoPairing
 
 __all__ = ["Session"]
 

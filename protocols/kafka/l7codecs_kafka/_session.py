@@ -26,9 +26,9 @@ from l7codecs import (
 )
 from l7codecs.limits import REFUSED_AT
 from l7codecs.message import Data, Event, Flow
-from l7codecs.numbering import StrictPairing
-from l7codecs.pairing import NO_PAIRING, PairingTable
-from l7codecs.retention import let_go
+from l7codecs.pairing.numbering import StrictPairing
+from l7codecs.pairing.retention import let_go
+from l7codecs.pairing.tables import NO_PAIRING, PairingTable
 
 from ._change.messages import (
     TOPICS,

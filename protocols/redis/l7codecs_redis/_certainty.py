@@ -24,9 +24,9 @@ from typing import Final
 from mypy_extensions import i64
 
 from l7codecs import Message
-from l7codecs.alignment import SPAN, Alignment
-from l7codecs.pairing import TURNS
-from l7codecs.retention import SHORT, let_go
+from l7codecs.pairing.alignment import SPAN, Alignment
+from l7codecs.pairing.retention import SHORT, let_go
+from l7codecs.pairing.tables import TURNS
 
 from ._reply import RedisReply
 from ._request import RedisRequest

@@ -19,7 +19,7 @@ from mypy_extensions import i64, mypyc_attr
 from l7codecs import Decoder, Kind, Limits, Message, ProtocolError, Sender
 from l7codecs.buffer import Buffer
 from l7codecs.message import AttrValue, Event, Flow
-from l7codecs.pairing import NO_PAIRING
+from l7codecs.pairing.tables import NO_PAIRING
 
 from ._boundary import find_command_boundary
 from ._request_decoder import RequestDecoder

@@ -22,7 +22,7 @@ from mypy_extensions import i64
 
 from l7codecs import LimitExceeded, Limits, ProtocolError, Sender
 from l7codecs.message import Flow
-from l7codecs.pairing import NO_PAIRING
+from l7codecs.pairing.tables import NO_PAIRING
 
 from ._reply import ERROR, PUSH_TYPE
 from ._request import UNSEEN, RedisRequest

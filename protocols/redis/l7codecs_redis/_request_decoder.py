@@ -21,8 +21,8 @@ from mypy_extensions import i64, mypyc_attr
 
 from l7codecs import Kind, LimitExceeded, Limits, ProtocolError, Sender
 from l7codecs.message import Event, Flow, Opaque
-from l7codecs.pairing import NO_PAIRING
-from l7codecs.retention import let_go
+from l7codecs.pairing.retention import let_go
+from l7codecs.pairing.tables import NO_PAIRING
 
 from ._boundary import find_command_boundary
 from ._certainty import client_spoke, lose_client, proven

@@ -11,7 +11,7 @@ from mypy_extensions import i64
 
 from l7codecs import Decoder, Limits, Message, ProtocolError, Sender
 from l7codecs.message import Event, Flow, Opaque
-from l7codecs.pairing import PairingTable
+from l7codecs.pairing.tables import PairingTable
 
 from ._certainty import searched
 from ._state import ConnectionState, Standing

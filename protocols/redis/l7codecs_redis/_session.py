@@ -10,7 +10,7 @@ from typing import Final, cast, final
 
 from l7codecs import AnswerOrder, Changes, Kind, Limits, Message, Sender, Session, Status, Unsupported
 from l7codecs.message import Event, Flow
-from l7codecs.pairing import NO_PAIRING
+from l7codecs.pairing.tables import NO_PAIRING
 
 from ._commands import find_command, unknown_command
 from ._pairing import answer, ask

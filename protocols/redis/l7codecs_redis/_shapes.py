@@ -10,7 +10,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from l7codecs.alignment import ANY_SHAPE
+from l7codecs.pairing.alignment import ANY_SHAPE
 
 from ._reply import BULK_ERROR, ERROR, RedisReply
 from ._request import RedisRequest

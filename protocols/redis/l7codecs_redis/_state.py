@@ -24,7 +24,7 @@ from typing import Final, final
 from mypy_extensions import i64, u8
 
 from l7codecs import FifoPairing, Gap, Limits, Message
-from l7codecs.alignment import Alignment
+from l7codecs.pairing.alignment import Alignment
 
 from ._commands import CommandSpec, find_command
 from ._request import ORDINARY, ordinary_in

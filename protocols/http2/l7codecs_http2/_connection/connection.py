@@ -16,7 +16,7 @@ from mypy_extensions import i64, u8
 
 from l7codecs import LimitExceeded, Limits, Message, Sender
 from l7codecs.message import Flow
-from l7codecs.retention import Reads
+from l7codecs.pairing.retention import Reads
 
 from .._frames.settings import DEFAULT_FRAME_SIZE, DEFAULT_TABLE_SIZE, ENABLE_PUSH, HEADER_TABLE_SIZE, MAX_FRAME_SIZE
 from .._hpack.decoder import HpackDecoder

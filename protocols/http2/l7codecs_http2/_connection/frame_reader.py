@@ -16,7 +16,7 @@ from mypy_extensions import i64
 
 from l7codecs import Decoder, LimitExceeded, Limits, ProtocolError, Sender
 from l7codecs.message import Event, Flow, Gap, Opaque
-from l7codecs.pairing import NO_PAIRING
+from l7codecs.pairing.tables import NO_PAIRING
 
 from .._frames.boundary import find_frame, find_preface
 from .._frames.frames import (

@@ -13,7 +13,7 @@ from mypy_extensions import i64
 
 from l7codecs import LimitExceeded, Limits, Message, Unsupported
 from l7codecs.limits import REFUSED_AT
-from l7codecs.retention import let_go
+from l7codecs.pairing.retention import let_go
 
 from .._connection.connection import Connection
 from .._connection.streams import IDLE, Stream

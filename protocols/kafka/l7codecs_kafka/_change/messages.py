@@ -12,7 +12,7 @@ from typing import Final, cast
 from mypy_extensions import i64
 
 from l7codecs import Changes, Kind, ProtocolError, Sender, Status, Unsupported
-from l7codecs.numbering import put_number
+from l7codecs.pairing.numbering import put_number
 
 from .._schema.layouts import PARTITION, TOPIC, TOPIC_ID, Layout, Value, api, layout
 from .._schema.values import decode, encode

@@ -14,7 +14,7 @@ from mypy_extensions import i64
 
 from l7codecs import FramedDecoder, Kind, Limits, Message, ProtocolError, Sender
 from l7codecs.message import Data, Event, Flow, Gap, Opaque
-from l7codecs.pairing import PairingTable
+from l7codecs.pairing.tables import PairingTable
 
 from .._meaning.naming import learn_names
 from .._meaning.topic_ids import Learnt

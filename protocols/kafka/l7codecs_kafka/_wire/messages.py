@@ -24,7 +24,7 @@ from mypy_extensions import i64, mypyc_attr
 
 from l7codecs import Kind, Message, ProtocolError, Sender, Status
 from l7codecs.message import AttrValue
-from l7codecs.numbering import put_number
+from l7codecs.pairing.numbering import put_number
 
 from .._meaning.access import is_internal, operation_type
 from .._meaning.describe import collect_fields

@@ -21,8 +21,8 @@ from typing import Final, final
 from mypy_extensions import i64, u8
 
 from l7codecs.message import Message
-from l7codecs.pairing import PairingTable
-from l7codecs.retention import SHORT, Reads
+from l7codecs.pairing.retention import SHORT, Reads
+from l7codecs.pairing.tables import PairingTable
 
 from .messages import KafkaToken
 from .requests import KafkaRequest

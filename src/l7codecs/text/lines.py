@@ -24,8 +24,8 @@ from l7codecs.decoder import Decoder
 from l7codecs.kinds import Kind, Sender
 from l7codecs.limits import Limits
 from l7codecs.message import Data, Event, Flow, Message
-from l7codecs.pairing import PairingTable
-from l7codecs.verbs import HUGE, Line, LineMessage, Verb, are_numbers, find_word, is_quiet, nth_word, read_number
+from l7codecs.pairing.tables import PairingTable
+from l7codecs.text.verbs import HUGE, Line, LineMessage, Verb, are_numbers, find_word, is_quiet, nth_word, read_number
 
 __all__ = ["LineDecoder"]
 

@@ -1,4 +1,4 @@
-"""What lines of text protocols are made of: verbs, words, blocks. See `l7codecs.lines`."""
+"""What lines of text protocols are made of: verbs, words, blocks. See `l7codecs.text.lines`."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Final, final
 from mypy_extensions import i64
 
 from l7codecs.message import Data, Event, Message
-from l7codecs.pairing import PairingTable
+from l7codecs.pairing.tables import PairingTable
 
 __all__ = ["GivenUp"]
 

@@ -2,7 +2,7 @@
 
 Each keeps at most `limit` requests. Past it the oldest is forgotten and its answer pairs with nothing; the answers to the others still
 pair as they should. `forgotten` counts them. Past `octets` of them each further one is remembered by its first octets alone
-(`Message.shortened`), and none keeps the read that it lies in (see `l7codecs.retention`). Every call costs O(1) amortised.
+(`Message.shortened`), and none keeps the read that it lies in (see `l7codecs.pairing.retention`). Every call costs O(1) amortised.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from l7codecs.errors import LimitExceeded
 from l7codecs.kinds import Kind
 from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT
 from l7codecs.message import Message
-from l7codecs.retention import SHORT, gather
+from l7codecs.pairing.retention import SHORT, gather
 
 __all__ = ["NO_PAIRING", "TURNS", "FifoPairing", "Pairing", "PairingTable"]
 
@@ -144,7 +144,7 @@ class FifoPairing(PairingTable):
 
     After lost octets the count is lost as well, and a wrong one pairs every answer wrongly. One that `observes` pairs on only where
     the client has always waited for each answer before it asked again (`TURNS` times in a row), and for as long as it does; else it
-    pairs nothing any more. A room whose answers tell more than their order sets `keeps`, and decides itself (`l7codecs.alignment`).
+    pairs nothing any more. A room whose answers tell more than their order sets `keeps`, and decides itself (`l7codecs.pairing.alignment`).
     """
 
     def __init__(self, limit: int, strict: bool = False, octets: int = DEFAULT_LIMITS.waiting) -> None:

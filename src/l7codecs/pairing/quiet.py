@@ -23,8 +23,8 @@ from l7codecs.errors import LimitExceeded, Unsupported
 from l7codecs.kinds import RequestId
 from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT
 from l7codecs.message import Message
-from l7codecs.pairing import TURNS, PairingTable
-from l7codecs.retention import SHORT, Reads
+from l7codecs.pairing.retention import SHORT, Reads
+from l7codecs.pairing.tables import TURNS, PairingTable
 
 __all__ = ["QuietPairing"]
 

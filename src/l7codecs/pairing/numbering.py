@@ -24,8 +24,8 @@ from l7codecs.errors import LimitExceeded, Unsupported
 from l7codecs.kinds import Kind, RequestId
 from l7codecs.limits import REFUSED_AT, Limits
 from l7codecs.message import Flow, Message
-from l7codecs.pairing import PairingTable
-from l7codecs.retention import Reads
+from l7codecs.pairing.retention import Reads
+from l7codecs.pairing.tables import PairingTable
 
 __all__ = ["StrictPairing", "put_number"]
 

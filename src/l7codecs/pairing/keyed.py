@@ -10,8 +10,8 @@ from mypy_extensions import i64
 from l7codecs.kinds import RequestId
 from l7codecs.limits import DEFAULT_LIMITS
 from l7codecs.message import Message
-from l7codecs.pairing import NO_PAIRING, FifoPairing, Pairing, PairingTable
-from l7codecs.retention import SHORT, Reads
+from l7codecs.pairing.retention import SHORT, Reads
+from l7codecs.pairing.tables import NO_PAIRING, FifoPairing, Pairing, PairingTable
 
 __all__ = ["IdPairing", "StreamPairing", "new_pairing"]
 

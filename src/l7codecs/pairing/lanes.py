@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from mypy_extensions import mypyc_attr
 
-from l7codecs.keyed import IdPairing
 from l7codecs.limits import DEFAULT_LIMITS
 from l7codecs.message import Message
-from l7codecs.pairing import FifoPairing, PairingTable
+from l7codecs.pairing.keyed import IdPairing
+from l7codecs.pairing.tables import FifoPairing, PairingTable
 
 __all__ = ["LanePairing"]
 

@@ -24,16 +24,16 @@ from typing import Final
 
 from mypy_extensions import i64, mypyc_attr
 
-from l7codecs.asking import Asking, Piece
+from l7codecs.endpoint.asking import Asking, Piece
 from l7codecs.errors import LimitExceeded, Unsupported
 from l7codecs.kinds import Kind, Sender
-from l7codecs.lanes import LanePairing
 from l7codecs.limits import REFUSED_AT, Limits
 from l7codecs.message import Data, Message
-from l7codecs.numbering import StrictPairing
-from l7codecs.pairing import NO_PAIRING, FifoPairing, PairingTable
-from l7codecs.quiet import QuietPairing
-from l7codecs.retention import let_go
+from l7codecs.pairing.lanes import LanePairing
+from l7codecs.pairing.numbering import StrictPairing
+from l7codecs.pairing.quiet import QuietPairing
+from l7codecs.pairing.retention import let_go
+from l7codecs.pairing.tables import NO_PAIRING, FifoPairing, PairingTable
 
 __all__ = ["AnswerOrder"]
 

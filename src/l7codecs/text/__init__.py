@@ -1,0 +1,1 @@
+"""Protocols of lines and blocks: the decoder, and what a line says."""
