@@ -9,6 +9,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import kafka.protocol
     from kafka.protocol.api_header import ResponseClassRegistry
+    from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment, ConsumerProtocolSubscription
     from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
     from kafka.record.legacy_records import LegacyRecordBatch, LegacyRecordBatchBuilder
     from kafka.record.memory_records import MemoryRecords
@@ -17,6 +18,8 @@ with warnings.catch_warnings():
         importlib.import_module(module.name)  # they register their answers
 
 __all__ = [
+    "ConsumerProtocolAssignment",
+    "ConsumerProtocolSubscription",
     "DefaultRecordBatch",
     "DefaultRecordBatchBuilder",
     "LegacyRecordBatch",

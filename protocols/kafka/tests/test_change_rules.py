@@ -289,6 +289,20 @@ def test_what_is_no_subscription_is_left_alone(octets: bytes) -> None:
     assert change(14, 3, False, {"Assignments": [{"MemberId": "m", "Assignment": octets}]}, TOPICS) is None
 
 
+def test_a_subscription_that_says_more_than_it_has() -> None:
+    """kafka-go 0.4.51 says version 1 and leaves out what that added."""
+    said = b"\0\1" + subscription(b"one")[2:]
+    found = change(11, 2, False, {"ProtocolType": "consumer", "Protocols": [{"Name": "x", "Metadata": said}]}, TOPICS)
+    assert found is not None and found["Protocols"] == [
+        {"Name": "x", "Metadata": b"\0\1" + subscription(b"tenant-a.one")[2:]}
+    ]
+    told: Body = {
+        "Members": [{"MemberId": "m", "Metadata": b"\0\1" + subscription(b"tenant-a.one", b"tenant-b.two")[2:]}]
+    }
+    found = change(11, 2, True, told, TOPICS, Asked(0, b"consumer"))
+    assert found is not None and found["Members"] == [{"MemberId": "m", "Metadata": said}]
+
+
 def test_a_subscription_of_a_newer_version() -> None:
     newer = b"\0\x09" + subscription(b"one")[2:] + bytes(4) + bytes(4) + b"\xff\xff" + b"what is added"
     found = change(11, 5, False, {"ProtocolType": "consumer", "Protocols": [{"Name": "x", "Metadata": newer}]}, TOPICS)

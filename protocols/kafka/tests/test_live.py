@@ -143,6 +143,12 @@ def test_group(stage: Any, client: str, options: dict[str, str]) -> None:
     assert told == said["committed"] and told
     joins = heard.named("ConsumerGroupHeartbeat" if options else "JoinGroup")
     assert joins and {call.request.attributes["messaging.consumer.group.name"] for call in joins} == {group}
+    if not options:
+        # The subscription in what members tell each other, and the partitions that each of them is given.
+        assert {call.request.resources for call in joins} == {(topic,)}
+        given = [call.response for call in heard.named("SyncGroup") if call.response.status is Status.OK]
+        assert given and {answer.resources for answer in given} == {(topic,)}
+        assert {part for answer in given for part in answer.attributes["kafka.partitions"]} == {0, 1}
     members = {call.response.attributes.get("kafka.member_id") for call in joins} | {
         call.request.attributes.get("kafka.member_id") for call in joins
     }

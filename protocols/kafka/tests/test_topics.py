@@ -8,6 +8,7 @@ import pytest
 
 from l7codecs import Limits, Sender, Shared
 
+from .kafka_python import ConsumerProtocolAssignment, ConsumerProtocolSubscription
 from .wire import C, S, answer, opened, request, said
 
 ONE, TWO, THREE = (bytes([number]) * 16 for number in (1, 2, 3))
@@ -214,6 +215,68 @@ def test_topics_of_every_kind() -> None:
     for name, version, fields, expected in cases:
         (event,) = said(opened(), (C, request(name, version, 1, **fields)))
         assert event.resources == expected, (name, version)
+
+
+@pytest.mark.parametrize("version", range(4))
+def test_what_members_of_a_classic_group_tell(version: int) -> None:
+    """What kafka-python writes as a subscription and as an assignment names their topics and partitions, in every message that has one."""
+    own = [ConsumerProtocolSubscription.TopicPartition(topic="three", partitions=[5])]
+    subscription = ConsumerProtocolSubscription(topics=["one", "two"], user_data=b"any", owned_partitions=own)
+    subscribed = subscription.encode(version=version)
+    given = [
+        ConsumerProtocolAssignment.TopicPartition(topic="two", partitions=[3, 4]),
+        ConsumerProtocolAssignment.TopicPartition(topic="one", partitions=[7]),
+    ]
+    assigned = ConsumerProtocolAssignment(assigned_partitions=given, user_data=None).encode(version=version)
+    owned, owned_partitions = (("three",), (5,)) if version else ((), None)
+    for kind, are in (("consumer", True), ("connect", False)):
+        for joined, synced in ((0, 0), (6, 4), (9, 5)):
+            session = opened()
+            says_joined, says = ({"ProtocolType": kind} if there else {} for there in (joined >= 7, synced >= 5))
+            asked, told, shared, given_to = said(
+                session,
+                (C, request("JoinGroup", joined, 1, GroupId="g", ProtocolType=kind, Protocols=[{"Name": "range", "Metadata": subscribed}])),
+                (S, answer("JoinGroup", joined, 1, **says_joined, Members=[{"MemberId": "m", "Metadata": subscribed}])),
+                (C, request("SyncGroup", synced, 2, **says, Assignments=[{"MemberId": "m", "Assignment": assigned}])),
+                (S, answer("SyncGroup", synced, 2, **says, Assignment=assigned)),
+            )  # fmt: skip
+            for event in (asked, told):
+                assert event.resources == (("one", "two", *owned) if are else ()), (joined, event)
+                assert event.attributes.get("kafka.partitions") == (owned_partitions if are else None)
+            known = are or synced < 5  # before version 5 nobody says what the group is of
+            for event in (shared, given_to):
+                assert event.resources == (("two", "one") if known else ()), (synced, event)
+                assert event.attributes.get("kafka.partitions") == ((3, 4, 7) if known else None)
+        member = {"MemberMetadata": subscribed, "MemberAssignment": assigned}
+        groups = [
+            {"GroupId": "g", "ProtocolType": kind, "Members": [member]},
+            {"ProtocolType": "other", "Members": [member]},
+        ]
+        _, described = said(
+            opened(), (C, request("DescribeGroups", 5, 1)), (S, answer("DescribeGroups", 5, 1, Groups=groups))
+        )
+        assert set(described.resources) == ({"one", "two", *owned} if are else set())
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"",
+        b"\0",
+        b"\0\0",
+        b"\xff\xff" + bytes(20),
+        b"\0\0\0\0\0\1\0\3one\xff\xff\xff\xffx",
+        b"\0\0\0\0\0\1\0\4one\xff\xff\xff\xff",
+        b"\0\0\x7f\xff\xff\xff\0\3one\xff\xff\xff\xff",
+        b'{"instances": []}',
+    ],
+)
+def test_what_is_no_subscription_names_nothing(octets: bytes) -> None:
+    protocols = [{"Name": "range", "Metadata": octets}]
+    (asked,) = said(opened(), (C, request("JoinGroup", 9, 1, ProtocolType="consumer", Protocols=protocols)))
+    assert asked.resources == () and "kafka.malformed" not in asked.attributes
+    (asked,) = said(opened(), (C, request("SyncGroup", 5, 1, Assignments=[{"MemberId": "m", "Assignment": octets}])))
+    assert asked.resources == ()
 
 
 def test_requests_say_the_topics_that_their_session_had() -> None:

@@ -13,8 +13,8 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
+from .._meaning.members import CONSUMER, MEMBERS, consumers_say
 from .._schema.layouts import (
-    ASSIGNMENT,
     CLUSTER_ID,
     ERROR_CODE,
     GROUP,
@@ -78,9 +78,6 @@ _GROUP: Final = "group"
 
 _DIGITS: Final = 11
 """No id of a broker is as long in decimal."""
-
-CONSUMER: Final = b"consumer"
-"""The protocol type of groups whose members tell their topics."""
 
 
 @final
@@ -187,7 +184,7 @@ def _with_context(layout: Layout, wanted: i64) -> i64:
         wanted |= KEY_TYPE
     if wanted & RESOURCE_NAME != 0:
         wanted |= RESOURCE_TYPE
-    if wanted & (SUBSCRIPTION | ASSIGNMENT) != 0:
+    if wanted & MEMBERS != 0:
         wanted |= PROTOCOL_TYPE
     return wanted & layout.has
 
@@ -268,8 +265,8 @@ class _Pass:
             elif role == TOPIC_PATTERN:
                 self._put_pattern(number)
             elif role == PROTOCOL_TYPE:
-                self._consumers = found.octets_of(number) == CONSUMER
-            elif role == SUBSCRIPTION or role == ASSIGNMENT:
+                self._consumers = consumers_say(found, number, self._consumers)
+            elif role & MEMBERS != 0:
                 self._put_member(number, role == SUBSCRIPTION)
             elif role == CLUSTER_ID:
                 self._put_cluster(number)

@@ -30,16 +30,19 @@ from .._schema.layouts import (
     PORT,
     PRODUCER_EPOCH,
     PRODUCER_ID,
+    PROTOCOL_TYPE,
     SESSION_EPOCH,
     SESSION_ID,
     SOFTWARE_NAME,
     SOFTWARE_VERSION,
+    SUBSCRIPTION,
     THROTTLE_MS,
     TIMEOUT_MS,
     TRANSACTIONAL_ID,
     Layout,
 )
 from .._schema.walk import Found, pick
+from .members import MEMBERS, add_partitions, consumers_say
 
 __all__ = ["collect_fields"]
 
@@ -94,8 +97,11 @@ _WANTED: Final[i64] = (
     | OFFSET
     | BASE_OFFSET
     | MECHANISM
+    | MEMBERS
 )
-_LISTED: Final[i64] = GROUP | KEY | PARTITION | NODE_ID | LEADER_EPOCH | HOST | OFFSET | BASE_OFFSET | MECHANISM
+_LISTED: Final[i64] = (
+    GROUP | KEY | PARTITION | NODE_ID | LEADER_EPOCH | HOST | OFFSET | BASE_OFFSET | MECHANISM | MEMBERS | PROTOCOL_TYPE
+)
 _LEADERS: Final = frozenset(("LeaderId", "Leader", "LeaderIdOrMinusOne"))
 _REPLICAS: Final = frozenset(
     (
@@ -127,12 +133,16 @@ def collect_fields(
     attributes: dict[str, AttrValue],
     key_type: int = _GROUP_KEY,
     leaders: bool = True,
+    consumers: bool = True,
 ) -> None:
     """Add what the body says. Raises ProtocolError where it cannot be read; nothing is added then.
 
-    `key_type` is that of the keys of an answer to FindCoordinator, which does not say it; `leaders`: those that an answer names are ones.
+    `key_type` is that of the keys of an answer to FindCoordinator, which does not say it; `leaders`: those that an answer names are ones;
+    `consumers`: members of a classic group, of which it does not say the protocol type, may be consumers.
     """
     wanted: i64 = layout.has & _WANTED
+    if wanted & MEMBERS != 0:
+        wanted |= PROTOCOL_TYPE & layout.has
     found = pick(layout, octets, start, end, wanted, check=not partial, partial=partial)
     texts: dict[int, set[str]] = {}
     numbers: dict[int, set[int]] = {}
@@ -156,7 +166,7 @@ def collect_fields(
         if len(values) == 1:
             attributes[_NUMBERS[role]] = values.pop()
     if wanted & _LISTED != 0:
-        _collect_lists(found, wanted, attributes, key_type, leaders)
+        _collect_lists(found, attributes, key_type, leaders, consumers)
 
 
 def _is_of_others(found: Found, at: i64) -> bool:
@@ -165,7 +175,7 @@ def _is_of_others(found: Found, at: i64) -> bool:
 
 
 def _collect_lists(
-    found: Found, wanted: i64, attributes: dict[str, AttrValue], key_type: int, has_leaders: bool
+    found: Found, attributes: dict[str, AttrValue], key_type: int, has_leaders: bool, consumers: bool
 ) -> None:
     """What there may be many of."""
     groups: dict[str, None] = {}
@@ -216,6 +226,10 @@ def _collect_lists(
             key_type = found.number(at)
         elif role == KEY:
             keys[found.text(at)] = None
+        elif role == PROTOCOL_TYPE:
+            consumers = consumers_say(found, at, consumers)
+        elif role & MEMBERS != 0 and consumers:
+            add_partitions(partitions, found.octets_of(at), role == SUBSCRIPTION)
         at += 1
     if keys and key_type == _GROUP_KEY:
         groups.update(keys)

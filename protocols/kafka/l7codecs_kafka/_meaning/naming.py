@@ -1,7 +1,7 @@
 """All topics of a message: by their names, or by their ids and what is known of those.
 
 A topic is named by its name, by its id, or by either of both in one struct, of which one is null or zero: there the name counts.
-Configurations and literal ACLs name it as a resource of type 2.
+Configurations and literal ACLs name it as a resource of type 2. Members of classic groups name it in what they tell each other.
 """
 
 from __future__ import annotations
@@ -12,9 +12,19 @@ from mypy_extensions import i64
 
 from l7codecs.message import Flow
 
-from .._schema.layouts import PATTERN_TYPE, RESOURCE_NAME, RESOURCE_TYPE, TOPIC, TOPIC_ID, Layout
+from .._schema.layouts import (
+    PATTERN_TYPE,
+    PROTOCOL_TYPE,
+    RESOURCE_NAME,
+    RESOURCE_TYPE,
+    SUBSCRIPTION,
+    TOPIC,
+    TOPIC_ID,
+    Layout,
+)
 from .._schema.names import names
 from .._schema.walk import Found, pick
+from .members import MEMBERS, add_topics, consumers_say
 from .topic_ids import NO_TOPIC, topic_text
 from .topics import Topics
 
@@ -23,7 +33,7 @@ __all__ = ["TopicKey", "has_topics", "known_topics", "learn_names", "topic_keys"
 TopicKey = str | bytes
 """A topic as a message names it: its name, or the 16 octets of its id."""
 
-_NAMED: Final[i64] = TOPIC | TOPIC_ID | RESOURCE_NAME | RESOURCE_TYPE | PATTERN_TYPE
+_NAMED: Final[i64] = TOPIC | TOPIC_ID | RESOURCE_NAME | RESOURCE_TYPE | PATTERN_TYPE | MEMBERS
 _EITHER: Final[i64] = TOPIC | TOPIC_ID
 _TOPIC_RESOURCE: Final = 2
 _PREFIXED: Final = 4
@@ -34,8 +44,13 @@ _beside: Final[dict[Layout, dict[int, int]]] = {}
 """By layout, and in it by the number of a field that is an id: that of the name in the same struct."""
 
 
-def topic_keys(layout: Layout, octets: bytes, start: i64, end: i64, partial: bool) -> list[TopicKey]:
-    """Every topic that the body names, each once, in the order of the wire. Raises ProtocolError where it cannot be read."""
+def topic_keys(
+    layout: Layout, octets: bytes, start: i64, end: i64, partial: bool, consumers: bool = True
+) -> list[TopicKey]:
+    """Every topic that the body names, each once, in the order of the wire. Raises ProtocolError where it cannot be read.
+
+    `consumers`: whether members of a classic group, of which it does not say the protocol type, may be consumers.
+    """
     wanted: i64 = layout.has & _NAMED
     if wanted == 0:
         return []
@@ -43,6 +58,8 @@ def topic_keys(layout: Layout, octets: bytes, start: i64, end: i64, partial: boo
         plain = names(layout, octets, start, end, wanted)
         if plain is not None:
             return plain if len(plain) < 2 else _each_once(plain)
+    if wanted & MEMBERS != 0:
+        wanted |= PROTOCOL_TYPE & layout.has
     found = pick(layout, octets, start, end, wanted, partial=partial)
     keys: dict[TopicKey, None] = {}
     beside = names_beside(layout) if wanted & _EITHER == _EITHER else None
@@ -65,6 +82,10 @@ def topic_keys(layout: Layout, octets: bytes, start: i64, end: i64, partial: boo
             prefixed = at + 1 < count and found.role(at + 1) == PATTERN_TYPE and found.number(at + 1) == _PREFIXED
             if resource_type == _TOPIC_RESOURCE and not prefixed and found.starts(at) >= 0:
                 keys[found.text(at)] = None
+        elif role == PROTOCOL_TYPE:
+            consumers = consumers_say(found, at, consumers)
+        elif role & MEMBERS != 0 and consumers:
+            add_topics(keys, found.octets_of(at), role == SUBSCRIPTION)
         at += 1
     return list(keys)
 

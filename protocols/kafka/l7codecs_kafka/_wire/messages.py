@@ -28,6 +28,7 @@ from l7codecs.pairing.numbering import put_number
 
 from .._meaning.access import is_internal, operation_type
 from .._meaning.describe import collect_fields
+from .._meaning.members import MEMBERS
 from .._meaning.naming import TopicKey, known_topics, topic_keys, topic_names
 from .._meaning.topics import Topics, topic_text
 from .._schema.layouts import Layout, Value, layout
@@ -121,10 +122,16 @@ class KafkaMessage(Message):
         found = self.layout
         if found is None:
             return []
+        consumers = found.has & MEMBERS == 0 or self.of_consumers
         try:
-            return topic_keys(found, self.octets, self.body, self.stop, self.more)
+            return topic_keys(found, self.octets, self.body, self.stop, self.more, consumers)
         except ProtocolError:
             return []
+
+    @property
+    def of_consumers(self) -> bool:
+        """Whether members of a classic group that do not say their protocol type here may be consumers."""
+        return True
 
     @property
     def topics(self) -> Topics | None:
@@ -180,8 +187,9 @@ class KafkaMessage(Message):
             return
         try:
             collect_fields(
-                found, self.octets, self.body, self.stop, self.more, attributes, self.key_type, self.names_leaders
-            )
+                found, self.octets, self.body, self.stop, self.more, attributes, self.key_type, self.names_leaders,
+                found.has & MEMBERS == 0 or self.of_consumers,
+            )  # fmt: skip
         except ProtocolError as error:
             attributes["kafka.malformed"] = str(
                 ProtocolError(self.offset + error.offset - self.start, error.seen, error.expected)

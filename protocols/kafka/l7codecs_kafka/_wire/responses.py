@@ -11,6 +11,7 @@ from l7codecs import Kind, ProtocolError, Sender, Status
 from l7codecs.message import AttrValue, Flow
 
 from .._meaning.errors import error_name, error_status, worst_status
+from .._meaning.members import are_consumers
 from .._meaning.naming import TopicKey, topic_names
 from .._meaning.outcome import Result, error_codes, results_of
 from .._meaning.topics import Topics
@@ -196,6 +197,14 @@ class KafkaResponse(KafkaMessage):
         except ProtocolError:
             return 0
         return kinds.number(0) if len(kinds) > 0 else 0
+
+    @property
+    def of_consumers(self) -> bool:
+        request = self.request
+        found = request.layout if isinstance(request, KafkaRequest) else None
+        if found is None or request is None or not isinstance(request, KafkaRequest):
+            return True
+        return are_consumers(found, request.octets, request.body, request.stop, request.more)
 
     @property
     def names_leaders(self) -> bool:
