@@ -108,6 +108,46 @@ def test_keys_of_coordinators(version: int, kind: int, key: str, new: str) -> No
     assert (change(10, version, False, value, only) is None) == (kind == 1)
 
 
+@pytest.mark.parametrize("group", ["g", "a:b", ":", ""])
+def test_a_share_partition_of_a_group_with_colons(group: str) -> None:
+    """As Java's SharePartitionKey: the group is all before the last two colons."""
+    mapped = KafkaChanges(groups=Names.mapped({group: "theirs", "a": "wrong", "a:b:id": "wrong too"}))
+    found = change(10, 6, False, {"KeyType": 2, "CoordinatorKeys": [f"{group}:id:0"]}, mapped)
+    assert found is not None and found["CoordinatorKeys"] == ["theirs:id:0"]
+    answer: Body = {"Coordinators": [{"Key": "theirs:id:0"}]}
+    told = change(10, 6, True, answer, mapped, Asked(2, None))
+    assert topics(told, "Coordinators", "Key") == [f"{group}:id:0"]
+
+
+@pytest.mark.parametrize("kind", [3, 127, -1, -128])
+def test_keys_of_coordinators_that_are_not_known(kind: int) -> None:
+    """What they name may be another's: they are refused, and pass where no names change."""
+    for version in range(1, 7):
+        value: Body = {"KeyType": kind, **({"Key": "k"} if version < 4 else {"CoordinatorKeys": ["k"]})}
+        for changes in (ALL, KafkaChanges(groups=PREFIXED), KafkaChanges(transactional_ids=PREFIXED)):
+            with pytest.raises(Unsupported, match=f"type {kind} of FindCoordinator"):
+                change(10, version, False, value, changes)
+        assert change(10, version, False, value, KafkaChanges(topics=PREFIXED)) is None
+
+
+def test_resources_that_are_not_known() -> None:
+    """Configurations and ACLs of a type that nobody here knows are refused, and left out of what is told."""
+    for key in (32, 33, 44):
+        with pytest.raises(Unsupported, match="configuration of type 64"):
+            change(key, 1, False, {"Resources": [{"ResourceType": 64, "ResourceName": "x"}]}, ALL)
+        nodes = KafkaChanges(nodes=Nodes.mapped({1: (101, "p", 1)}))
+        assert change(key, 1, False, {"Resources": [{"ResourceType": 64, "ResourceName": "x"}]}, nodes) is None
+    rows: list[Value] = [{"ResourceType": 64, "ResourceName": "x"}, {"ResourceType": 16, "ResourceName": "m"}]
+    assert topics(change(74, 1, True, {"ConfigResources": rows}, ALL), "ConfigResources", "ResourceName") == ["m"]
+    with pytest.raises(Unsupported, match="resource of type 9"):
+        change(30, 3, False, {"Creations": [acl(9, "x", LITERAL)]}, ALL)
+    with pytest.raises(Unsupported, match="without a name"):
+        change(31, 3, False, {"Filters": [{"ResourceTypeFilter": 9, "ResourceNameFilter": None}]}, ALL)
+    acls: list[Value] = [{"ResourceType": kind, "ResourceName": "x", "PatternType": LITERAL} for kind in (4, 6, 7, 9)]
+    found = change(29, 3, True, {"Resources": acls}, ALL)
+    assert topics(found, "Resources", "ResourceType") == [4, 6, 7]
+
+
 def test_a_coordinator_that_is_none_stays_none() -> None:
     nodes = KafkaChanges(nodes=Nodes.mapped({0: (10, "p", 1)}))
     answer: Body = {"Coordinators": [{"Key": "g", "NodeId": -1, "Host": "", "Port": -1, "ErrorCode": 15}]}

@@ -6,7 +6,8 @@
     literal     *, which is all  prefixed  tenant-a.
 
 And back; what is none of the client's is left out. A filter without a name finds those of others too, which are left out of what
-DescribeAcls answers; DeleteAcls would delete them, and is `Unsupported`. So is what has no pattern where one would be needed.
+DescribeAcls answers; DeleteAcls would delete them, and is `Unsupported`. So is what has no pattern where one would be needed, and a type of
+resource that is not known, whose names may be others'.
 """
 
 from __future__ import annotations
@@ -32,7 +33,13 @@ ACLS: Final = frozenset((_DESCRIBE, _CREATE, _DELETE))
 _ANY: Final = 1
 _TOPIC: Final = 2
 _GROUP: Final = 3
+_CLUSTER: Final = 4
 _TRANSACTION: Final = 5
+_TOKEN: Final = 6
+_USER: Final = 7
+_OTHERS: Final = (_ANY, _CLUSTER, _TOKEN, _USER)
+"""Types of resources that no client has names of its own for."""
+_RENAMED: Final = (_TOPIC, _GROUP, _TRANSACTION)
 
 _LITERAL: Final = 3
 _PREFIXED: Final = 4
@@ -71,6 +78,10 @@ def _names(kind: Value, changes: KafkaChanges) -> Names | None:
     return changes.transactional_ids if kind == _TRANSACTION else None
 
 
+def _renames(changes: KafkaChanges) -> bool:
+    return changes.topics is not None or changes.groups is not None or changes.transactional_ids is not None
+
+
 def _ask(
     item: dict[str, Value], type_key: str, name_key: str, pattern_key: str, layout: Layout, changes: KafkaChanges
 ) -> None:
@@ -78,14 +89,17 @@ def _ask(
     kind = item.get(type_key)
     name = item.get(name_key)
     names = _names(kind, changes)
-    renames = changes.topics is not None or changes.groups is not None or changes.transactional_ids is not None
+    renames = _renames(changes)
     if not isinstance(name, str):
-        if layout.api.key == _DELETE and (names is not None or (kind == _ANY and renames)):
+        all_kinds = kind == _ANY or (kind not in _RENAMED and kind not in _OTHERS)
+        if layout.api.key == _DELETE and (names is not None or (all_kinds and renames)):
             raise Unsupported("a filter of DeleteAcls without a name would delete what is others'")
         return
     if kind == _ANY and renames:
         raise Unsupported("the name of a resource of any type cannot be changed")
     if names is None:
+        if kind not in _RENAMED and kind not in _OTHERS and renames:
+            raise Unsupported(f"an ACL for a resource of type {kind!r} is not known, and its name cannot be changed")
         return
     pattern = item.get(pattern_key)
     prefix = names.prefix
@@ -104,10 +118,11 @@ def _ask(
 
 def _told(item: dict[str, Value], changes: KafkaChanges) -> bool:
     """Give a client's names to an ACL that the client is told of; False where it is none of the client's."""
-    names = _names(item.get("ResourceType"), changes)
+    kind = item.get("ResourceType")
+    names = _names(kind, changes)
     name = item.get("ResourceName")
     if names is None or not isinstance(name, str):
-        return True
+        return kind in _RENAMED or kind in _OTHERS or not _renames(changes)
     if item.get("PatternType") == _PREFIXED and name == names.prefix:
         item["ResourceName"] = _ALL
         item["PatternType"] = _LITERAL

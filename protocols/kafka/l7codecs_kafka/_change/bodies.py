@@ -13,6 +13,8 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
+from l7codecs import Unsupported
+
 from .._meaning.members import CONSUMER, MEMBERS, consumers_say
 from .._schema.layouts import (
     CLUSTER_ID,
@@ -39,7 +41,15 @@ from .._schema.values import decode, encode
 from .._schema.walk import Found, pick
 from .acls import ACLS, changed_acls
 from .changes import KafkaChanges
-from .filters import left_out
+from .filters import (
+    BROKER_CONFIG,
+    BROKER_LOGGER,
+    GROUP_CONFIG,
+    METRICS_CONFIG,
+    TOPIC_CONFIG,
+    left_out,
+    share_group,
+)
 from .members import changed_member
 from .names import Names, fitting
 from .versions import clamped
@@ -66,13 +76,6 @@ GROUP_KEY: Final[i64] = 0
 TRANSACTION_KEY: Final[i64] = 1
 _SHARE_KEY: Final[i64] = 2
 
-# Types of a configuration's resource.
-_TOPIC_CONFIG: Final[i64] = 2
-_BROKER_CONFIG: Final[i64] = 4
-_BROKER_LOGGER: Final[i64] = 8
-_GROUP_CONFIG: Final[i64] = 32
-_NO_TYPE: Final[i64] = 16
-"""That of ListConfigResources v0, which says none: client metrics."""
 
 _GROUP: Final = "group"
 
@@ -326,31 +329,34 @@ class _Pass:
             self._put_name(number, self._changes.transactional_ids, "transactional id")
         elif self._key_type == _SHARE_KEY and self._changes.groups is not None:
             self._put_share_key(number, self._changes.groups)
+        elif self._key_type < GROUP_KEY or self._key_type > _SHARE_KEY:
+            # What such a key names, a topic perhaps, or another's group, nobody here knows.
+            raise Unsupported(f"a key of type {self._key_type} of FindCoordinator is not known, and cannot be changed")
 
     def _put_share_key(self, number: i64, names: Names) -> None:
-        """``group:topic id:partition``."""
+        """``group:topic id:partition`` (KIP-932): the id has no colon, so the group is all before the last two."""
         found = self.found
         old = found.octets[found.starts(number) : found.ends(number)]
-        group, colon, rest = old.partition(b":")
+        group = share_group(old)
         new = names.client_name(group, True) if self._answer else names.server_name(group, _GROUP)
         if new is None:
             self.foreign = True
         else:
-            self._put(number, old, fitting(new + colon + rest, "key of a share partition"))
+            self._put(number, old, fitting(new + old[len(group) :], "key of a share partition"))
 
     def _put_resource(self, number: i64) -> None:
         """A configuration's resource; its type stands before it, but behind it in ListConfigResources."""
         found = self.found
-        kind: i64 = _NO_TYPE
+        kind: i64 = METRICS_CONFIG  # ListConfigResources v0 says none
         if number > 0 and found.role(number - 1) == RESOURCE_TYPE and self._key != _LIST_CONFIG_RESOURCES:
             kind = found.number(number - 1)
         elif number + 1 < len(found) and found.role(number + 1) == RESOURCE_TYPE:
             kind = found.number(number + 1)
-        if kind == _TOPIC_CONFIG:
+        if kind == TOPIC_CONFIG:
             self._put_name(number, self._changes.topics, "topic")
-        elif kind == _GROUP_CONFIG:
+        elif kind == GROUP_CONFIG:
             self._put_name(number, self._changes.groups, _GROUP)
-        elif kind == _BROKER_CONFIG or kind == _BROKER_LOGGER:
+        elif kind == BROKER_CONFIG or kind == BROKER_LOGGER:
             old = found.octets[found.starts(number) : found.ends(number)]
             nodes = self._changes.nodes
             if nodes is not None and old.isdigit() and len(old) < _DIGITS:
@@ -358,6 +364,11 @@ class _Pass:
                 other = nodes.client_id(node) if self._answer else nodes.server_id(node)
                 if other != node:
                     self._put(number, old, b"%d" % other)
+        elif kind != METRICS_CONFIG and (self._changes.topics is not None or self._changes.groups is not None):
+            if self._answer:
+                self.foreign = True
+            else:
+                raise Unsupported(f"a configuration of type {kind} is not known, and its name cannot be changed")
 
     def _put_node(self, number: i64, node: i64) -> None:
         nodes = self._changes.nodes

@@ -26,7 +26,24 @@ from .._schema.values import decode, encode
 from .changes import KafkaChanges
 from .names import Names
 
-__all__ = ["left_out"]
+__all__ = [
+    "BROKER_CONFIG",
+    "BROKER_LOGGER",
+    "GROUP_CONFIG",
+    "METRICS_CONFIG",
+    "TOPIC_CONFIG",
+    "left_out",
+    "share_group",
+]
+
+# Types of a configuration's resource.
+TOPIC_CONFIG: Final[i64] = 2
+BROKER_CONFIG: Final[i64] = 4
+BROKER_LOGGER: Final[i64] = 8
+METRICS_CONFIG: Final[i64] = 16
+GROUP_CONFIG: Final[i64] = 32
+_OF_NO_CLIENT: Final = (None, 4, 8, 16)
+"""What has a name of brokers or of client metrics."""
 
 _NAMES: Final[i64] = TOPIC | TOPIC_PATTERN | GROUP | TRANSACTIONAL_ID | KEY | RESOURCE_NAME
 _CURSOR: Final = "NextCursor"
@@ -39,6 +56,12 @@ def left_out(layout: Layout, octets: bytes, start: i64, end: i64, changes: Kafka
     value, at = decode(layout, octets, start, end)
     _Own(changes, key_type).struct(layout.root, value)
     return encode(layout, value) + octets[at:end]
+
+
+def share_group(key: bytes) -> bytes:
+    """The group in the key of a share partition; all of it where it is none."""
+    parts = key.rsplit(b":", 2)
+    return parts[0] if len(parts) == 3 else key
 
 
 @final
@@ -108,9 +131,14 @@ class _Own:
             else:
                 names = changes.groups
                 of_groups = True
-                octets = octets.partition(b":")[0] if self._key_type == 2 else octets
+                octets = share_group(octets) if self._key_type == 2 else octets
         elif role == RESOURCE_NAME:
             kind = around.get("ResourceType")
-            names = changes.topics if kind == 2 else changes.groups if kind == 32 else None
-            of_groups = kind == 32
+            if kind == TOPIC_CONFIG:
+                names = changes.topics
+            elif kind == GROUP_CONFIG:
+                names = changes.groups
+                of_groups = True
+            elif kind not in _OF_NO_CLIENT:
+                return changes.topics is None and changes.groups is None
         return names is None or names.client_name(octets, of_groups) is not None
