@@ -27,6 +27,8 @@ __all__ = ["Decoder", "FramedDecoder"]
 _WINDOW: Final[i64] = 256
 """Octets behind a gap that are looked at first; more of them while nothing is found, so that each is looked at a few times at most."""
 _MAX_WINDOW: Final[i64] = 1 << 16
+_NO_LIMIT: Final = 1 << 62
+"""More octets than any frame has."""
 _IDLE: Final[i64] = 1024
 """Events in a row that may take no octet: ends of messages are such, but a stream has no more of them than it has messages."""
 
@@ -298,6 +300,9 @@ class FramedDecoder(Decoder):
     def __init__(self, flow: Flow, sender: Sender, limits: Limits, asks: PairingTable, answers: PairingTable) -> None:
         super().__init__(flow, sender, limits, asks, answers)
         self._header_size: i64 = type(self).header_size
+        # Of `Limits`, which is no native class: what is looked up there for each frame costs more than the rest of a short one.
+        self._most: int = limits.payload
+        self._whole: i64 = min(limits.message, _NO_LIMIT)
         self._left: i64 = -1
         self._head_left: i64 = 0
         self._size: i64 = 0
@@ -336,11 +341,11 @@ class FramedDecoder(Decoder):
             size: int = self.frame_size(buffer.data, buffer.pos)
             if size < int(self._header_size):
                 self.fail(0, f"a frame of {size} octets", f"at least {self._header_size}")
-            if size > self.limits.payload:
-                self.exceed(0, f"a frame of {size} octets", f"at most limits.payload = {self.limits.payload}")
+            if size > self._most:
+                self.exceed(0, f"a frame of {size} octets", f"at most limits.payload = {self._most}")
             self._left = size
             self._size = size
-        if self._left > self.limits.message or self._head_left > 0:
+        if self._left > self._whole or self._head_left > 0:
             return self._announce()
         self._left = buffer.pass_over(self._left)
         if self._left > 0:

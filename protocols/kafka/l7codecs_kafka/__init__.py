@@ -60,6 +60,7 @@ PROTOCOL = Protocol(
         Attribute("messaging.kafka.offset", int, _BOTH, "the offset, where the message has one: fetched from, committed, found, or given"),
         Attribute("kafka.topics", str, _BOTH, "all topics; those named by an id alone by name if it is known", many=True, changeable=True),
         Attribute("kafka.topic_ids", str, _BOTH, "the ids of those that are named by an id, as UUIDs", many=True),
+        Attribute("kafka.more_topics", bool, _BOTH, "present and true where a large message may name more topics behind its head"),
         Attribute("kafka.partitions", int, _BOTH, "the partitions, in the order of the wire", many=True),
         Attribute("kafka.groups", str, _BOTH, "all groups", many=True),
         Attribute("kafka.api_key", int, _BOTH, "the key of the request's header; of an answer, of what it answers"),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+import time
 
 import pytest
 
 import l7codecs
 from l7codecs import Changes, Kind, LimitExceeded, Limits, Message, ProtocolError, Sender, Session, Status, Unsupported
 from l7codecs.message import AttrValue
+from l7codecs.testing import growth
 from l7codecs_kafka import KafkaChanges, Names, Nodes
+from l7codecs_kafka._change.streams import StreamedFetch
 from l7codecs_kafka._schema.layouts import Value
 from l7codecs_kafka._schema.values import encode
 
@@ -347,12 +350,65 @@ def test_a_large_fetch_with_nodes_streams(version: int, size: int) -> None:
         assert down.queued == 0
     expected = said(topic, {1: 101, 2: 102, 101: -1}, hosts)
     if version >= 16:
-        # The tag of NodeEndpoints is 127 in place of 0; the rest of it, which nobody reads, is as it was.
+        # The tag of NodeEndpoints is 127 in place of 0; nothing is left of the rest.
         at = expected.rindex(b"\x08kafka-1") - 7
         assert expected[at - 1 : at + 1] == b"\x01\x00"
-        expected = expected[:at] + b"\x7f" + expected[at + 1 :]
+        expected = expected[:at] + b"\x7f" + expected[at + 1 : at + 2] + bytes(len(expected) - at - 2)
     assert written == expected
     assert down.unanswered() == [] and read_answer(1, version, written)[0] == 5
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 9, 400])
+@pytest.mark.parametrize(
+    "tags", [{}, {1: b"one"}, {1: b"", 126: b"x" * 200}, {127: b"y"}, {5: b"", 300: b"z" * 3}, {1 << 21: b""}]
+)
+def test_addresses_are_hidden_in_the_order_of_the_tags(nodes: int, tags: dict[int, bytes]) -> None:
+    """Tags rise (KIP-482), so a hidden field stands behind all others, in as many octets as it had."""
+    changes = KafkaChanges(nodes=BROKERS.nodes)
+    down, up = client(message=100_000), server(message=100_000)
+    through(down, C, up, ask(1, 16, 5, {"Topics": [{"TopicId": bytes(16)}]}), changes)
+    rows: list[Value] = [{"PartitionIndex": 0, "Records": bytes(150_000)}]
+    hosts: list[Value] = [
+        {"NodeId": 1 + number % 2, "Host": f"secret-{number}", "Port": 9092} for number in range(nodes)
+    ]
+    there: Body = {"Responses": [{"TopicId": bytes(16), "Partitions": rows}], "NodeEndpoints": hosts}
+    if tags:
+        there["_tags"] = tags  # type: ignore[assignment]  # as `decode` gives them
+    octets = answer(1, 16, 5, there)
+    written = through(up, S, down, octets, changes, 1000)
+    assert len(written) == len(octets) and b"secret" not in written
+    number, told = read_answer(1, 16, written)
+    assert (number, told["Responses"], told.get("NodeEndpoints")) == (
+        5,
+        read_answer(1, 16, octets)[1]["Responses"],
+        None,
+    )
+    found = told["_tags"]
+    assert isinstance(found, dict)
+    numbers = [int(tag) for tag in found]
+    hidden = numbers.pop()
+    assert {tag: found[tag] for tag in numbers} == tags  # type: ignore[index]  # they are numbers
+    assert hidden == max(127, *(tag + 1 for tag in tags), 0) and numbers == sorted(numbers)
+
+
+@pytest.mark.parametrize("read", [1, 64])
+def test_a_large_fetch_that_comes_in_small_reads(read: int) -> None:
+    """What stands between records is not copied for each read."""
+    known = of(1, 11, True)
+    aborted: list[Value] = [{"ProducerId": number, "FirstOffset": number} for number in range(60_000)]
+    row: Body = {"PartitionIndex": 0, "AbortedTransactions": aborted, "Records": b"x"}
+    body = encode(known, {"Responses": [{"Topic": "one", "Partitions": [row]}]})
+
+    def cost(size: int) -> float:
+        stream = StreamedFetch(known, BROKERS.nodes, 1 << 24, 0)  # type: ignore[arg-type]  # they are given
+        pieces = [body[at : at + read] for at in range(0, size, read)]
+        start = time.perf_counter()
+        for piece in pieces:
+            stream.add(piece, True)
+        return time.perf_counter() - start
+
+    small = 30_000 if read == 1 else 200_000
+    assert growth(cost, small, 4 * small, 8) <= 8
 
 
 def test_a_large_fetch_of_nothing_but_partitions() -> None:

@@ -6,6 +6,7 @@ import random
 import runpy
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -329,6 +330,66 @@ def test_a_produce_that_streams_says_where_it_goes() -> None:
     assert (head.operation, head.resources, head.more, head.size) == ("Produce", ("t",), True, head.declared_size)
     assert (head.attributes["kafka.acks"], head.attributes["kafka.partitions"]) == (1, (4,))
     assert len(head.raw) + sum(len(each.raw) for each in rest) == head.size
+
+
+@pytest.mark.parametrize("read", [1 << 20, 1000, 7])
+@pytest.mark.parametrize("version", [3, 8, 9, 12])
+@pytest.mark.parametrize("counts", [[1], [3], [1, 1], [2, 1, 3]])
+def test_a_produce_that_streams_tells_all_topics_at_its_end(read: int, version: int, counts: list[int]) -> None:
+    """Until then those in its head, and whether there may be more; both look the same whenever they are asked for."""
+    names = tuple(f"topic-{number}" for number in range(len(counts)))
+    topics = [
+        {"Name": name, "PartitionData": [{"Index": index, "Records": bytes(5000)} for index in range(count)]}
+        for name, count in zip(names, counts, strict=True)
+    ]
+    octets = request("Produce", version, 1, Acks=1, TimeoutMs=3, TopicData=topics)
+    session = opened(limits=Limits(message=4000, head=500))
+    seen = []
+    head: Any = None
+    for at in range(0, len(octets), read):
+        for event in session.receive(C, octets[at : at + read]):
+            head = head or event
+            last = isinstance(event, Data) and not event.more
+            seen.append((last, head.resources, head.more_topics))
+    assert head is not None and head.more
+    assert set(seen[:-1]) == {(False, names[:1], len(names) > 1)}
+    assert seen[-1] == (True, names, False)
+    assert head.attributes["kafka.topics"] == names and "kafka.more_topics" not in head.attributes
+    assert head.keys() == head.own_topics() == list(names)
+    early = said(opened(limits=Limits(message=4000, head=500)), (C, octets[:600]))[0]
+    assert early.attributes["kafka.topics"] == names[:1]
+    assert early.attributes.get("kafka.more_topics") == (True if len(names) > 1 else None)
+
+
+def test_topics_of_a_large_message_that_cannot_be_followed() -> None:
+    """Octets were lost, or what is no records is too much: there may be more topics, to the end."""
+    topics = [{"Name": f"t{number}", "PartitionData": [{"Records": bytes(5000)}]} for number in range(3)]
+    octets = request("Produce", 9, 1, Acks=1, TopicData=topics)
+    session = opened(limits=Limits(message=4000, head=500))
+    events = said(session, (C, octets[:7000]))
+    events += [*session.gap(C, 1000), *said(session, (C, octets[8000:]))]
+    assert (events[0].resources, events[0].more_topics) == (("t0",), True)
+    assert not [event for event in events if event.kind is Kind.DATA][-1].more
+    many = request("Metadata", 9, 1, Topics=[{"Name": f"topic-{number:05}"} for number in range(5000)])
+    head, *_, last = said(opened(limits=Limits(message=4000, head=500)), (C, many))
+    assert not last.more and head.more_topics and 0 < len(head.resources) < 5000
+    whole, *_ = said(opened(limits=Limits(message=len(many) - 1, head=500)), (C, many))
+    assert whole.more and len(whole.resources) == 5000 and not whole.more_topics
+    short, *_ = said(opened(limits=Limits(message=4000, head=14)), (C, many[:100]))
+    assert (short.resources, short.more_topics) == ((), True)
+    beat, *_ = said(opened(limits=Limits(message=20, head=14)), (C, request("Heartbeat", 4, 1, GroupId="g" * 100)))
+    assert beat.more and not beat.more_topics
+
+
+def test_an_answer_that_streams_tells_all_topics_at_its_end() -> None:
+    session = opened(limits=Limits(message=2000, head=500))
+    said(session, (C, request("Fetch", 12, 1, Topics=[{"Topic": "t"}, {"Topic": "u"}])))
+    told = [{"Topic": name, "Partitions": [{"Records": bytes(5000)}]} for name in ("t", "u")]
+    octets = answer("Fetch", 12, 1, Responses=told)
+    (head, *_), (*_, last) = said(session, (S, octets[:600])), said(session, (S, octets[600:-1]))
+    assert (head.resources, head.more_topics, last.more) == (("t",), True, True)
+    (last,) = said(session, (S, octets[-1:]))
+    assert (head.resources, head.more_topics, last.more) == (("t", "u"), False, False)
 
 
 def test_the_vector_of_outcomes_is_what_its_tool_writes() -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from l7codecs import ProtocolError
 from l7codecs_kafka._schema import layouts
+from l7codecs_kafka._schema.codes import codes
 from l7codecs_kafka._schema.found import read_varint, varint_size
 from l7codecs_kafka._schema.layouts import (
     ERROR_CODE,
@@ -31,7 +32,7 @@ from l7codecs_kafka._schema.layouts import (
 from l7codecs_kafka._schema.names import names
 from l7codecs_kafka._schema.splice import splice
 from l7codecs_kafka._schema.values import decode, encode, encode_value
-from l7codecs_kafka._schema.walk import codes, pick, skip
+from l7codecs_kafka._schema.walk import pick, skip
 
 from .schema_truth import change, entries, every_layout, expected, random_body, values_of
 

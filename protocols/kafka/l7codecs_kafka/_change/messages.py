@@ -155,11 +155,13 @@ def _requested(request: KafkaRequest, body: bytes | None, client: object, number
         header += octets[old:rest_start]
         body_start = len(header) - (rest_start - body_start) if body_start >= 0 else -1
         client_start, client_stop = CLIENT_ID + 2, CLIENT_ID + 2 + len(name)
+        client_text: str | None = name.decode("utf-8", "replace")
     else:
         header = octets[start : body_start if body is not None else stop]
         body_start = body_start - start if body_start >= 0 else -1
         client_start = client_start - start if client_start >= 0 else -1
         client_stop -= start
+        client_text = request.client_id
     raw = header if body is None else header + body
     correlation = request.correlation if number is None else number
     grown = len(raw) - (stop - start)
@@ -168,8 +170,8 @@ def _requested(request: KafkaRequest, body: bytes | None, client: object, number
         raw = put_number(raw, int(CORRELATION), 4, number)
     raw = _sized(raw, size)
     made = KafkaRequest(
-        request.flow, request.sender, request.kind, request.offset, raw, 0, len(raw), request.more, request.api_key,
-        request.version, correlation, client_start, client_stop, body_start, request.reached,
+        request.flow, request.sender, request.kind, request.offset, raw, 0, len(raw), request.more, request.form,
+        correlation, client_text, client_start, client_stop, body_start, request.reached,
     )  # fmt: skip
     made.declared_size = size if request.more else -1
     made.session_topics = request.session_topics
@@ -260,8 +262,8 @@ def gathered(head: KafkaRequest | KafkaResponse, octets: bytes) -> KafkaRequest 
     if isinstance(head, KafkaRequest):
         client_start, client_stop = head.client_place
         made = KafkaRequest(
-            head.flow, head.sender, head.kind, head.offset, octets, 0, len(octets), False, head.api_key, head.version,
-            head.correlation, client_start - head.start if client_start >= 0 else -1, client_stop - head.start,
+            head.flow, head.sender, head.kind, head.offset, octets, 0, len(octets), False, head.form,
+            head.correlation, head.client_id, client_start - head.start if client_start >= 0 else -1, client_stop - head.start,
             head.body - head.start if head.body >= 0 else -1, head.reached,
         )  # fmt: skip
         made.session_topics = head.session_topics

@@ -4,8 +4,9 @@
     changes           in place    │ pass           │ in place                  │ pass           │ in place      │ hidden
 
 The size of the message is written before its rest is known, so nothing may grow. Ids do not. The addresses that come last, where a broker
-has just lost its partitions, would: they get the tag of no field, which clients skip. They ask for Metadata then, as older ones do. For
-the same reason an id that has no other one becomes -1, no node.
+has just lost its partitions, would: in their place, and in as many octets, stands a field of zeros with the tag of no field, which clients
+skip. It is the last one, since tags rise. Clients ask for Metadata then, as older ones do. For the same reason an id that has no other one
+becomes -1, no node.
 
 What is between the records is kept, without them, to know where in the message it stands. It is looked at again only when it has grown by
 half, so that each octet costs the same.
@@ -20,7 +21,7 @@ from mypy_extensions import i64
 from l7codecs import LimitExceeded, ProtocolError, Unsupported
 
 from .._schema.layouts import HOST, NODE_ID, RECORDS, Layout
-from .._schema.walk import Found, pick
+from .._schema.walk import Found, pick, read_varint
 from .nodes import Nodes
 
 __all__ = ["FETCH", "StreamedFetch"]
@@ -29,8 +30,8 @@ FETCH: Final[i64] = 1
 _STEP: Final[i64] = 4096
 _NO_RECORDS: Final = b"\x01"
 _NO_RECORDS_FIXED: Final = bytes(4)
-_NO_FIELD: Final = 0x7F
-"""A tag that no field has, and that is written as one octet."""
+_NO_FIELD: Final[i64] = 0x7F
+"""A tag that no field has; the highest that is written as one octet."""
 _NO_NODE: Final = b"\xff\xff\xff\xff"
 
 
@@ -46,7 +47,7 @@ class StreamedFetch:
         self._offset: i64 = offset
         self._kept = b""
         """What was returned, without records."""
-        self._raw = b""
+        self._raw = bytearray()
         """What was not returned."""
         self._skip: i64 = 0
         """Octets of records that are still to come."""
@@ -89,7 +90,7 @@ class StreamedFetch:
         layout = self._layout
         kept = self._kept
         begun: i64 = len(kept)
-        octets = kept + self._raw
+        octets = kept + bytes(self._raw)
         size: i64 = len(octets)
         found = pick(layout, octets, 0, size, RECORDS | NODE_ID | HOST, last, not last)
         stop = begun
@@ -114,8 +115,8 @@ class StreamedFetch:
             stop = size
         else:
             self._kept = b"".join(parts)
-            self._raw = octets[stop:]
-            self._next = len(self._raw) + max(_STEP, len(self._kept) // 2)
+            self._raw = bytearray(octets[stop:])
+            self._next = len(self._raw) + max(_STEP, (len(self._kept) + len(self._raw)) // 2)
             if len(self._kept) > self._limit:
                 raise LimitExceeded(
                     int(self._offset),
@@ -147,9 +148,12 @@ class StreamedFetch:
             # A tag is an octet before its size; the only one outside of partitions is that of the addresses.
             place = tags[tag] - 1
             if place >= at and tags[tag + 2] <= stop and self._has_addresses(found, tags[tag + 1], tags[tag + 2]):
+                # Those with higher tags come first then. Behind them the body ends.
                 parts.append(octets[at:place])
-                parts.append(bytes((_NO_FIELD,)))
-                at = place + 1
+                parts.append(octets[tags[tag + 2] : found.at])
+                highest = _highest_tag(octets, tags[tag + 2], found.at)
+                parts.append(_hidden(highest, tags[tag + 1] - tags[tag], tags[tag + 2] - tags[tag + 1]))
+                at = found.at
             tag += 3
         parts.append(octets[at:stop])
         return b"".join(parts)
@@ -165,3 +169,36 @@ class StreamedFetch:
         except Unsupported:
             return _NO_NODE
         return other.to_bytes(4, "big", signed=True) if -(2**31) <= other < 2**31 else _NO_NODE
+
+
+def _highest_tag(octets: bytes, at: i64, end: i64) -> i64:
+    """The highest tag of the tagged fields ``octets[at:end]``, which were read before; -1 where there are none."""
+    highest: i64 = -1
+    while at < end:
+        tag = read_varint(octets, at, end)
+        at += tag & 7
+        size = read_varint(octets, at, end)
+        at += (size & 7) + (size >> 3)
+        highest = max(highest, tag >> 3)
+    return highest
+
+
+def _hidden(highest: i64, width: i64, size: i64) -> bytes:
+    """A tagged field that says nothing, behind that with the tag `highest`.
+
+    It is as long as the one in whose place it is: a tag of one octet, a size of `width`, and a value of `size`. A tag of more octets takes
+    them of the value, whose size is written in as many octets as before.
+    """
+    tag = _varint(max(_NO_FIELD, highest + 1))
+    rest = size - (len(tag) - 1)
+    return tag + _varint(rest, width) + bytes(rest)
+
+
+def _varint(value: i64, width: i64 = 1) -> bytes:
+    """`value` as a varint of at least `width` octets."""
+    octets = bytearray()
+    while value >= 0x80 or len(octets) + 1 < width:
+        octets.append(int(value & 0x7F | 0x80))
+        value >>= 7
+    octets.append(int(value))
+    return bytes(octets)

@@ -10,6 +10,7 @@ from typing import Final, cast
 
 from mypy_extensions import i64
 
+from l7codecs import ProtocolError
 from l7codecs.message import Flow
 
 from .._schema.layouts import (
@@ -28,7 +29,7 @@ from .members import MEMBERS, add_topics, consumers_say
 from .topic_ids import NO_TOPIC, topic_text
 from .topics import Topics
 
-__all__ = ["TopicKey", "has_topics", "known_topics", "learn_names", "topic_keys", "topic_names"]
+__all__ = ["TopicKey", "has_all_topics", "has_topics", "known_topics", "learn_names", "topic_keys", "topic_names"]
 
 TopicKey = str | bytes
 """A topic as a message names it: its name, or the 16 octets of its id."""
@@ -88,6 +89,14 @@ def topic_keys(
             add_topics(keys, found.octets_of(at), role == SUBSCRIPTION)
         at += 1
     return list(keys)
+
+
+def has_all_topics(layout: Layout, octets: bytes, start: i64, end: i64) -> bool:
+    """Whether a body of which only the octets up to `end` are there names no topic behind them; also where it cannot be read."""
+    try:
+        return pick(layout, octets, start, end, layout.has & _NAMED, False, True).complete
+    except ProtocolError:
+        return True
 
 
 def _each_once(keys: list[TopicKey]) -> list[TopicKey]:

@@ -99,7 +99,7 @@ class Program:
         self.kind: i64 = kind
         self.code: vec[i64] = vec[i64]()
         self.plain = False
-        """Whether all that it notes are strings, or ids that stand right before their name or have none: see `names`."""
+        """Whether `names` can run it, which notes strings, and ids that stand right before their name or have none; or `codes`."""
         self.paired = False
         """Of a plain one: whether there are both."""
         self._before: i64 = 0
@@ -281,12 +281,15 @@ def _make(layout: Layout, wanted: i64, kind: i64) -> Program:
     maker = _Maker(layout.flexible, wanted, kind)
     maker.body(layout.root, kind == CHECK)
     program = maker.program
-    program.plain = kind == WALK and wanted & ~(TOPIC | TOPIC_ID) == 0 and _is_plain(program, layout)
+    if kind == CODES:
+        program.plain = wanted == ERROR_CODE and _is_plain(program, layout, True)
+    else:
+        program.plain = kind == WALK and wanted & ~(TOPIC | TOPIC_ID) == 0 and _is_plain(program, layout, False)
     return program
 
 
-def _is_plain(program: Program, layout: Layout) -> bool:
-    """Whether `names` can run it."""
+def _is_plain(program: Program, layout: Layout, codes: bool) -> bool:
+    """Whether `names` can run it, or else `codes`."""
     both = program.wanted == TOPIC | TOPIC_ID
     program.paired = both
     beside: Field | None = None
@@ -296,7 +299,9 @@ def _is_plain(program: Program, layout: Layout) -> bool:
         a = (word >> A) & A_MASK
         b = word >> B
         do = op & ~FORM_MASK if SKIP <= op < SIZED else op
-        if do == CODE or do == EACH or do > PASS or (do == ARRAY and b > 2) or (do == LAST and a > 3):
+        if codes and (do == FIXED or do == NOTE):
+            return False
+        if (do == CODE and not codes) or do == EACH or do > PASS or (do == ARRAY and b > 2) or (do == LAST and a > 3):
             return False
         if do == FIXED:
             if beside is not None:

@@ -30,7 +30,7 @@ from .found import (
     failure,
     read_varint,
 )
-from .layouts import ERROR_CODE, Layout
+from .layouts import Layout
 from .programs import (
     A_MASK,
     ARRAY,
@@ -38,7 +38,6 @@ from .programs import (
     BEFORE_MASK,
     CHECK,
     CODE,
-    CODES,
     COMPACT,
     EACH,
     END,
@@ -64,10 +63,12 @@ from .programs import (
     program_for,
 )
 
-__all__ = ["Found", "codes", "pick", "read_varint", "skip"]
+__all__ = ["Found", "pick", "read_varint", "run", "skip"]
 
 _ROOM: Final[i64] = 8
 """Entries that there is room for at first."""
+_FIRST: Final = vec[i64]([0] * 32)
+"""So much room; ``_ROOM * ENTRY`` numbers."""
 
 
 def pick(
@@ -85,39 +86,8 @@ def pick(
         raise ValueError(f"no {end} octets: {len(octets)}")
     found = Found(layout, octets, start, end)
     program = program_for(layout, wanted, CHECK if check else WALK)
-    _pass_over(program.code, found, partial)
+    run(program.code, found, partial)
     return found
-
-
-def codes(layout: Layout, octets: bytes, start: i64, end: i64, partial: bool = False) -> list[int]:
-    """Every error code in the body, each once, in rising order; 0 is one too. Raises as `pick` does."""
-    if end > len(octets):
-        raise ValueError(f"no {end} octets: {len(octets)}")
-    found = Found(layout, octets, start, end)
-    program = program_for(layout, ERROR_CODE, CODES)
-    _pass_over(program.code, found, partial)
-    values: list[int] = []
-    _add_bits(values, found.codes, 0)
-    _add_bits(values, found.higher_codes, 64)
-    if found.count == 0:
-        return values
-    at: i64 = 0
-    while at < found.count:
-        values.append(int(found.entries[at * ENTRY]))
-        at += 1
-    return sorted(set(values))
-
-
-def _add_bits(values: list[int], bits: i64, first: i64) -> None:
-    value = first
-    while bits != 0:
-        if bits & 1:
-            values.append(int(value))
-        bits = (bits >> 1) & _POSITIVE
-        value += 1
-
-
-_POSITIVE: Final[i64] = 0x7FFFFFFFFFFFFFFF
 
 
 def skip(layout: Layout, octets: bytes, start: i64, end: i64) -> int:
@@ -138,7 +108,7 @@ def _more(entries: vec[i64]) -> vec[i64]:
     """The same with room for more."""
     size: i64 = len(entries)
     if size == 0:
-        return vec[i64]([0] * (_ROOM * ENTRY))
+        return _FIRST[0 : _ROOM * ENTRY]  # a copy, which costs a tenth of one made of a list
     more = vec[i64]([0] * (size * 2))
     at: i64 = 0
     while at < size:
@@ -147,8 +117,8 @@ def _more(entries: vec[i64]) -> vec[i64]:
     return more
 
 
-def _pass_over(code: vec[i64], found: Found, partial: bool) -> None:
-    """Run a program."""
+def run(code: vec[i64], found: Found, partial: bool) -> None:
+    """Run a program. Raises as `pick` does."""
     octets = found.octets
     at = found.start
     limit = found.end

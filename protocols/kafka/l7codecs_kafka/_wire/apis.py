@@ -8,11 +8,11 @@ key      name       lowest  highest  first flexible
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, final
 
 from mypy_extensions import i64
 
-from .._schema.layouts import apis
+from .._schema.layouts import Layout, apis, layout
 
 __all__ = [
     "API_VERSIONS",
@@ -27,7 +27,9 @@ __all__ = [
     "SHARE_ACKNOWLEDGE",
     "SHARE_FETCH",
     "SYNC_GROUP",
+    "Form",
     "api_name",
+    "form_of",
     "is_flexible",
     "is_known",
 ]
@@ -85,3 +87,36 @@ def is_known(key: i64, version: i64) -> bool:
 def is_flexible(key: i64, version: i64) -> bool:
     """Whether header and body of requests of this key and version have tagged fields; so do versions that the table does not have yet."""
     return 0 <= key < KEYS and version >= _FLEXIBLE[key]
+
+
+@final
+class Form:
+    """What is known of the messages of one key and version: looked up once for each, and kept by it."""
+
+    def __init__(self, key: i64, version: i64) -> None:
+        self.key: i64 = key
+        self.version: i64 = version
+        self.name = api_name(key)
+        self.known = is_known(key, version)
+        """Whether the table has it."""
+        self.flexible = is_flexible(key, version)
+        self.request: Layout | None = layout(key, version, False)
+        """The body of requests."""
+        self.answer: Layout | None = layout(key, version, True)
+        """The body of their answers."""
+
+
+_VERSIONS: Final[i64] = 32
+_forms: Final[list[Form | None]] = [None] * (int(KEYS) * 32)
+
+
+def form_of(key: i64, version: i64) -> Form:
+    """What is known of the messages of this key and version, which need not exist."""
+    if 0 <= key < KEYS and 0 <= version < _VERSIONS:
+        place = key * _VERSIONS + version
+        found = _forms[place]
+        if found is None:
+            found = Form(key, version)
+            _forms[place] = found
+        return found
+    return Form(key, version)

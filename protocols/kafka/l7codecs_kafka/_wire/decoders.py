@@ -24,17 +24,17 @@ from .apis import (
     KEYS,
     PRODUCE,
     SASL_HANDSHAKE,
-    is_flexible,
+    form_of,
     is_known,
 )
 from .boundary import AnswerSearch, find_request
 from .header import ANSWER, CLIENT_ID, CORRELATION, KEY, SHORTEST, VERSION, skip_tags
-from .messages import KafkaToken
+from .messages import KafkaMessage, KafkaToken
 from .pairing import InFlight
 from .requests import KafkaRequest
 from .responses import KafkaResponse
 from .state import ANY_TOKENS, ConnectionState, continues_a_session
-from .streaming import StreamedCodes, follow
+from .streaming import Streamed, follow
 
 __all__ = ["AnswerDecoder", "RequestDecoder"]
 
@@ -51,12 +51,6 @@ _GSSAPI: Final = 0x60
 """The first octet of a Kerberos token, which clients before 0.10 send without any handshake."""
 
 
-def frame_octets(data: bytes, at: i64) -> i64:
-    """Octets of the frame whose size stands at `at`, with the size; -1 where that is negative."""
-    size = i64(read_i32_be(data, at))
-    return size + _SIZE if size >= 0 else -1
-
-
 def with_headers(limits: Limits) -> Limits:
     """`limits` with heads that hold the fixed part of a header at least."""
     return limits if limits.head >= _HEAD else replace(limits, head=_HEAD)
@@ -68,10 +62,12 @@ class _Doubting(FramedDecoder):
     header_size = 4
     doubted: Gap | None = None
     """The loss behind which it is not certain yet where messages begin."""
+    streamed: Streamed | None = None
+    """Follows the message that streams to its end."""
 
     def frame_size(self, data: bytes, at: int) -> int:
-        size = frame_octets(data, at)
-        if size < 0:
+        size = i64(read_i32_be(data, at)) + _SIZE
+        if size < _SIZE:
             self.fail(
                 0, f"a size of {read_i32_be(data, at)}", "a size that is not negative", "Kafka protocol guide, Network"
             )
@@ -100,10 +96,33 @@ class _Doubting(FramedDecoder):
     def gap(self, size: int) -> None:
         if self._is_inside(size):
             self._pass_lost(size)
+            if self.streamed is not None:
+                self.streamed.lose()
             return
         super().gap(size)
         self.doubted = self.lost
         self.lose()
+
+    def rest(self) -> Event | None:
+        found = super().rest()
+        if self.streamed is not None and isinstance(found, Data):
+            self.streamed.add(found.raw)
+        return found
+
+    def end(self) -> Event:
+        found = super().end()
+        streamed = self.streamed
+        if streamed is not None and isinstance(found, Data):
+            self.streamed = None
+            streamed.add(found.raw)
+            head = found.message
+            if isinstance(head, KafkaMessage):
+                head.ending = streamed.end(head.of_consumers)
+        return found
+
+    def restart(self) -> None:
+        super().restart()
+        self.streamed = None
 
     def lose(self) -> None:
         """Octets were lost, and with them where a message begins. For both directions to say what is not certain any more."""
@@ -147,7 +166,10 @@ class RequestDecoder(_Doubting):
         """Nothing has come yet."""
 
     def message(self, octets: bytes, start: int, stop: int, offset: int, more: bool) -> Message:
-        return self._request(octets, start, stop, offset, more)
+        request = self._request(octets, start, stop, offset, more)
+        if more and isinstance(request, KafkaRequest):
+            self.streamed = follow(request, self.limits.message)
+        return request
 
     def _request(self, octets: bytes, start: i64, stop: i64, offset: i64, more: bool) -> Message:
         state = self._state
@@ -164,6 +186,8 @@ class RequestDecoder(_Doubting):
         key = i64(read_i16_be(octets, start + KEY))
         version = i64(read_i16_be(octets, start + VERSION))
         correlation = i64(read_i32_be(octets, start + CORRELATION))
+        form = form_of(key, version)
+        client_id: str | None = None
         client_start: i64 = -1
         client_stop: i64 = -1
         body: i64 = start + CLIENT_ID + 2
@@ -173,23 +197,27 @@ class RequestDecoder(_Doubting):
                 client_start = body
                 client_stop = body + size
                 body = client_stop
+                client_id = state.client_id(octets, client_start, client_stop)
             elif size != -1:
                 body = self._without_client_id(start, key, version, size, more)
         else:
             body = start + CLIENT_ID if key == CONTROLLED_SHUTDOWN and version == 0 else -1
         if body >= 0:
-            if is_flexible(key, version):
-                body = skip_tags(octets, body, stop)
+            if form.flexible:
+                if body < stop and octets[body] == 0:
+                    body += 1
+                else:
+                    body = skip_tags(octets, body, stop)
             elif key < 0 or key >= KEYS:
                 body = -1  # nobody knows whether it has tagged fields
         kind = _REQUEST
         if key == PRODUCE and body >= 0 and _has_no_acks(octets, body, stop, version):
             kind = _ONEWAY
-        if self.doubted is not None and is_known(key, version):
+        if self.doubted is not None and form.known:
             self.doubted = None
         request = KafkaRequest(
-            self.flow, self.sender, kind, offset, octets, start, stop, more, key, version, correlation, client_start,
-            client_stop, body, self._learnt.count,
+            self.flow, self.sender, kind, offset, octets, start, stop, more, form, correlation, client_id,
+            client_start, client_stop, body, self._learnt.count,
         )  # fmt: skip
         if key == SASL_HANDSHAKE:
             if version == 0:
@@ -247,13 +275,12 @@ class AnswerDecoder(_Doubting):
         memory = flow.memory
         self._names = memory if isinstance(memory, Topics) else _NO_NAMES
         self._learnt: Learnt = self._names.learnt
-        self._codes: StreamedCodes | None = None
-        """Of the answer that streams: follows its error codes."""
         self._search: AnswerSearch | None = None
         """Behind lost octets."""
 
     def message(self, octets: bytes, start: int, stop: int, offset: int, more: bool) -> Message:
-        if self._token_is_due(stop - start):
+        in_flight = self._in_flight
+        if (in_flight is None or in_flight.tokens > 0 or stop - start < ANSWER) and self._token_is_due(stop - start):
             return KafkaToken(self.flow, self.sender, _RESPONSE, offset, octets, start, stop, more)
         if stop - start < ANSWER:
             seen = f"an answer of {stop - start - _SIZE} octets"
@@ -286,24 +313,7 @@ class AnswerDecoder(_Doubting):
                 message.answers(request)
                 take_in(self._state, self._names, request, message)
             if message.more:
-                self._codes = follow(message, self.limits.message)
-
-    def next_event(self) -> Event | None:
-        found = super().next_event()
-        if found is not None and self._codes is not None and isinstance(found, Data):
-            self._follow(found)
-        return found
-
-    def _follow(self, data: Data) -> None:
-        """Look for error codes in further octets of an answer."""
-        head = data.message
-        codes = self._codes
-        if codes is None or not isinstance(head, KafkaResponse):
-            return
-        codes.add(data.raw)
-        if not data.more:
-            head.ending = codes.end()
-            self._codes = None
+                self.streamed = follow(message, self.limits.message)
 
     def boundary(self, octets: bytes) -> int:
         search = self._search
@@ -316,13 +326,7 @@ class AnswerDecoder(_Doubting):
 
     def restart(self) -> None:
         super().restart()
-        self._codes = None
         self._search = None
-
-    def gap(self, size: int) -> None:
-        super().gap(size)
-        if self._codes is not None:
-            self._codes.lose()
 
     def lose(self) -> None:
         self._state.lose()

@@ -29,20 +29,30 @@ from l7codecs.pairing.numbering import put_number
 from .._meaning.access import is_internal, operation_type
 from .._meaning.describe import collect_fields
 from .._meaning.members import MEMBERS
-from .._meaning.naming import TopicKey, known_topics, topic_keys, topic_names
+from .._meaning.naming import TopicKey, has_all_topics, has_topics, known_topics, topic_keys, topic_names
 from .._meaning.topics import Topics, topic_text
-from .._schema.layouts import Layout, Value, layout
+from .._schema.layouts import Layout, Value
 from .._schema.values import decode
-from .apis import (
-    api_name,
-)
+from .apis import Form
 from .header import ANSWER, CORRELATION
 
-__all__ = ["NOT_KNOWN", "KafkaMessage", "KafkaToken"]
+__all__ = ["NOT_KNOWN", "Ending", "KafkaMessage", "KafkaToken"]
 
 _SERVER: Final = Sender.SERVER
 NOT_KNOWN: Final[i64] = -(1 << 20)
 """No key, no version."""
+
+
+@final
+@mypyc_attr(acyclic=True)
+class Ending:
+    """What a message that streamed turned out to say, once its end has come."""
+
+    def __init__(self, codes: list[int] | None, topics: list[TopicKey] | None) -> None:
+        self.codes = codes
+        """Every error code; None where they could not be followed."""
+        self.topics = topics
+        """All topics; None where they could not be followed."""
 
 
 @mypyc_attr(acyclic=True)
@@ -57,10 +67,15 @@ class KafkaMessage(Message):
     version: i64
     body_version: i64
     body: i64
+    _operation: str | None
+    _form: Form | None
+    """That of the body; None of an answer whose request was not seen."""
     correlation: i64
     """The correlation id."""
     reached: i64
     """How many names of topics were known when it came."""
+    ending: Ending | None
+    """What the rest of a message that streams has said, once it has come."""
 
     @property
     def correlation_id(self) -> int:
@@ -74,14 +89,15 @@ class KafkaMessage(Message):
     @property
     def operation(self) -> str | None:
         """The API's name: ``Produce``; None where it is not known."""
-        return api_name(self.api_key)
+        return self._operation
 
     @property
     def layout(self) -> Layout | None:
         """What the table says of the body; None where it does not have the key or the version, or where they are not known."""
-        if self.body < 0:
+        form = self._form
+        if form is None or self.body < 0:
             return None
-        return layout(self.api_key, self.body_version, self.sender is _SERVER)
+        return form.answer if self.sender is _SERVER else form.request
 
     @property
     def payload(self) -> bytes:
@@ -118,7 +134,13 @@ class KafkaMessage(Message):
         return True
 
     def own_topics(self) -> list[TopicKey]:
-        """The topics that the body names: by name, or by the 16 octets of their id. Empty where it cannot be read."""
+        """The topics that the body names: by name, or by the 16 octets of their id. Empty where it cannot be read.
+
+        Of a message that streams they are those in its head, and all of them once its end has come.
+        """
+        ending = self.ending
+        if ending is not None and ending.topics is not None:
+            return ending.topics
         found = self.layout
         if found is None:
             return []
@@ -127,6 +149,26 @@ class KafkaMessage(Message):
             return topic_keys(found, self.octets, self.body, self.stop, self.more, consumers)
         except ProtocolError:
             return []
+
+    @property
+    def more_topics(self) -> bool:
+        """Whether it may name further topics behind its head, which `resources` do not have.
+
+        False once its end has come, unless that could not be followed: octets were lost, or there is more than ``limits.message`` beside
+        records.
+        """
+        if not self.more:
+            return False
+        ending = self.ending
+        if ending is not None:
+            return ending.topics is None
+        form = self._form
+        if form is None:
+            return False
+        found = form.answer if self.sender is _SERVER else form.request
+        if found is None or not has_topics(found):
+            return False
+        return self.body < 0 or not has_all_topics(found, self.octets, self.body, self.stop)
 
     @property
     def of_consumers(self) -> bool:
@@ -179,6 +221,8 @@ class KafkaMessage(Message):
             ids = tuple([topic_text(key) for key in keys if isinstance(key, bytes)])
             if ids:
                 attributes["kafka.topic_ids"] = ids
+        if self.more and self.more_topics:
+            attributes["kafka.more_topics"] = True
 
     def collect_body(self, attributes: dict[str, AttrValue]) -> None:
         """The attributes of the body's fields."""

@@ -56,6 +56,8 @@ class InFlight(PairingTable):
         """How many were asked before the first in `_items`."""
         self._count: i64 = 0
         """How many wait: some between may have been taken out."""
+        self.tokens: i64 = 0
+        """How many of them are bare tokens."""
         self._index: dict[int, deque[int]] | None = None
         """By id, how many were asked before each that waits; from the first answer out of order until nothing waits."""
         self._early: dict[int, int] = {}
@@ -88,6 +90,8 @@ class InFlight(PairingTable):
                 size = short.stop - short.start
         if number >= self._highest:
             self._count_on(number)
+        elif number == _NONE:
+            self.tokens += 1
         self._size += size
         items = self._items
         if self._index is not None and number != _NONE:
@@ -275,6 +279,8 @@ class InFlight(PairingTable):
             return
         self._count -= 1
         self._size -= item.stop - item.start
+        if self.tokens > 0 and isinstance(item, KafkaToken):
+            self.tokens -= 1
         index = self._index
         if index is not None:
             number = _number(item)
@@ -301,6 +307,7 @@ class InFlight(PairingTable):
         self._items.clear()
         self._first = 0
         self._count = 0
+        self.tokens = 0
         self._size = 0
         self._known = 0
         self._index = None

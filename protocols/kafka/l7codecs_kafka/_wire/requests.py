@@ -13,7 +13,7 @@ from l7codecs.message import AttrValue, Flow
 from .._meaning.access import access_of
 from .._meaning.naming import TopicKey, has_topics, topic_keys, topic_names
 from .._meaning.sessions import SessionTopics
-from .._schema.layouts import MAX_WAIT_MS, TRANSACTIONAL_ID, Layout, layout
+from .._schema.layouts import MAX_WAIT_MS, TRANSACTIONAL_ID, Layout
 from .._schema.walk import pick
 from .apis import (
     FETCH,
@@ -23,6 +23,7 @@ from .apis import (
     SHARE_ACKNOWLEDGE,
     SHARE_FETCH,
     SYNC_GROUP,
+    Form,
 )
 from .messages import KafkaMessage
 
@@ -44,9 +45,9 @@ class KafkaRequest(KafkaMessage):
         start: i64,
         stop: i64,
         more: bool,
-        api_key: i64,
-        version: i64,
+        form: Form,
         correlation: i64,
+        client_id: str | None,
         client_start: i64,
         client_stop: i64,
         body: i64,
@@ -66,32 +67,32 @@ class KafkaRequest(KafkaMessage):
         self.settled = False
         self.declared_size = -1
         self.more = more
-        self.api_key = api_key
-        self.version = version
-        self.body_version = version
+        self.api_key = form.key
+        self.version = form.version
+        self.body_version = form.version
+        self._operation = form.name
+        self._form = form
         self.body = body
         self.correlation = correlation
         self.reached = reached
         self._client_start = client_start
         self._client_stop = client_stop
-        self._client_id: str | None = None
+        self._client_id = client_id
+        self.ending = None
         self.session_topics: SessionTopics | None = None
         """The topics of the fetch session or share session that it continues; None: of none that is known."""
 
     @property
     def client_id(self) -> str | None:
         """The client id of the header; None where it is null."""
-        if self._client_start < 0:
-            return None
-        found = self._client_id
-        if found is None:
-            octets = self.octets[self._client_start : self._client_stop]
-            try:
-                found = octets.decode("utf-8")
-            except UnicodeDecodeError:
-                found = octets.decode("utf-8", "replace")
-            self._client_id = found
-        return found
+        return self._client_id
+
+    @property
+    def form(self) -> Form:
+        """What is known of its key and version."""
+        form = self._form
+        assert form is not None
+        return form
 
     @property
     def client_place(self) -> tuple[int, int]:
@@ -100,16 +101,20 @@ class KafkaRequest(KafkaMessage):
 
     @property
     def resources(self) -> tuple[str | bytes, ...]:
-        """All topics, by name where that is known, else by id; of a message of a fetch or share session, those of the session."""
-        if self.session_topics is not None:
+        """All topics, by name where that is known, else by id; of a message of a fetch or share session, those of the session.
+
+        Of one that streams those in its head, until its end has come: see `more_topics`.
+        """
+        if self.session_topics is not None or self.more:
             return topic_names(self.keys(), self.flow, self.reached)
         if self.body < 0:
             return ()
-        found = layout(self.api_key, self.body_version, False)
+        form = self._form
+        found = None if form is None else form.request
         if found is None or not has_topics(found):
             return ()
         try:
-            keys = topic_keys(found, self.octets, self.body, self.stop, self.more)
+            keys = topic_keys(found, self.octets, self.body, self.stop, False)
         except ProtocolError:
             return ()
         return topic_names(keys, self.flow, self.reached)
@@ -161,17 +166,16 @@ class KafkaRequest(KafkaMessage):
         return wait > 0 and least > 0
 
     def shortened(self, size: int) -> KafkaRequest:
-        client_id = self.client_id
         octets = self.octets[self.start : self.start + size]
         stop = len(octets)
         client_start = self._client_start - self.start if self._client_start >= 0 else -1
         body = self.body - self.start if 0 <= self.body - self.start <= stop else -1
         short = KafkaRequest(
-            self.flow, self.sender, self.kind, self.offset, octets, 0, stop, True, self.api_key, self.version,
-            self.correlation, client_start, self._client_stop - self.start, body, self.reached,
+            self.flow, self.sender, self.kind, self.offset, octets, 0, stop, True, self.form, self.correlation,
+            self._client_id, client_start, self._client_stop - self.start, body, self.reached,
         )  # fmt: skip
-        short._client_id = client_id
         short.session_topics = self.session_topics
+        short.ending = self.ending
         short.declared_size = self.stop - self.start if self.size is None else i64(self.size)
         return short
 

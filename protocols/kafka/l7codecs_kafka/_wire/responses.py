@@ -15,20 +15,22 @@ from .._meaning.members import are_consumers
 from .._meaning.naming import TopicKey, topic_names
 from .._meaning.outcome import Result, error_codes, results_of
 from .._meaning.topics import Topics
+from .._schema.codes import codes
 from .._schema.layouts import KEY_TYPE
-from .._schema.walk import codes, pick
+from .._schema.walk import pick
 from .apis import (
     API_VERSIONS,
     FIND_COORDINATOR,
     SHARE_ACKNOWLEDGE,
     SHARE_FETCH,
-    is_flexible,
+    Form,
+    form_of,
 )
 from .header import ANSWER, skip_tags
 from .messages import NOT_KNOWN, KafkaMessage
 from .requests import KafkaRequest
 
-__all__ = ["Ending", "KafkaResponse", "is_refused"]
+__all__ = ["KafkaResponse", "is_refused"]
 
 UNSUPPORTED_VERSION: Final = 35
 """The error of ApiVersions in a version that the broker does not have; the answer is one of version 0."""
@@ -71,30 +73,37 @@ class KafkaResponse(KafkaMessage):
         self.version = NOT_KNOWN
         self.body_version = NOT_KNOWN
         self.body = -1
+        self._operation = None
+        self._form = None
         self.correlation = correlation
         self.reached = reached
         self._codes: list[int] | None = None
         self._known_codes: list[int] | None = None
         self._broken = False
-        self.ending: Ending | None = None
-        """What the rest of a message that streams has said, once it has come."""
+        self.ending = None
 
     def answers(self, request: KafkaRequest) -> None:
         """It answers `request`, by whose key and version it is read."""
         self.request = request
-        self.read_as(request.api_key, request.version)
+        self.read_as(request.form)
 
-    def read_as(self, api_key: i64, version: i64) -> None:
-        """Its body is that of an answer to requests of `api_key` and `version`."""
-        self.api_key = api_key
-        self.version = version
-        self.body_version = version
+    def read_as(self, form: Form) -> None:
+        """Its body is that of an answer to requests of this key and version."""
+        self.api_key = form.key
+        self.version = form.version
+        self.body_version = form.version
+        self._operation = form.name
+        self._form = form
         body = self.start + ANSWER
-        if api_key == API_VERSIONS:
-            if version != 0 and is_refused(self.octets, body, self.stop, self.stop):
+        if form.key == API_VERSIONS:
+            if form.version != 0 and is_refused(self.octets, body, self.stop, self.stop):
                 self.body_version = 0
-        elif is_flexible(api_key, version):
-            body = skip_tags(self.octets, body, self.stop)
+                self._form = form_of(API_VERSIONS, 0)
+        elif form.flexible:
+            if body < self.stop and self.octets[body] == 0:
+                body += 1
+            else:
+                body = skip_tags(self.octets, body, self.stop)
         self.body = body
 
     @property
@@ -251,16 +260,6 @@ class KafkaResponse(KafkaMessage):
         error = self.error
         if error is not None:
             attributes["error.type"] = error
-
-
-@final
-@mypyc_attr(acyclic=True)
-class Ending:
-    """What a message that streamed turned out to say, once its end has come."""
-
-    def __init__(self, codes: list[int] | None) -> None:
-        self.codes = codes
-        """Every error code; None where they could not be followed."""
 
 
 def is_refused(octets: bytes, body: i64, end: i64, stop: i64) -> bool:

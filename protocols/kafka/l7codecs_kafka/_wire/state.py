@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, final
 
-from librt.strings import read_i16_be, read_i32_be
+from librt.strings import read_i16_be, read_i32_be, read_i64_be
 from mypy_extensions import i64
 
 from l7codecs import Limits, ProtocolError
@@ -28,6 +28,8 @@ ANY_TOKENS: Final[i64] = 1 << 40
 """Of a mechanism whose number of tokens is not fixed."""
 _TOKENS: Final[dict[str, int]] = {"PLAIN": 1, "SCRAM-SHA-256": 2, "SCRAM-SHA-512": 2, "OAUTHBEARER": 1}
 """Tokens of the client, until it is authenticated."""
+_LONG_ID: Final = 1024
+"""Octets of the longest client id that is remembered."""
 _FIRST_SESSION: Final[i64] = 7
 """The version of Fetch from which on it has sessions."""
 _SESSION_ERRORS: Final = frozenset((70, 71, 106, 122, 123, 133))
@@ -43,8 +45,9 @@ class ConnectionState:
         """Bare tokens that the client has still to send; `ANY_TOKENS` where that is not fixed."""
         self.sent_tokens: deque[KafkaToken] | None = None
         """Of an endpoint: tokens that were sent, and wait for their answer."""
-        self.client_id: str | None = None
-        """The client id of the latest request."""
+        self._client_octets = b""
+        self._client_id = ""
+        """The client id of the latest request that has one, as octets and as text: it is nearly always that of the next."""
         self._limits = limits
         self._sessions: Sessions | None = None
 
@@ -64,6 +67,28 @@ class ConnectionState:
         if found is None:
             found = Sessions(self._limits.shared)
             self._sessions = found
+        return found
+
+    def client_id(self, octets: bytes, start: i64, stop: i64) -> str:
+        """The client id ``octets[start:stop]`` as text."""
+        last = self._client_octets
+        size: i64 = len(last)
+        if stop - start == size:
+            at: i64 = 0
+            while at + 8 <= size and read_i64_be(octets, start + at) == read_i64_be(last, at):
+                at += 8
+            while at < size and octets[start + at] == last[at]:
+                at += 1
+            if at == size:
+                return self._client_id
+        last = octets[start:stop]
+        try:
+            found = last.decode("utf-8")
+        except UnicodeDecodeError:
+            found = last.decode("utf-8", "replace")
+        if len(last) <= _LONG_ID:
+            self._client_octets = last
+            self._client_id = found
         return found
 
     # Requests.

@@ -1,4 +1,4 @@
-"""The error codes of an answer that streams: those behind the first records, too.
+"""What a message that streams says behind the first records: topics of a Produce, topics and error codes of a Fetch.
 
 A Fetch of many partitions has a code before the records of each. What is between the records is kept, and the records are passed over:
 
@@ -14,23 +14,25 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from l7codecs import ProtocolError
+from l7codecs import ProtocolError, Sender
 
+from .._meaning.naming import has_topics, topic_keys
 from .._meaning.outcome import error_codes
 from .._schema.layouts import RECORDS, Layout
 from .._schema.walk import pick
-from .responses import Ending, KafkaResponse
+from .messages import Ending, KafkaMessage
 
-__all__ = ["StreamedCodes", "follow"]
+__all__ = ["Streamed", "follow"]
 
+_SERVER: Final = Sender.SERVER
 _STEP: Final[i64] = 4096
 _NO_RECORDS: Final = b"\x01"
 _NO_RECORDS_FIXED: Final = bytes(4)
 
 
 @final
-class StreamedCodes:
-    """What is kept of one answer."""
+class Streamed:
+    """What is kept of one message."""
 
     def __init__(self, found: Layout | None, octets: bytes, limit: int) -> None:
         self._layout = found
@@ -44,7 +46,7 @@ class StreamedCodes:
             self._look()
 
     def add(self, octets: bytes) -> None:
-        """Further octets of the answer."""
+        """Further octets of the message."""
         at: i64 = 0
         size: i64 = len(octets)
         while at < size and self._layout is not None:
@@ -90,27 +92,33 @@ class StreamedCodes:
             self._give_up()
 
     def lose(self) -> None:
-        """Octets of the answer were lost."""
+        """Octets of the message were lost."""
         self._give_up()
 
     def _give_up(self) -> None:
         self._layout = None
         self._kept = bytearray()
 
-    def end(self) -> Ending:
-        """All has come."""
+    def end(self, consumers: bool) -> Ending:
+        """All has come. `consumers`: see `topic_keys`."""
         self._look()
         found = self._layout
         if found is None or self._skip > 0:
-            return Ending(None)
+            return Ending(None, None)
         octets = bytes(self._kept)
+        size = len(octets)
         try:
-            return Ending(error_codes(found, octets, 0, len(octets), False))
+            codes = error_codes(found, octets, 0, size, False)
+            return Ending(codes, topic_keys(found, octets, 0, size, False, consumers))
         except ProtocolError:
-            return Ending(None)
+            return Ending(None, None)
 
 
-def follow(answer: KafkaResponse, limit: int) -> StreamedCodes:
-    """Follow the codes of `answer`, of which the head has come."""
-    found = answer.layout
-    return StreamedCodes(found, answer.octets[answer.body : answer.stop] if found is not None else b"", limit)
+def follow(message: KafkaMessage, limit: int) -> Streamed | None:
+    """Follow `message`, of which the head has come, to its end; None where that says nothing that is asked for."""
+    found = message.layout
+    if found is None:
+        return Streamed(None, b"", limit) if message.sender is _SERVER else None
+    if message.sender is not _SERVER and not has_topics(found):
+        return None
+    return Streamed(found, message.octets[message.body : message.stop], limit)
