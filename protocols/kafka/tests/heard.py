@@ -196,15 +196,16 @@ class Heard:
         """What was produced to `topic`, with the offsets that the answers say; -1 where there is none, or it says an error."""
         found = []
         for call in self.named("Produce"):
-            if call.request.resources != (topic,):
+            if topic not in call.request.resources:
                 continue
             places: dict[int, int] = {}
             if call.response is not None:
-                assert call.response.resources == (topic,)
+                assert set(call.response.resources) == set(call.request.resources)
                 for result in call.response.results():
-                    assert result.topic == topic
-                    places[result.partition] = -1 if result.error_code else int(result.fields["BaseOffset"])
-            for part in partitions(call.asked(), "TopicData", "PartitionData"):
+                    if result.topic == topic:
+                        places[result.partition] = -1 if result.error_code else int(result.fields["BaseOffset"])
+            own = [each for each in call.asked()["TopicData"] if _name(call, each) == topic]
+            for part in partitions({"TopicData": own}, "TopicData", "PartitionData"):
                 base = places.get(part["Index"], -1)
                 stored = list(records(part["Index"], part["Records"]))
                 found += [
@@ -226,6 +227,14 @@ class Heard:
                     if not each.batch.control:
                         found[each.partition, each.offset] = each
         return [found[place] for place in sorted(found)]
+
+
+def _name(call: Call, struct: dict[str, Any]) -> str:
+    """What the topic of a struct is called."""
+    found: str = (
+        struct["Name"] if "Name" in struct else call.request.topics.name(struct["TopicId"], call.request.reached)
+    )
+    return found
 
 
 def partitions(body: dict[str, Any], topics: str, parts: str) -> Iterator[dict[str, Any]]:

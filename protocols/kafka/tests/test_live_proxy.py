@@ -18,6 +18,17 @@ pytestmark = pytest.mark.interop
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "kafka_proxy.py"
 PREFIX = "tenant-a."
+CLIENTS = (
+    "java",
+    "confluent",
+    "aiokafka",
+    "kafka_python",
+    "franz_go",
+    "kafka_go",
+    "sarama",
+    "kafkajs",
+    "platformatic",
+)
 
 
 @dataclass
@@ -55,7 +66,7 @@ def cluster() -> Iterator[Cluster]:
         for each in opened.brokers:
             needs(each.start)
         proxy = subprocess.Popen([sys.executable, str(EXAMPLE), PREFIX, *places])
-        for name in ("java", "confluent", "aiokafka", "kafka_python", "franz_go", "kafka_go", "kafkajs"):
+        for name in CLIENTS:
             opened.peers[name] = needs(peers.Peer, name)
         for each in opened.brokers:
             each.wait(2)
@@ -82,7 +93,7 @@ def test_a_tenant_sees_its_own(cluster: Cluster) -> None:
     assert set(cluster.admin(cluster.direct, ["topics"])[0]["names"]) >= {"of-another", f"{PREFIX}mine"}
 
 
-@pytest.mark.parametrize("client", ["java", "confluent", "aiokafka", "kafka_python", "franz_go", "kafka_go", "kafkajs"])
+@pytest.mark.parametrize("client", CLIENTS)
 def test_every_client(cluster: Cluster, client: str) -> None:
     topic = f"of-{client.replace('_', '-')}"
     cluster.admin(cluster.proxied, ["create", f"{topic}:2:2"])

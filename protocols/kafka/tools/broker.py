@@ -24,6 +24,7 @@ from __future__ import annotations
 import argparse
 import base64
 import contextlib
+import hashlib
 import os
 import shutil
 import socket
@@ -60,7 +61,7 @@ def cache() -> Path:
 
 def install(version: str = NEWEST) -> str:
     """The class path of Kafka `version`, which is downloaded where the cache does not have it."""
-    folder = cache() / f"kafka-{version}"
+    folder = cache() / f"kafka-{version}-{hashlib.sha256(POM.read_bytes()).hexdigest()[:8]}"
     if not folder.exists():
         cache().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache()) as work:

@@ -4,8 +4,9 @@
         said = java.ask("produce", to=broker.address, topic="t", records=[{"partition": 0, "value": "v"}])
     assert said == {"sent": [[0, 0]]}
 
-They are programs of the folder ``peers``: Talk.java (Apache Kafka's clients), talk.py (confluent-kafka, aiokafka, kafka-python), talk.go
-(franz-go, kafka-go), talk.mjs (kafkajs). What they are made of is downloaded and compiled into the cache of `broker`, once for each change.
+They are programs of the folder ``peers``: Talk.java (Apache Kafka's clients, Kafka Streams, kafka-producer-perf-test), talk.py
+(confluent-kafka, aiokafka, kafka-python), talk.go (franz-go, kafka-go, sarama), talk.mjs (kafkajs, platformatic). What they are made of is
+downloaded and compiled into the cache of `broker`, once for each change.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from broker import JVM, NEWEST, cache, install, tool
 PEERS = Path(__file__).resolve().parent / "peers"
 PATIENCE_S = 120.0
 PYTHON = ("confluent", "aiokafka", "kafka_python")
-GO = ("franz_go", "kafka_go")
-NODE = ("kafkajs",)
+GO = ("franz_go", "kafka_go", "sarama")
+NODE = ("kafkajs", "platformatic")
 NAMES = ("java", *PYTHON, *GO, *NODE)
 
 
@@ -41,11 +42,11 @@ def command_of(name: str) -> list[str]:
         classes = made("java", ["Talk.java"], lambda work: compile_java(work, jars))
         return [tool("java"), *JVM, "-cp", f"{classes}{os.pathsep}{jars}", "Talk"]
     if name in GO:
-        folder = made("go", ["talk.go", "franz.go", "segmentio.go", "go.mod", "go.sum"], compile_go)
+        folder = made("go", ["talk.go", "franz.go", "segmentio.go", "sarama.go", "go.mod", "go.sum"], compile_go)
         return [str(folder / "talk"), name]
     if name in NODE:
-        folder = made("node", ["talk.mjs", "package.json", "package-lock.json"], install_node)
-        return [tool("node"), str(folder / "talk.mjs")]
+        folder = made("node", ["talk.mjs", "platformatic.mjs", "package.json", "package-lock.json"], install_node)
+        return [tool("node"), str(folder / "talk.mjs"), name]
     return [sys.executable, "-W", "ignore", str(PEERS / "talk.py"), name]
 
 

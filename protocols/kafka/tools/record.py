@@ -337,6 +337,7 @@ def client_versions(stage: Stage) -> dict[str, str]:
         "aiokafka": f"aiokafka {aiokafka}", "kafka_python": f"kafka-python {kafka_python}",
         "franz_go": f"franz-go {modules['github.com/twmb/franz-go']}", "kafka_go": f"kafka-go {modules['github.com/segmentio/kafka-go']}",
         "kafkajs": "kafkajs 2.2.4",
+        "sarama": f"sarama {modules['github.com/IBM/sarama']}", "platformatic": "@platformatic/kafka 2.12.1",
     }  # fmt: skip
 
 

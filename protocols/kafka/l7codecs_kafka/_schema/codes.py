@@ -43,7 +43,6 @@ __all__ = ["codes"]
 
 _NONE: Final[i64] = 1
 """The bit of code 0, which is no error."""
-_POSITIVE: Final[i64] = 0x7FFFFFFFFFFFFFFF
 
 
 def codes(layout: Layout, octets: bytes, start: i64, end: i64, partial: bool = False) -> list[int]:
@@ -71,10 +70,11 @@ def codes(layout: Layout, octets: bytes, start: i64, end: i64, partial: bool = F
 
 def _add_bits(values: list[int], bits: i64, first: i64) -> None:
     value = first
-    while bits != 0:
+    last = first + 64  # the highest bit is the sign, which comes again
+    while bits != 0 and value < last:
         if bits & 1:
             values.append(int(value))
-        bits = (bits >> 1) & _POSITIVE
+        bits >>= 1
         value += 1
 
 

@@ -44,6 +44,7 @@ public class Talk {
                     case "transact" -> transact(ask, said);
                     case "process" -> process(ask, said);
                     case "load" -> load(ask, said);
+                    case "stream" -> stream(ask, said);
                     case "admin" -> admin(ask, said);
                     default -> throw new IllegalArgumentException(line);
                 }
@@ -269,20 +270,49 @@ public class Talk {
         return (int) found;
     }
 
-    /** As kafka-producer-perf-test: count records of one size as fast as they go; says how long that took. */
+    /** kafka-producer-perf-test itself: count records of one size as fast as they go. Says how many were sent, in how many seconds. */
     static void load(JsonNode ask, Map<String, Object> said) throws Exception {
-        byte[] value = new byte[ask.get("size").asInt()];
-        new java.util.Random(7).nextBytes(value);
-        int count = ask.get("count").asInt();
-        int[] failed = new int[1];
-        try (KafkaProducer<byte[], byte[]> producer = producer(ask)) {
-            producer.partitionsFor(ask.get("topic").asText());
-            long start = System.nanoTime();
-            for (int number = 0; number < count; number++)
-                producer.send(new ProducerRecord<>(ask.get("topic").asText(), value), (where, error) -> { if (error != null) failed[0]++; });
-            producer.flush();
-            said.put("seconds", (System.nanoTime() - start) / 1e9);
-            said.put("failed", failed[0]);
+        java.io.PrintStream out = System.out;
+        java.io.ByteArrayOutputStream printed = new java.io.ByteArrayOutputStream();
+        System.setOut(new java.io.PrintStream(printed, true, StandardCharsets.UTF_8));
+        try {
+            org.apache.kafka.tools.ProducerPerformance.main(new String[] {
+                "--topic", ask.get("topic").asText(), "--num-records", ask.get("count").asText(), "--record-size", ask.get("size").asText(),
+                "--throughput", "-1", "--bootstrap-server", ask.get("to").asText()});
+        } finally {
+            System.setOut(out);
+        }
+        String all = printed.toString(StandardCharsets.UTF_8);
+        String[] lines = all.strip().split("\n");
+        java.util.regex.Matcher last = java.util.regex.Pattern.compile("^(\\d+) records sent, ([\\d.]+) records/sec").matcher(lines[lines.length - 1]);
+        if (!last.find()) throw new IllegalStateException(all);
+        said.put("sent", Long.parseLong(last.group(1)));
+        said.put("seconds", Long.parseLong(last.group(1)) / Double.parseDouble(last.group(2)));
+    }
+
+    /** A topology of Kafka Streams: counts the values of a topic, across a topic of its own, and writes each count to another topic. */
+    static void stream(JsonNode ask, Map<String, Object> said) throws Exception {
+        List<Object> counts = java.util.Collections.synchronizedList(new ArrayList<>());
+        said.put("counts", counts);
+        var texts = org.apache.kafka.common.serialization.Serdes.String();
+        var builder = new org.apache.kafka.streams.StreamsBuilder();
+        builder.stream(ask.get("topic").asText(), org.apache.kafka.streams.kstream.Consumed.with(texts, texts))
+            .groupBy((key, value) -> value, org.apache.kafka.streams.kstream.Grouped.with("by-value", texts, texts))
+            .count(org.apache.kafka.streams.kstream.Materialized.<String, Long>as(
+                org.apache.kafka.streams.state.Stores.inMemoryKeyValueStore("counts")).withKeySerde(texts))
+            .toStream()
+            .mapValues(count -> String.valueOf(count))
+            .peek((key, count) -> counts.add(List.of(key, count)))
+            .to(ask.get("target").asText(), org.apache.kafka.streams.kstream.Produced.with(texts, texts));
+        Properties options = options(ask, "application.id", ask.get("group").asText(), "auto.offset.reset", "earliest",
+            "commit.interval.ms", "100", "statestore.cache.max.bytes", "0",
+            "state.dir", java.nio.file.Files.createTempDirectory("streams").toString());
+        try (var streams = new org.apache.kafka.streams.KafkaStreams(builder.build(), options)) {
+            streams.start();
+            long end = System.currentTimeMillis() + 60000;
+            while (counts.size() < ask.get("count").asInt() && System.currentTimeMillis() < end) Thread.sleep(50);
+            Thread.sleep(500); // for a commit
+            said.put("state", streams.state().name());
         }
     }
 

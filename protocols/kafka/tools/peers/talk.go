@@ -58,7 +58,7 @@ func described(partition int32, offset int64, key, value []byte, headers map[str
 }
 
 func main() {
-	clients := map[string]map[string]func(Ask) (Said, error){"franz_go": franz, "kafka_go": segmentio}
+	clients := map[string]map[string]func(Ask) (Said, error){"franz_go": franz, "kafka_go": segmentio, "sarama": ibm}
 	client := clients[os.Args[1]]
 	input := bufio.NewReader(os.Stdin)
 	for {

@@ -1,4 +1,4 @@
-// kafkajs, for peers.py: reads a line of JSON for each thing to do, and prints one of JSON for what came of it.
+// The clients for Node, for peers.py: kafkajs, and that of platformatic.mjs. Reads a line of JSON for each thing to do, and prints one of JSON for what came of it.
 import { createInterface } from "node:readline";
 import kafkajs from "kafkajs";
 
@@ -36,7 +36,7 @@ async function send(sender, ask, records, options = {}) {
   return sent;
 }
 
-const jobs = {
+const kafkajsJobs = {
   async produce(ask) {
     const producer = open(ask).producer({ createPartitioner: Partitioners.DefaultPartitioner });
     await producer.connect();
@@ -124,13 +124,21 @@ const jobs = {
   },
 };
 
+// platformatic asks for Node 22, and runs with 20 but for this.
+Promise.withResolvers ??= function () {
+  const found = {};
+  found.promise = new Promise((resolve, reject) => Object.assign(found, { resolve, reject }));
+  return found;
+};
+const client = process.argv[2] === "platformatic" ? await import("./platformatic.mjs") : { jobs: kafkajsJobs, name };
+
 for await (const line of createInterface({ input: process.stdin })) {
   const ask = JSON.parse(line);
   let said;
   try {
-    said = await jobs[ask.do](ask);
+    said = await client.jobs[ask.do](ask);
   } catch (error) {
-    said = { error: name(error) };
+    said = { error: client.name(error) };
   }
   console.log(JSON.stringify(said));
 }
