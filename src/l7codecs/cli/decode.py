@@ -7,13 +7,12 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 import orjson
 
 from l7codecs import Protocol, RegistryError, get_protocol, load_protocols
-from l7codecs.capture import CaptureError, StreamReader, read_streams
-from l7codecs.capture.events import StreamEvent
+from l7codecs.capture import CaptureError, read_streams
 from l7codecs.capture.records import Record, record_of, text_of
 from l7codecs.capture.sessions import decode_streams
 from l7codecs.cli.errors import UsageError
@@ -42,8 +41,8 @@ def run(options: argparse.Namespace) -> int:
         try:
             with read_streams(name, server_ports=server_ports, on_pause=output.flush) as reader:
                 streams = reader if options.no_progress else tracked(reader)
-                records = _records(streams, protocols, chosen, ports)
-                if output.write(records) and options.strict:
+                decoded = decode_streams(streams, protocols, protocol=chosen, ports=ports)
+                if output.write(map(record_of, decoded)) and options.strict:
                     status = max(status, 1)
         except CaptureError as error:
             sys.stdout.flush()
@@ -66,18 +65,6 @@ def _port(text: str) -> tuple[int, Protocol]:
     return int(port), _protocol(name)
 
 
-def _records(
-    streams: StreamReader | Iterable[StreamEvent],
-    protocols: list[Protocol],
-    chosen: Protocol | None,
-    ports: dict[int, Protocol],
-) -> Iterator[Record]:
-    for decoded in decode_streams(streams, protocols, protocol=chosen, ports=ports):
-        record = record_of(decoded)
-        if record is not None:
-            yield record
-
-
 class _Output:
     """Lines on standard output, gathered while input comes without a pause."""
 
@@ -85,14 +72,18 @@ class _Output:
         self._line = line
         self._lines: list[bytes] = []
 
-    def write(self, records: Iterable[Record]) -> bool:
+    def write(self, records: Iterable[Record | None]) -> bool:
         """Write a line for each record; True if there was an error among them. What was decoded before a damaged place is written."""
         errors = False
+        line, lines = self._line, self._lines
         try:
             for record in records:
-                errors = errors or record["kind"] == "error"
-                self._lines.append(self._line(record))
-                if len(self._lines) >= _FLUSH:
+                if record is None:
+                    continue
+                if record["kind"] == "error":
+                    errors = True
+                lines.append(line(record))
+                if len(lines) >= _FLUSH:
                     self._hand_over()
         finally:
             self.flush()

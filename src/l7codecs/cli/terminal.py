@@ -23,7 +23,7 @@ def printable(text: str) -> str:
 
 def json_safe(line: bytes) -> bytes:
     """JSON in UTF-8 with such characters as ``\\u`` escapes; ends of lines, which no string has, stay."""
-    if line.isascii() and b"\x7f" not in line:  # an encoder escapes the other controls itself
+    if line.isascii() and line.find(0x7F) < 0:  # an encoder escapes the other controls itself
         return line
     text = line.decode()
     if text.rstrip("\n").isprintable():

@@ -182,7 +182,7 @@ class Http2Decoder(BodyReader):
                     end_trailers(message, response, stream.body(SERVER), self.head_limit)
                 elif speaks > GRPC_WEB:
                     pass  # its status tells that no body comes
-                elif speaks == TRIPLE or block.get(GRPC_STATUS_NAME) is None or message.grpc_status is None:
+                elif speaks == TRIPLE or message.grpc_number() < 0:
                     message.settle(response)
                 if role == TRAILERS and not stream.joined:
                     stream.response = message  # which the end of the request, where that comes later, adds to

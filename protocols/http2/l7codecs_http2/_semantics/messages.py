@@ -239,7 +239,7 @@ class Http2Message(Message):
             return -1
         return digits(field.value)
 
-    def _grpc_number(self) -> i64:
+    def grpc_number(self) -> i64:
         """``grpc-status``; -1 where there is none, or where it is not known."""
         field = self.block.get(GRPC_STATUS_NAME)
         if field is None or not field.known or not 0 < len(field.value) < 4:
@@ -317,7 +317,7 @@ class Http2Message(Message):
     @property
     def grpc_status(self) -> int | None:
         """``grpc-status``, of trailers or of a response that has no body."""
-        number = self._grpc_number()
+        number = self.grpc_number()
         return int(number) if number >= 0 else None
 
     @property
@@ -347,7 +347,7 @@ class Http2Message(Message):
     def _told(self) -> Status | None:
         """Of an RPC: what this header block says of the outcome; None where it does not."""
         if self.speaks < CONNECT_STREAM:
-            number = self._grpc_number()
+            number = self.grpc_number()
             if number >= 0:
                 return _STATUSES[number] if number < len(_STATUSES) else _UNKNOWN
         if self.role != RESPONSE:
