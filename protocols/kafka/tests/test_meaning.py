@@ -173,6 +173,36 @@ def test_a_client_id_that_is_null_or_empty_or_no_text() -> None:
         assert event.attributes.get("messaging.client.id") == expected
 
 
+def test_client_ids_that_change_on_a_connection() -> None:
+    """Each request has its own, however much that is like the one before."""
+    ids = [
+        b"producer-1",
+        b"producer-2",
+        b"producer-2",
+        b"Producer-2",
+        b"",
+        b"12345678",
+        b"12345679",
+        b"2345678",
+        b"1234567812345678",
+    ]
+    ids += [
+        b"1234567812345670",
+        None,
+        b"1234567812345670",
+        b"x" * 2000,
+        b"x" * 1999 + b"y",
+        b"x" * 2000,
+        b"\xff" * 8,
+        b"a",
+    ]
+    session = opened()
+    found = said(session, *[(C, request("ApiVersions", 2, number, each)) for number, each in enumerate(ids)])
+    assert [each.client_id for each in found] == [
+        each if each is None else each.decode("utf-8", "replace") for each in ids
+    ]
+
+
 # What cannot be read.
 
 

@@ -31,7 +31,7 @@ from l7codecs_kafka._schema.layouts import (
 )
 from l7codecs_kafka._schema.names import names
 from l7codecs_kafka._schema.splice import splice
-from l7codecs_kafka._schema.values import decode, encode, encode_value
+from l7codecs_kafka._schema.values import TAGS, decode, encode, encode_value
 from l7codecs_kafka._schema.walk import pick, skip
 
 from .schema_truth import change, entries, every_layout, expected, random_body, values_of
@@ -159,6 +159,41 @@ def test_codes() -> None:
         body = encode(each, random_body(each, chance))
         found = pick(each, body, 0, len(body), ERROR_CODE)
         assert codes(each, body, 0, len(body)) == sorted({found.number(n) for n in range(len(found))})
+
+
+def usual(value: Value, chance: random.Random, fields: list[Field]) -> None:
+    """Give a body codes as brokers have them, and no tagged fields that are not known."""
+    if not isinstance(value, dict):
+        return
+    value.pop(TAGS, None)
+    for field in fields:
+        inside = value.get(field.name)
+        if field.role == ERROR_CODE and not field.array and field.name in value:
+            value[field.name] = chance.choice((0, 0, 6, 35, 63, 64, 127))
+        for each in inside if isinstance(inside, list) else [inside]:
+            usual(each, chance, field.fields)
+
+
+def test_codes_of_usual_answers() -> None:
+    """And of what is no answer any more: cut, or with other octets, they are what the walk for all roles finds, or as wrong."""
+    chance = random.Random(6)
+    for of in (each for each in LAYOUTS if each.has & ERROR_CODE):
+        value = random_body(of, chance)
+        usual(value, chance, of.fields)
+        body = encode(of, value)
+        cases = [(body, len(body))] + [(body, size) for size in chance.sample(range(len(body)), min(len(body), 12))]
+        for _ in range(12):
+            octets = bytearray(body)
+            octets[chance.randrange(len(body))] = chance.choice((0, 1, 0x7F, 0x80, 0xFF))
+            cases.append((bytes(octets), len(octets)))
+        for octets, end in cases:
+            try:
+                found = pick(of, octets, 0, end, ERROR_CODE)
+            except ProtocolError:
+                with pytest.raises(ProtocolError):
+                    codes(of, octets, 0, end)
+            else:
+                assert codes(of, octets, 0, end) == sorted({found.number(n) for n in range(len(found))}), of
 
 
 def test_defaults() -> None:

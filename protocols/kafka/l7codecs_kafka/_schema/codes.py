@@ -1,7 +1,7 @@
 """Every error code of an answer, in one pass that notes nothing else: what tells whether it has failed.
 
-It runs the program that `walk.run` would, for bodies without tagged fields and with codes below 128, which nearly all are. What else it
-meets, or cannot read, `walk.run` tells.
+It runs the program that `walk.run_program` would, for bodies without tagged fields and with codes below 128, which nearly all are. What it
+meets besides, or cannot read, `walk.run_program` tells.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from .programs import (
     Program,
     program_for,
 )
-from .walk import run
+from .walk import run_program
 
 __all__ = ["codes"]
 
@@ -55,7 +55,7 @@ def codes(layout: Layout, octets: bytes, start: i64, end: i64, partial: bool = F
         if values is not None:
             return values
     found = Found(layout, octets, start, end)
-    run(program.code, found, partial)
+    run_program(program.code, found, partial)
     values = []
     _add_bits(values, found.codes, 0)
     _add_bits(values, found.higher_codes, 64)
@@ -84,12 +84,12 @@ def _shifted(number: i64, bits: i64) -> i64:
 
 
 def _plain(program: Program, octets: bytes, start: i64, limit: i64) -> list[int] | None:
-    """The same of a plain program; None where it takes `walk.run`."""
+    """The same of a plain program; None where it takes `walk.run_program`."""
     code = program.code
     at = start
     bits: i64 = 0
     higher: i64 = 0
-    left: i64 = 1  # as in `walk.run`
+    left: i64 = 1  # as in `walk.run_program`
     left1: i64 = 1
     left2: i64 = 1
     size: i64 = 0

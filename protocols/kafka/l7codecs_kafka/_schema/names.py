@@ -52,7 +52,7 @@ def names(layout: Layout, octets: bytes, start: i64, end: i64, wanted: i64) -> l
     found: list[str | bytes] = []
     at = start
     limit = end
-    left: i64 = 1  # as in `walk.run`
+    left: i64 = 1  # as in `walk.run_program`
     left1: i64 = 1
     left2: i64 = 1
     size: i64 = 0

@@ -63,7 +63,7 @@ from .programs import (
     program_for,
 )
 
-__all__ = ["Found", "pick", "read_varint", "run", "skip"]
+__all__ = ["Found", "pick", "read_varint", "run_program", "skip"]
 
 _ROOM: Final[i64] = 8
 """Entries that there is room for at first."""
@@ -86,7 +86,7 @@ def pick(
         raise ValueError(f"no {end} octets: {len(octets)}")
     found = Found(layout, octets, start, end)
     program = program_for(layout, wanted, CHECK if check else WALK)
-    run(program.code, found, partial)
+    run_program(program.code, found, partial)
     return found
 
 
@@ -117,7 +117,7 @@ def _more(entries: vec[i64]) -> vec[i64]:
     return more
 
 
-def run(code: vec[i64], found: Found, partial: bool) -> None:
+def run_program(code: vec[i64], found: Found, partial: bool) -> None:
     """Run a program. Raises as `pick` does."""
     octets = found.octets
     at = found.start
