@@ -198,6 +198,9 @@ def test_an_observer_of_kafka() -> None:
         yield from session.receive(C, kafka(1, 4, 7, bytes(17)))
         records = (200_000).to_bytes(4, "big")
         yield from session.receive(S, (300_000).to_bytes(4, "big") + (7).to_bytes(4, "big") + bytes(60_000) + records)
+        topics = b"\xff\xff\x00\x01" + bytes(4) + b"\x7f\xff\xff\xff" + bytes(300_000)  # of no name, without records
+        produce = kafka(0, 3, 8, topics)
+        yield from session.receive(C, produce[:100_000])  # what is of it between records is kept, up to a limit
 
     most = 2 * limits.waiting + limits.pending * (KI + 900) + 4 * limits.message + 2 * limits.shared + 64 * KI
     assert held(lambda: get_protocol("kafka").open(limits=limits), work) < most
