@@ -158,8 +158,9 @@ def test_group(stage: Any, client: str, options: dict[str, str]) -> None:
         # The subscription in what members tell each other, and the partitions that each of them is given.
         assert {call.request.resources for call in joins} == {(topic,)}
         given = [call.response for call in heard.named("SyncGroup") if call.response.status is Status.OK]
-        assert given and {answer.resources for answer in given} == {(topic,)}
-        assert {part for answer in given for part in answer.attributes["kafka.partitions"]} == {0, 1}
+        # kafka-python's first generation gives nobody anything.
+        assert {each for answer in given for each in answer.resources} == {topic}
+        assert {part for answer in given for part in answer.attributes.get("kafka.partitions", ())} == {0, 1}
     members = {call.response.attributes.get("kafka.member_id") for call in joins} | {
         call.request.attributes.get("kafka.member_id") for call in joins
     }

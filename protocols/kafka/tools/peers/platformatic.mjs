@@ -2,7 +2,11 @@
 import { randomUUID } from "node:crypto";
 import { Admin, Consumer, Producer, stringDeserializers, stringSerializers } from "@platformatic/kafka";
 
-const common = (ask) => ({ clientId: "talk", bootstrapBrokers: ask.to.split(","), retries: 5, retryDelay: 100 });
+function common(ask) {
+  const { mechanism, user, password } = ask.options ?? {};
+  const sasl = mechanism ? { sasl: { mechanism, username: user, password } } : {};
+  return { clientId: "talk", bootstrapBrokers: ask.to.split(","), retries: 5, retryDelay: 100, ...sasl };
+}
 
 // The word of the protocol, which stands in the error that is the cause of all around it.
 export function name(error) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/xdg-go/scram"
 )
 
 var ibm = map[string]func(Ask) (Said, error){
@@ -27,11 +28,35 @@ func saramaConfig(ask Ask) *sarama.Config {
 	config.Producer.Compression = map[string]sarama.CompressionCodec{
 		"gzip": sarama.CompressionGZIP, "snappy": sarama.CompressionSnappy, "lz4": sarama.CompressionLZ4, "zstd": sarama.CompressionZSTD,
 	}[ask.Options["compression"]]
+	if mechanism := ask.Options["mechanism"]; mechanism != "" {
+		config.Net.SASL.Enable = true
+		config.Net.SASL.Mechanism = sarama.SASLMechanism(mechanism)
+		config.Net.SASL.User, config.Net.SASL.Password = ask.Options["user"], ask.Options["password"]
+		config.Net.SASL.SCRAMClientGeneratorFunc = func() sarama.SCRAMClient { return &saramaScram{mechanism: mechanism} }
+	}
 	config.Consumer.Offsets.Initial = sarama.OffsetOldest
 	config.Consumer.Offsets.AutoCommit.Enable = false
 	config.Consumer.MaxWaitTime = 500 * time.Millisecond
 	return config
 }
+
+// sarama has SCRAM's exchange from who uses it.
+type saramaScram struct {
+	mechanism string
+	talk      *scram.ClientConversation
+}
+
+func (s *saramaScram) Begin(user, password, authzID string) error {
+	hash := map[string]scram.HashGeneratorFcn{"SCRAM-SHA-256": scram.SHA256, "SCRAM-SHA-512": scram.SHA512}[s.mechanism]
+	client, err := hash.NewClient(user, password, authzID)
+	if err == nil {
+		s.talk = client.NewConversation()
+	}
+	return err
+}
+
+func (s *saramaScram) Step(challenge string) (string, error) { return s.talk.Step(challenge) }
+func (s *saramaScram) Done() bool                            { return s.talk.Done() }
 
 func saramaServers(ask Ask) []string { return strings.Split(ask.To, ",") }
 
