@@ -29,7 +29,7 @@ SIZE_LIMIT = 60_000
 PRODUCE, FETCH, LIST_OFFSETS, METADATA, FIND_COORDINATOR, JOIN_GROUP = 0, 1, 2, 3, 10, 11
 SASL_HANDSHAKE, API_VERSIONS, CREATE_TOPICS, END_TXN, WRITE_TXN_MARKERS = 17, 18, 19, 26, 27
 ADD_PARTITIONS_TO_TXN, SASL_AUTHENTICATE, GROUP_HEARTBEAT, SHARE_HEARTBEAT, SHARE_FETCH = 24, 36, 68, 76, 78
-WRITE_SHARE_GROUP_STATE = 85
+WRITE_SHARE_GROUP_STATE, STREAMS_GROUP_HEARTBEAT = 85, 88
 
 
 def values(*texts: str, partition: int = 0) -> list[dict[str, object]]:
@@ -171,6 +171,21 @@ def of_client(peer: str, group: bool = True, transaction: bool = True) -> Callab
     return record
 
 
+def java_streams(stage: Stage) -> Found:
+    """Kafka Streams, with a topic of its own, in the classic and in its own group protocol."""
+    found: Found = {}
+    for protocol, key in (("classic", JOIN_GROUP), ("streams", STREAMS_GROUP_HEARTBEAT)):
+        topic, target = stage.topic(1), stage.topic(1)
+        stage.ask("java", "produce", topic=topic, records=values("a", "b", "a"))
+        with stage.hear(key) as heard:
+            options = {"group.protocol": protocol}
+            stage.ask(
+                "java", "stream", topic=topic, target=target, group=f"counts-{protocol}", count=3, options=options
+            )
+        found[f"java-streams-{protocol}"] = heard[0]
+    return found
+
+
 def kafka_go(stage: Stage) -> Found:
     """As `of_client`, and a writer that wants no answers, which is its default."""
     topic = stage.topic()
@@ -310,6 +325,7 @@ def several() -> Found:
 SINGLE: Sequence[Callable[[Stage], Found]] = (
     java_plain, java_share, java_transaction, java_admin, java_acks_0, java_sasl, of_client("confluent"), of_client("aiokafka"),
     of_client("kafka_python"), of_client("franz_go"), kafka_go, of_client("kafkajs"), compressed, *(raw(name) for name in RAW),
+    of_client("sarama"), of_client("platformatic"), java_streams,
 )  # fmt: skip
 
 
