@@ -23,6 +23,7 @@ from l7codecs import (
     Event,
     FifoPairing,
     Flow,
+    Headers,
     Kind,
     Limits,
     Message,
@@ -624,6 +625,17 @@ class ResourcesOfNumbers(ToyMessage):
     @property
     def resources(self) -> tuple[str | bytes, ...]:
         return tuple(1 for _ in super().resources)  # type: ignore[misc]
+
+
+@fault(
+    "framed",
+    "test_schema_and_attributes_agree",
+    r"header n of the client's request .* is nan, not str, .* or a finite float",
+)
+class HeadersOfNoNumber(ToyMessage):
+    @property
+    def headers(self) -> Headers:
+        return Headers([("t", "x"), ("o", b"x"), ("i", 1), ("b", True), ("f", 0.5), ("n", float("nan"))])
 
 
 @fault("framed", "test_a_vector_decodes_whole", r"raw of the client's request at octet 0 is b'.*', not the octets b'")

@@ -78,8 +78,8 @@ def test_what_belongs_to_a_connection_is_not_copied(how: Callable[[object], obje
 
 def test_what_belongs_to_none_is_copied() -> None:
     for how in (copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))):
-        headers = Headers([("A", b"1"), ("a", "2")], fold_case=True)
-        assert how(headers) == headers and how(headers).get_all("A") == [b"1", "2"]
+        headers = Headers([("A", b"1"), ("a", "2"), ("a", 3), ("a", 0.5), ("a", True)], fold_case=True)
+        assert how(headers) == headers and how(headers).get_all("A") == [b"1", "2", 3, 0.5, True]
         changes = Changes({"a": (b"1",)}, set_headers={"b": "2"}, remove_headers=("c",))
         assert repr(how(changes)) == repr(changes) and how(changes) is not changes
         for error in (LimitExceeded(3, "a", "b", "c"), IncompleteMessage(1, "a", "b"), Unsupported("x")):

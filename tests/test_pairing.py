@@ -268,3 +268,15 @@ def test_ids_may_be_text() -> None:
     for name in (b"a", b"b", b"c", b"d"):
         table.asked(Named(name))
     assert (table.forgotten, table.answered(Named(b"a")), table.pending) == (1, None, 3)
+
+
+@pytest.mark.parametrize("unique", [False, True])
+def test_numbers_that_never_come_again_survive_a_loss(unique: bool) -> None:
+    table = IdPairing(3, unique=unique)
+    requests = [ask(number) for number in (1, 2, 3, 4)]
+    for request in requests:
+        table.asked(request)
+    table.lose()
+    expected = [None, *requests[1:]] if unique else [None] * 4
+    assert table.pending == (3 if unique else 0)
+    assert [table.answered(answer(number)) for number in (1, 2, 3, 4)] == expected

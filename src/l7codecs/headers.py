@@ -7,7 +7,11 @@ from typing import final
 
 __all__ = ["EMPTY_HEADERS", "HeaderValue", "Headers"]
 
-HeaderValue = str | bytes
+HeaderValue = str | bytes | bool | int | float
+"""Text or octets where a protocol has nothing else (HTTP); where its values are typed, with the type that they have on the wire.
+
+Floats are finite, so that headers compare and every JSON has them; what else a room has it tells as a text, or as octets.
+"""
 
 
 @final

@@ -9,14 +9,10 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, final
 
-from mypy_extensions import i64
-
 from l7codecs import (
     AnswerOrder,
     Changes,
     FifoPairing,
-    Kind,
-    LimitExceeded,
     Limits,
     Message,
     Sender,
@@ -24,10 +20,9 @@ from l7codecs import (
     Status,
     Unsupported,
 )
-from l7codecs.limits import REFUSED_AT
+from l7codecs.endpoint.gathering import Gathered, Gathering
 from l7codecs.message import Data, Event, Flow
 from l7codecs.pairing.numbering import StrictPairing
-from l7codecs.pairing.retention import let_go
 from l7codecs.pairing.tables import NO_PAIRING, PairingTable
 
 from ._change.messages import (
@@ -99,16 +94,6 @@ class _Order(AnswerOrder):
 
 
 @final
-class _Gathered:
-    """A message of which the head has come, and what of its rest."""
-
-    def __init__(self, given: Changes, head: bytes) -> None:
-        self.given = given
-        self.parts = [head]
-        self.size: i64 = len(head)
-
-
-@final
 class KafkaSession(Session):
     """One Kafka connection."""
 
@@ -119,8 +104,7 @@ class KafkaSession(Session):
         super().__init__(flow, client, AnswerDecoder(flow, limits, NO_PAIRING, table, state), limits, endpoint)
         self._state = state
         self._table = table
-        self._gathered: dict[Message, _Gathered] | None = None
-        """By head: large messages that can be changed as a whole only."""
+        self._gathering = Gathering(limits)
         self._streams: dict[Message, StreamedFetch] | None = None
         """By head: answers that change as they come."""
 
@@ -161,26 +145,13 @@ class KafkaSession(Session):
             return self.pass_on(message)
         if TOPICS in given.attributes:
             raise Unsupported(f"{TOPICS} cannot change in a large message that names further ones behind its head")
-        self._check_gathered(message, message.stop - message.start)
-        if self._gathered is None:
-            self._gathered = {}
-        let_go(message)
-        self._gathered[message] = _Gathered(given, message.raw)
+        self._gathering.begin(message, given)
         return b""
 
     def send_rest(self, event: Event) -> bytes:
-        if self._gathered and isinstance(event, Data):
-            head = event.message
-            found = self._gathered.get(head)
-            if found is not None and isinstance(head, (KafkaRequest, KafkaResponse)):
-                octets = event.raw
-                self._check_gathered(head, len(octets))
-                found.parts.append(octets)
-                found.size += len(octets)
-                if event.more:
-                    return b""
-                del self._gathered[head]
-                return self._send_gathered(head, found)
+        if self._gathering.size and isinstance(event, Data) and self._gathering.has(event):
+            found = self._gathering.add(event)
+            return b"" if found is None else self._send_gathered(found)
         if self._streams and isinstance(event, Data):
             stream = self._streams.get(event.message)
             if stream is not None:
@@ -191,38 +162,22 @@ class KafkaSession(Session):
                 )
         return super().send_rest(event)
 
-    def _send_gathered(self, head: KafkaRequest | KafkaResponse, found: _Gathered) -> bytes:
-        """What began with `head` has come as a whole."""
-        whole = gathered(head, b"".join(found.parts))
+    def _send_gathered(self, found: Gathered) -> bytes:
+        """A large message has come as a whole."""
+        head = found.head
+        assert isinstance(head, (KafkaRequest, KafkaResponse))
+        whole = gathered(head, found.octets)
         if isinstance(whole, KafkaRequest):
-            request = changed_request(whole, found.given, as_changes(found.given, whole))
+            request = changed_request(whole, found.changes, as_changes(found.changes, whole))
             assert request is not None
             return self.pass_on(request, head)
-        octets = changed_answer(whole, found.given, as_changes(found.given, whole))
+        octets = changed_answer(whole, found.changes, as_changes(found.changes, whole))
         assert octets is not None
         return self.write_answer(whole, octets)
 
-    def _check_gathered(self, message: Message, size: i64) -> None:
-        """Raise `LimitExceeded` where `size` octets more are too much to be gathered."""
-        size += self._gathered_size
-        if size > self.limits.queued * REFUSED_AT:
-            raise LimitExceeded(
-                message.offset,
-                f"{size} octets of messages that can be changed as a whole only",
-                f"at most {REFUSED_AT} times limits.queued = {self.limits.queued}",
-            )
-
-    @property
-    def _gathered_size(self) -> i64:
-        total: i64 = 0
-        if self._gathered is not None:
-            for found in self._gathered.values():
-                total += found.size
-        return total
-
     @property
     def queued(self) -> int:
-        return super().queued + self._gathered_size
+        return super().queued + self._gathering.size
 
     def reply_error(self, request: Message, status: Status, text: str) -> bytes:
         """As everywhere, by the error code that makes clients do what `status` asks for (see the README)."""
@@ -243,7 +198,7 @@ class KafkaSession(Session):
         return self.answer(request, reply)
 
     def cancel(self, request: Message) -> bytes:
-        if self._gathered is not None and self._gathered.pop(request, None) is not None:
+        if self._gathering.drop(request):
             return b""  # nothing of it was written, and nothing of its rest will be
         return super().cancel(request)
 
@@ -256,17 +211,13 @@ class KafkaSession(Session):
 
     def unanswered(self) -> list[Message]:
         tokens: list[Message] = list(self._state.sent_tokens or ())
-        return super().unanswered() + tokens + self._unsent()
-
-    def _unsent(self) -> list[Message]:
-        """The requests that are gathered."""
-        return [head for head in self._gathered or () if head.kind is Kind.REQUEST]
+        return super().unanswered() + tokens + self._gathering.requests()
 
     def abandoned(self) -> list[Message]:
         found = super().abandoned()
-        if self.closing and self._gathered is not None:
-            found += [head for head in self._unsent() if head not in found and not head.settled]
-            self._gathered = None
+        if self.closing:
+            found += [head for head in self._gathering.requests() if head not in found and not head.settled]
+            self._gathering.clear()
         server = self.decoder(Sender.SERVER)
         if server.ended or server.error is not None:
             self._state.sent_tokens = None

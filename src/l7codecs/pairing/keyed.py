@@ -67,10 +67,12 @@ class IdPairing(PairingTable):
     """An answer repeats the number of its request, or a text in its place. Requests that share one are answered in their order.
 
     Where those came on several connections nobody can say whose an answer is: it pairs with none.
+    `unique` says that a connection never uses a number again: what waits stays certain, whatever is lost.
     """
 
-    def __init__(self, limit: int, octets: int = DEFAULT_LIMITS.waiting) -> None:
+    def __init__(self, limit: int, octets: int = DEFAULT_LIMITS.waiting, unique: bool = False) -> None:
         self._limit = limit
+        self._unique = unique
         self._kept = _Kept(octets)
         # The first of a dict is behind all that were deleted before it, which costs O(limit) each time; not so here.
         self._by_id: OrderedDict[RequestId, Message | deque[Message]] = OrderedDict()
@@ -151,6 +153,10 @@ class IdPairing(PairingTable):
             else:
                 found.append(known)
         return found
+
+    def lose(self) -> None:
+        if not self._unique:
+            self.clear()
 
     def clear(self) -> None:
         self._by_id.clear()

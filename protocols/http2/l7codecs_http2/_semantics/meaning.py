@@ -224,7 +224,7 @@ def binary_metadata(message: Message, name: str) -> list[bytes]:
     """
     found = []
     for value in message.headers.get_all(name):
-        octets = value if isinstance(value, bytes) else value.encode()
+        octets = value if isinstance(value, bytes) else str(value).encode()
         if octets[:1] == b"\0":
             found.append(octets[1:])
             continue

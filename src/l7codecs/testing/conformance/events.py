@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import isfinite
 
 from l7codecs import Pairing, Protocol, get_protocol
 from l7codecs.headers import Headers
@@ -63,6 +64,9 @@ def check_message(message: Message, protocol: Protocol, name: str) -> None:
     status = message.status
     assert status is None or type(status) is Status, f"status {here} is {status!r}, not a Status or None"
     assert isinstance(message.headers, Headers), f"headers {here} are {message.headers!r}, not Headers"
+    for header, value in message.headers:
+        right = type(value) in (str, bytes, bool, int) or (type(value) is float and isfinite(value))
+        assert right, f"header {header} {here} is {value!r}, not str, bytes, bool, int or a finite float"
     assert type(message.payload) is bytes, f"payload {here} is {type(message.payload).__name__}, not bytes"
     size = message.size
     if message.more:
