@@ -35,6 +35,10 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
             "kio": version("kio"),
             "kafka-python": version("kafka-python"),
             "aiokafka": version("aiokafka"),
+            "python-hessian": version("python-hessian"),
+            "dubbo-python": "0.0.4",
+            "hessian.js": "2.11.0",
+            "hessian-lite": "4.0.4",
         },
     }
 

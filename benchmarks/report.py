@@ -16,7 +16,26 @@ from typing import Any
 BEGIN = "<!-- figures: begin, written by benchmarks/report.py -->"
 END = "<!-- figures: end -->"
 HEADER = ("work", "ours", "peer", "peer's", "ratio or size", "middle half", "reach", "reached")
-WHOLE = {10, 20, 30, 40, *range(50, 53), 60, 61, 70, 110, 120, 130, 140, 150, 160, 161, 170, *range(180, 188)}
+WHOLE = {
+    10,
+    20,
+    30,
+    40,
+    *range(50, 53),
+    60,
+    61,
+    70,
+    110,
+    120,
+    130,
+    140,
+    150,
+    160,
+    161,
+    170,
+    *range(180, 188),
+    *range(190, 194),
+}
 """The places of the rows that make a whole run."""
 
 

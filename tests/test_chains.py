@@ -24,6 +24,10 @@ COUNT = int(os.environ.get("L7CODECS_CHAIN", "40000"))
 
 KNOWN = {
     "Message": "`Message.request` ends after two links, and `Situation.original` is what the caller gave first",
+    "DubboEvent": "a Message",
+    "DubboMessage": "a Message",
+    "DubboRequest": "a Message",
+    "DubboResponse": "a Message",
     "FrameMessage": "a Message",
     "Http2Message": "a Message",
     "RdbFile": "a Message",

@@ -13,7 +13,7 @@ from hpack import Encoder
 
 from endpoint_toys import BY_ID
 from endpoint_toys import frame as toy_frame
-from l7codecs import LimitExceeded, Limits, Memory, Message, Sender, Session, Shared, Status, get_protocol
+from l7codecs import Changes, LimitExceeded, Limits, Memory, Message, Sender, Session, Shared, Status, get_protocol
 from l7codecs_kafka import KafkaChanges, Names
 
 C, S = Sender.CLIENT, Sender.SERVER
@@ -204,3 +204,50 @@ def test_an_observer_of_kafka() -> None:
 
     most = 2 * limits.waiting + limits.pending * (KI + 900) + 4 * limits.message + 2 * limits.shared + 64 * KI
     assert held(lambda: get_protocol("kafka").open(limits=limits), work) < most
+
+
+def dubbo(flags: int, number: int, body: bytes) -> bytes:
+    status = 0 if flags & 0x80 else 20
+    return b"\xda\xbb" + bytes([flags, status]) + number.to_bytes(8, "big") + len(body).to_bytes(4, "big") + body
+
+
+def test_an_observer_of_dubbo() -> None:
+    """Requests of both sides that nobody answers, of which everything was asked; answers to nothing; a message that streams."""
+    limits = Limits(pending=1_000, waiting=256 * KI, message=64 * KI)
+    head = b"\x052.0.2\x01a\x050.0.0\x01m\x14Ljava/lang/String;[B" + b"\x01x" + b"B\x27\x10" + bytes(10_000)
+
+    def work(session: Session) -> Iterator[object]:
+        for number in range(2_000):
+            for sender in (C, S):
+                for event in session.receive(sender, dubbo(0xC2, number, head + b"H\x05group\x01gZ")):
+                    assert isinstance(event, Message) and event.operation == "m" and event.headers.get("group") == "g"
+                    yield event
+        for number in range(20_000):
+            yield from session.receive(S, dubbo(0x02, 1 << 40 | number, b"\x95HZ"))
+        yield from session.receive(S, dubbo(0x02, 7, bytes(300_000))[:200_000])
+
+    most = 2 * (2 * limits.waiting + limits.pending * (KI + 900)) + 4 * limits.message + 64 * KI
+    assert held(lambda: get_protocol("dubbo").open(limits=limits), work) < most
+
+
+def test_requests_of_dubbo_that_are_gathered() -> None:
+    """Heads of many consumers that change; the reads that they came in are not kept."""
+    limits = Limits(pending=1_000, waiting=256 * KI, queued=64 * KI, message=4 * KI)
+    changes = Changes(set_headers={"tenant": "a"})
+    head = bytes.fromhex("05 322e302e32 01 61 01 31 01 6d 12") + b"Ljava/lang/String;"
+    large = dubbo(0xC2, 7, head + b"S\xff\xff" + b"x" * 65_535 + b"HZ")
+    refused = 0
+
+    def work(session: Session) -> Iterator[object]:
+        nonlocal refused
+        for _ in range(300):
+            client = get_protocol("dubbo").open(limits=Limits(message=4 * KI, head=KI), endpoint=S)
+            for event in client.receive(C, large[:30_000]):
+                try:
+                    yield session.send(event, changes if isinstance(event, Message) else None)
+                except LimitExceeded:
+                    refused += 1
+
+    most = 8 * limits.queued + limits.message + 64 * KI + 100 * 1_500
+    assert held(lambda: get_protocol("dubbo").open(limits=limits, endpoint=C), work) < most
+    assert refused > 200

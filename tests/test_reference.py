@@ -14,7 +14,15 @@ WRITTEN = [
     for line in page.read_text("utf-8").splitlines()
     if line.startswith("::: ")
 ]
-PACKAGES = ["l7codecs", "l7codecs.capture", "l7codecs.testing", "l7codecs_http2", "l7codecs_kafka", "l7codecs_redis"]
+PACKAGES = [
+    "l7codecs",
+    "l7codecs.capture",
+    "l7codecs.testing",
+    "l7codecs_dubbo",
+    "l7codecs_http2",
+    "l7codecs_kafka",
+    "l7codecs_redis",
+]
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -1,0 +1,1 @@
+"""What a body says, for each serialization behind one interface."""

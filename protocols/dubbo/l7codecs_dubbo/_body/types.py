@@ -1,0 +1,81 @@
+"""The JVM's descriptors of parameters, as Java writes the types.
+
+Ljava/lang/String;[I[[Lx/Y;  ─▶  java.lang.String, int[], x.Y[][]
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mypy_extensions import i64
+
+__all__ = ["known_count", "parameter_count", "parameter_types"]
+
+_PRIMITIVES: Final[dict[str, str]] = {
+    "Z": "boolean",
+    "B": "byte",
+    "C": "char",
+    "D": "double",
+    "F": "float",
+    "I": "int",
+    "J": "long",
+    "S": "short",
+    "V": "void",
+}
+
+
+_COUNTS: Final[dict[str, int]] = {}
+"""Counts by descriptors."""
+_MOST: Final = 512
+"""How many of them are kept; then all are forgotten."""
+_LONGEST: Final = 128
+"""Characters of one that is kept."""
+
+
+def parameter_types(descriptor: str) -> tuple[str, ...] | None:
+    """The types in their order; None where `descriptor` is none."""
+    if descriptor == "Ljava/lang/String;":
+        return ("java.lang.String",)
+    found: list[str] = []
+    at: i64 = 0
+    size: i64 = len(descriptor)
+    while at < size:
+        depth: i64 = 0
+        while at < size and descriptor[at] == "[":
+            depth += 1
+            at += 1
+        if at >= size:
+            return None
+        if descriptor[at] == "L":
+            stop = i64(descriptor.find(";", at))
+            if stop < 0:
+                return None
+            name = descriptor[at + 1 : stop].replace("/", ".")
+            at = stop + 1
+        else:
+            known = _PRIMITIVES.get(descriptor[at])
+            if known is None:
+                return None
+            name = known
+            at += 1
+        found.append(name + "[]" * depth if depth else name)
+    return tuple(found)
+
+
+def parameter_count(descriptor: str) -> int:
+    """How many arguments there are; -1 where `descriptor` is none."""
+    found = parameter_types(descriptor)
+    return -1 if found is None else len(found)
+
+
+def known_count(descriptor: str) -> i64:
+    """As `parameter_count`. What a descriptor that comes again says is kept."""
+    found = _COUNTS.get(descriptor, -1)
+    if found >= 0:
+        return found
+    found = parameter_count(descriptor)
+    if found >= 0 and len(descriptor) <= _LONGEST:
+        if len(_COUNTS) >= _MOST:
+            _COUNTS.clear()
+        _COUNTS[descriptor] = found
+    return found

@@ -1,0 +1,1 @@
+"""Messages with other attachments, names and ids, and answers that are made here."""

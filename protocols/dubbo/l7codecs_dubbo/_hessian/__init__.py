@@ -1,0 +1,1 @@
+"""Hessian 2: streams of values, passed over, read and written."""

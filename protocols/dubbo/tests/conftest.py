@@ -1,0 +1,39 @@
+"""Real providers and consumers, one set for all tests."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TOOLS = Path(__file__).resolve().parent.parent / "tools"
+
+
+def tool(name: str) -> Any:
+    """A module of the room's tools, which import one another by their names, which no other room uses."""
+    if str(TOOLS) not in sys.path:
+        sys.path.append(str(TOOLS))
+    return importlib.import_module(name)
+
+
+def needs(start: Any, *arguments: Any, **options: Any) -> Any:
+    """What `start` returns. Skips where real peers, which are downloaded, are not asked for; fails where a program is missing."""
+    if os.environ.get("L7CODECS_INTEROP") != "1":
+        pytest.skip("real peers of Dubbo are asked for by L7CODECS_INTEROP=1")
+    try:
+        return start(*arguments, **options)
+    except FileNotFoundError as error:
+        pytest.fail(str(error))
+
+
+@pytest.fixture(scope="session")
+def dubbo_stage() -> Iterator[Any]:
+    """Consumers and providers of every version."""
+    opened = needs(tool("dubbo_stage").Stage)
+    yield opened
+    opened.close()

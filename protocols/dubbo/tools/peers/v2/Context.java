@@ -1,0 +1,27 @@
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import org.apache.dubbo.rpc.RpcContext;
+
+/** Attachments, as Dubbo 2.7 knows them. */
+final class Context {
+    private Context() {}
+
+    static void attach(String key, Object value) {
+        RpcContext.getContext().setObjectAttachment(key, value);
+    }
+
+    static Map<String, Object> seen() {
+        return RpcContext.getContext().getObjectAttachments();
+    }
+
+    static void answer(String key, Object value) {
+        RpcContext.getServerContext().setObjectAttachment(key, value);
+    }
+
+    static void check(org.apache.dubbo.config.ApplicationConfig application, String status) {}
+
+    /** What a call with async=true will come to. */
+    static CompletableFuture<Object> future() {
+        return RpcContext.getContext().getCompletableFuture();
+    }
+}
