@@ -20,7 +20,7 @@ from l7codecs_dubbo._hessian.values import ClassDefinition, HessianList, Hessian
 from l7codecs_dubbo._hessian.writer import Writer
 from l7codecs_dubbo._jsonb.values import encode
 
-from .frames import C, call
+from .frames import C, call, frame
 
 HEAD = ("2.0.2", "com.acme.Orders", "1.0.0", "place")
 
@@ -331,3 +331,15 @@ def test_a_name_with_half_a_surrogate_pair_can_be_removed() -> None:
     assert session.send(request, Changes(remove_headers=["\ud83d"])).endswith(b"H\x01a\x01bZ")
     with pytest.raises(ValueError, match="half"):
         session.send(request, Changes(set_headers={"\ud83d": "x"}))
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r", b"\r\n", b"\nnull\n", b"\nnull"])
+def test_attachments_in_json_begin_a_line(end: bytes) -> None:
+    """The last line may have no end."""
+    octets = b"\n".join([b'"2.0.2"', b'"a"', b'"1"', b'"m"', b'"I"', b"5"]) + end
+    (request,) = l7codecs.open_session("dubbo").receive(C, frame(1, octets, request=True, serialization=6))
+    session = l7codecs.open_session("dubbo", endpoint=C)
+    changed = session.send(request, Changes(set_headers={"new": "x"}))
+    (again,) = l7codecs.open_session("dubbo").receive(C, changed)
+    assert list(again.headers) == [("new", "x")] and "dubbo.malformed" not in again.attributes
+    assert changed[16:].splitlines()[5:] == [b"5", b'{"new":"x"}']

@@ -267,13 +267,13 @@ def test_the_search_costs_what_it_looks_at() -> None:
     def cost(count: int) -> float:
         opened = session()
         list(opened.gap(C))
-        start = time.perf_counter()
+        start = time.process_time()
         for at in range(count):
             for _ in opened.receive(C, header if at % 2 else b"\x90" * 16):
                 pass
-        return time.perf_counter() - start
+        return time.process_time() - start
 
-    assert growth(cost, 500, 2000, 8) <= 8
+    assert growth(cost, 2000, 8000, 8) <= 8
 
 
 def test_mixed_serializations_are_read_each_by_its_own() -> None:
@@ -327,6 +327,8 @@ BROKEN = [
     (JSONB, jsonb(b"\x79\x10") * 5),
     (6, b'"2.0.2"\n{}\n'),
     (6, b'"2.0.2"\n"a"\n"1"\n"m"\n""\n{"a":'),
+    (6, b'"2.0.2"\n"a"\n"1"\n"m"\n""\n{"a"'),
+    (6, b'"2.0.2"\n"a"\n"1"\n"m"\n""\n{a'),
 ]
 
 
@@ -335,6 +337,8 @@ def test_why_a_body_is_malformed_does_not_depend_on_reads(number: int, octets: b
     """What an error says counts from where the direction began, not from where a read did."""
     frames = call(1) + frame(2, octets, request=True, two_way=True, serialization=number)
     whole = said(frames)
+    followed = said(frames + call(3))
+    assert [dict(each.attributes) for each in followed[:2]] == [dict(each.attributes) for each in whole]
     for cut in (1, len(call(1)), len(call(1)) + 20):
         opened = session()
         events = [*opened.receive(C, frames[:cut]), *opened.receive(C, frames[cut:])]

@@ -155,12 +155,12 @@ def _entries(octets: bytes, at: i64, stop: i64) -> tuple[i64, list[_Entry]]:
     at = _blank(octets, at + 1, stop)
     while at < stop and octets[at] != _CLOSED:
         if octets[at] != _QUOTE:
-            raise ProtocolError(at, repr(octets[at : at + 16]), "a key in quotes")
+            raise ProtocolError(at, repr(octets[at : min(at + 16, stop)]), "a key in quotes")
         end = _text_end(octets, at, stop)
         key = _string(octets, at, end)
         middle = _blank(octets, end, stop)
         if middle >= stop or octets[middle] != _COLON:
-            raise ProtocolError(end, repr(octets[end : end + 16]), "a colon")
+            raise ProtocolError(end, repr(octets[end : min(end + 16, stop)]), "a colon")
         middle = _blank(octets, middle + 1, stop)
         behind = _value_end(octets, middle, stop)
         last = behind
@@ -341,7 +341,8 @@ class JsonLines(Body):
     def rewrite_attachments(self, octets: bytes, found: Attachments, parts: list[bytes]) -> bytes:
         entries = b",".join([part for part in parts if part])
         if found.first == found.start:
-            return self.write_attachments(entries)
+            made = self.write_attachments(entries)
+            return made if octets[found.start - 1 : found.start] in (_LINE, _RETURN) else _LINE + made
         return octets[found.start : found.first] + entries + octets[found.last : found.stop]
 
 
