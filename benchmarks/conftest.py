@@ -39,6 +39,8 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
             "dubbo-python": "0.0.4",
             "hessian.js": "2.11.0",
             "hessian-lite": "4.0.4",
+            "thrift": version("thrift"),
+            "thriftpy2": version("thriftpy2"),
         },
     }
 

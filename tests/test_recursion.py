@@ -26,6 +26,7 @@ KNOWN = {
     "_Writer._item _Writer.struct _Writer.value": "as above: a value that is deeper than its layout is refused",
     "_Mirror._items _Mirror.struct": "the depth of an answer's structs, which the table says",
     "_Own._items _Own.struct": "the depth of a body's structs, which the table says",
+    "_Namer._map _Namer.struct _Namer.value": "`_DEPTH`, which it counts",
     "Http2Session.put Http2Session.send_message Http2Session.send_rest Session._octets Session.put": (
         "once: `Session.put` is an observer's, the rest an endpoint's"
     ),

@@ -22,6 +22,7 @@ PACKAGES = [
     "l7codecs_http2",
     "l7codecs_kafka",
     "l7codecs_redis",
+    "l7codecs_thrift",
 ]
 
 

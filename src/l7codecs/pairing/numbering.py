@@ -11,6 +11,7 @@ which the answer comes; the answer is given its request, which says what its cli
 - A number is used again only once its request is answered: one that was given up keeps it. Where all are used, or a room cannot write
   another (`Message.renumbered`), the next request waits until one is free (`StrictPairing.ready`).
 - Nothing is forgotten: from ``limits.pending`` requests on the table is full, and `REFUSED_AT` times as many are a `LimitExceeded`.
+- What a room doubts (`StrictPairing.doubt`), since it may never be answered, counts for nothing; an answer that comes nonetheless is known.
 """
 
 from __future__ import annotations
@@ -41,9 +42,12 @@ def put_number(octets: bytes, at: int, size: int, number: int, byteorder: Litera
 
 @final
 class StrictPairing(PairingTable):
-    """The requests of one direction of an endpoint: those that it sends, where it ``gives`` their numbers, else those that it receives."""
+    """The requests of one direction of an endpoint: those that it sends, where it ``gives`` their numbers, else those that it receives.
 
-    def __init__(self, limits: Limits, bits: int, stream: bool, gives: bool) -> None:
+    ``doubts``: some of them may never be answered, and the room tells which (`doubt`).
+    """
+
+    def __init__(self, limits: Limits, bits: int, stream: bool, gives: bool, doubts: bool = False) -> None:
         self._limit: i64 = min(limits.pending, 2**58)
         self._octets: i64 = min(limits.waiting, 2**58)
         self._stream = stream
@@ -52,10 +56,13 @@ class StrictPairing(PairingTable):
         """How many numbers there are."""
         self._size: i64 = 0
         self._reads = Reads(self._octets)
-        self._numbers: dict[Message, RequestId] = {}
+        # Of a plain dict, which costs less, the first is behind all that were deleted before it.
+        self._numbers: dict[Message, RequestId] = OrderedDict() if doubts else {}
         """By request, in their order: the number on this connection, or the text in its place."""
         self._by_number: dict[RequestId, Message] = {}
         self._given_up: OrderedDict[Message, RequestId] = OrderedDict()
+        self._doubted: OrderedDict[Message, RequestId] | None = OrderedDict() if doubts else None
+        """As ``_numbers``, of what may never be answered."""
         self._alone: Flow | None = None
         """Whose requests have all been, as long as they are those of one connection."""
         self._many = False
@@ -197,7 +204,7 @@ class StrictPairing(PairingTable):
 
     def take(self, request: Message) -> Message | None:
         """`request` is answered; None where it does not wait."""
-        number = self._numbers.get(request)
+        number = self._number_of(request)
         if number is None:
             return None
         self._remove(request, number)
@@ -205,8 +212,44 @@ class StrictPairing(PairingTable):
 
     def number(self, request: Message) -> int | None:
         """The number that `request` has here; None where it does not wait, or has a text."""
-        number = self._numbers.get(request)
+        number = self._number_of(request)
         return number if isinstance(number, int) else None
+
+    def _number_of(self, request: Message) -> RequestId | None:
+        number = self._numbers.get(request)
+        return self._doubted.get(request) if number is None and self._doubted is not None else number
+
+    # What may never be answered.
+
+    def find(self, answer: Message) -> Message | None:
+        """The request that `answer` answers, which still waits; of what is sent here."""
+        number = self.own_number(answer)
+        return None if number is None else self._by_number.get(number)
+
+    def counts(self, request: Message) -> bool:
+        """Whether `request` waits, and is not doubted."""
+        return request in self._numbers
+
+    @property
+    def first(self) -> Message | None:
+        """What has waited longest, in a table that ``doubts``."""
+        return next(iter(self._numbers)) if self._numbers else None
+
+    def doubt(self, request: Message) -> None:
+        """`request` may never be answered. Beyond ``limits.pending`` of such the oldest is forgotten."""
+        doubted = self._doubted
+        assert doubted is not None, "the table was made without `doubts`"
+        number = self._numbers.pop(request, None)
+        if number is None:
+            return
+        self._size -= request.stop - request.start
+        if not self._numbers:
+            self._reads.clear()
+        request.detach()
+        doubted[request] = number
+        if len(doubted) > self._limit:
+            oldest = next(iter(doubted))
+            self._remove(oldest, doubted[oldest])
 
     # What waits.
 
@@ -227,8 +270,11 @@ class StrictPairing(PairingTable):
         """Nobody waits for the answer to `request`, whose number stays used until it comes; returns what there is no room for."""
         number = self._numbers.pop(request, None)
         if number is None:
-            return None
-        self._size -= request.stop - request.start
+            number = None if self._doubted is None else self._doubted.pop(request, None)
+            if number is None:
+                return None
+        else:
+            self._size -= request.stop - request.start
         request.detach()  # a request that is not answered may stay for long
         self._given_up[request] = number
         if len(self._given_up) <= self._limit or self._recycles:
@@ -239,10 +285,13 @@ class StrictPairing(PairingTable):
         return oldest
 
     def owes(self, request: Message) -> bool:
-        return request in self._numbers or request in self._given_up
+        return request in self._numbers or request in self._given_up or self._doubts(request)
 
     def waits(self, request: Message) -> bool:
-        return request in self._numbers
+        return request in self._numbers or self._doubts(request)
+
+    def _doubts(self, request: Message) -> bool:
+        return self._doubted is not None and request in self._doubted
 
     def waiting(self) -> list[Message]:
         return list(self._numbers)
@@ -263,6 +312,8 @@ class StrictPairing(PairingTable):
         self._numbers.clear()
         self._by_number.clear()
         self._given_up.clear()
+        if self._doubted is not None:
+            self._doubted.clear()
         self._free = deque((0,))
         self._next = 1
         self._size = 0
@@ -289,6 +340,6 @@ class StrictPairing(PairingTable):
             self._size -= request.stop - request.start
             if not self._numbers:
                 self._reads.clear()
-        else:
+        elif self._doubted is None or self._doubted.pop(request, None) is None:
             self._given_up.pop(request, None)
         self._release(number)

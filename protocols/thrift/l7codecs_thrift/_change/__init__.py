@@ -1,0 +1,1 @@
+"""Messages written anew, and answers made here."""

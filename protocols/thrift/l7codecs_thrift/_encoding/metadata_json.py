@@ -1,0 +1,309 @@
+"""thriftpy2's own JSON, its `TJSONProtocol`: named fields, and no types.
+
+    size32 | {"metadata": {"version": 1, "name": "…", "ttype": kind, "seqid": n}, "payload": {"field": value, …}}
+
+A map is a list of ``{"key": k, "value": v}``, a binary is base64. Source: `thriftpy2.protocol.json`, 0.7.1.
+
+Not handled: metadata behind the payload; thriftpy2 writes it before.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final, final
+
+from librt.strings import read_i32_be
+from mypy_extensions import i64
+
+from l7codecs import LimitExceeded, Limits, ProtocolError
+
+from .cursor import Cursor
+from .encoding import Encoding, check_kind, check_number
+from .json_text import SPACE, JsonScan, quoted, string_end, text_between
+from .skipper import Skipper
+from .types import BOOL, DOUBLE, EXCEPTION, I64, LIST, STRING, STRUCT, Field, Head
+
+if TYPE_CHECKING:
+    from .types import Value
+
+__all__ = ["MetadataJsonEncoding"]
+
+_BEGIN: Final = b'{"metadata":{'
+_LONGEST_HEAD: Final[i64] = 8192
+"""Octets of the metadata, whatever the limits allow: they are looked at anew as more of them come."""
+_MEMBERS: Final[i64] = 16
+
+
+@final
+class SizedSkipper(Skipper):
+    """Passes over a body whose end the head tells."""
+
+    def __init__(self, size: i64, nesting: i64, elements: i64, payload: i64) -> None:
+        super().__init__(nesting, elements, payload)
+        self._size: i64 = size
+        self._left: i64 = size
+        self.done = size <= 0
+
+    def clear(self) -> None:
+        """Begin anew, with another body of the same size."""
+        self._left = self._size
+        self.done = self._size <= 0
+
+    def feed(self, octets: bytes, at: i64, stop: i64) -> i64:
+        """See `Skipper.feed`."""
+        left = self._left
+        if left > stop - at:
+            self._left = left - (stop - at)
+            return stop
+        self._left = 0
+        self.done = True
+        return at + left
+
+
+@final
+class MetadataJsonEncoding(Encoding):
+    """See the module. A body is the value of ``payload``; the head's `stop` is where the message ends."""
+
+    def head(self, octets: bytes, at: i64, stop: i64, longest: i64) -> Head | None:
+        """See `Encoding.head`."""
+        if at < 0 or stop > len(octets) or stop - at < 4:
+            return None
+        size = i64(read_i32_be(octets, at))
+        if size < len(_BEGIN):
+            raise ProtocolError(at, f"a message of {size} octets", "one of JSON")
+        longest_head: i64 = min(longest * 2, _LONGEST_HEAD)
+        end: i64 = at + 4 + min(size, longest_head)
+        reader = _Metadata(octets, at + 4, min(stop, end), longest)
+        if not reader.read():
+            if end > stop:
+                return None
+            if size > longest_head:
+                raise LimitExceeded(at, "metadata without an end", f"at most {longest_head} octets")
+            raise ProtocolError(at, "metadata without an end", "metadata before a payload")
+        check_kind(reader.kind, reader.kind_at)
+        name = text_between(octets, reader.name_at, reader.name_stop)
+        if name is None:
+            raise ProtocolError(reader.name_at, "a name that is no string of JSON", "one that is")
+        return Head(
+            reader.kind,
+            name,
+            reader.seqid,
+            at,
+            reader.at,
+            reader.name_at,
+            reader.name_stop,
+            reader.seqid_at,
+            reader.seqid_stop,
+            reader.kind_at,
+            True,
+            at + 4 + size,
+        )
+
+    def skipper(self, head: Head, nesting: i64, elements: i64, payload: i64) -> Skipper:
+        """See `Encoding.skipper`. A message larger than `payload` is refused here."""
+        size = head.stop - head.body
+        if size > payload:
+            raise LimitExceeded(head.at, f"a message of {size} octets", f"at most payload={payload}")
+        return SizedSkipper(size, nesting, elements, payload)
+
+    def first_field(self, octets: bytes, at: i64, stop: i64) -> Field | None:
+        """See `Encoding.first_field`. A value of ``null`` counts as none."""
+        for name, value in _members(octets, at, stop, 1 << 62).items():
+            if value is not None:
+                return Field(0 if name == "success" else 1, _type_of(value), at, str(name))
+        return None
+
+    def application_exception(self, octets: bytes, at: i64, stop: i64) -> tuple[int | None, str | None]:
+        """See `Encoding.application_exception`."""
+        try:
+            members = _members(octets, at, stop, 1 << 62)
+        except ProtocolError as error:
+            if error.offset < stop:
+                raise
+            return None, None
+        found = members.get("type")
+        message = members.get("message")
+        return found if isinstance(found, int) else None, message if isinstance(message, str) else None
+
+    def pick(self, octets: bytes, at: i64, stop: i64, path: tuple[int | str, ...]) -> Value:
+        """See `Encoding.pick`."""
+        value: Value = _members(octets, at, stop, 1 << 62)
+        for step in path:
+            if not isinstance(value, dict):
+                return None
+            value = value.get(step)
+        return value
+
+    def structure(self, octets: bytes, at: i64, stop: i64, limits: Limits) -> Value:
+        """See `Encoding.structure`. Values are as JSON has them."""
+        return _members(octets, at, stop, limits.nesting)
+
+    def cursor(self, octets: bytes, at: i64, stop: i64, nesting: i64, elements: i64) -> Cursor:
+        """There is none: fields have neither ids nor types."""
+        raise NotImplementedError
+
+    def exception_message(self, name: str, seqid: i64, type: i64, text: str, strict: bool = True) -> bytes:
+        """See `Encoding.exception_message`."""
+        said = b'{"metadata": {"version": 1, "name": %s, "ttype": %d, "seqid": %d}, "payload": {"message": %s, "type": %d}}' % (
+            quoted(name), int(EXCEPTION), int(seqid), quoted(text), int(type),
+        )  # fmt: skip
+        return len(said).to_bytes(4, "big") + said
+
+    def with_head(
+        self, octets: bytes, head: Head, name: str | None = None, seqid: int | None = None, kind: int | None = None
+    ) -> bytes:
+        """See `Encoding.with_head`. The message's size, before it, is mended."""
+        changes: list[tuple[int, int, bytes]] = []
+        if name is not None:
+            changes.append((int(head.name_at - 1), int(head.name_stop + 1), quoted(name)))
+        if seqid is not None:
+            changes.append((int(head.seqid_at), int(head.seqid_stop), b"%d" % seqid))
+        if kind is not None:
+            changes.append((int(head.kind_at), int(head.kind_at + 1), b"%d" % kind))
+        parts: list[bytes] = []
+        at = int(head.at) + 4
+        for begin, end, new in sorted(changes):
+            parts.append(octets[at:begin])
+            parts.append(new)
+            at = end
+        parts.append(octets[at : head.body])
+        made = b"".join(parts)
+        size = len(made) + int(head.stop - head.body)
+        return size.to_bytes(4, "big") + made
+
+
+@final
+class _Metadata:
+    """Reads the metadata, with their members in any order."""
+
+    def __init__(self, octets: bytes, at: i64, stop: i64, longest: i64) -> None:
+        self.octets = octets
+        self.at: i64 = at
+        self.stop: i64 = stop
+        self.longest: i64 = longest
+        self.kind: i64 = 0
+        self.kind_at: i64 = at
+        self.seqid: i64 = 0
+        self.seqid_at: i64 = -1
+        self.seqid_stop: i64 = -1
+        self.name_at: i64 = -1
+        self.name_stop: i64 = -1
+
+    def read(self) -> bool:
+        """Read up to the payload; False: it is not there yet."""
+        for octet in _BEGIN:
+            if not self._expect(octet):
+                return False
+        members: i64 = 0
+        while True:
+            key = self._string()
+            if key is None or not self._expect(0x3A) or not self._space():
+                return False
+            if key == b"name":
+                name = self._string()
+                if name is None:
+                    return False
+                self.name_stop = self.at - 1
+                self.name_at = self.name_stop - len(name)
+            elif not self._number(key):
+                return False
+            members += 1
+            if not self._space():
+                return False
+            if self.octets[self.at] != 0x2C:
+                break
+            self.at += 1
+            if members > _MEMBERS:
+                raise LimitExceeded(self.at, "one more member of the metadata", f"at most {_MEMBERS}")
+        for octet in b'},"payload":':
+            if not self._expect(octet):
+                return False
+        if not self._space():
+            return False
+        if self.octets[self.at] != 0x7B:
+            raise ProtocolError(self.at, f"octet {self.octets[self.at]:02x}", "a payload's opening brace")
+        if self.name_at < 0 or self.seqid_at < 0:
+            raise ProtocolError(self.at, "metadata without a name or a seqid", "both")
+        return True
+
+    def _space(self) -> bool:
+        """Go to what comes next, behind white space; False: it is not there yet."""
+        while self.at < self.stop:
+            if self.octets[self.at] not in SPACE:
+                return True
+            self.at += 1
+        return False
+
+    def _expect(self, octet: i64) -> bool:
+        if not self._space():
+            return False
+        if i64(self.octets[self.at]) != octet:
+            raise ProtocolError(self.at, f"octet {self.octets[self.at]:02x}", f"octet {octet:02x} of the metadata")
+        self.at += 1
+        return True
+
+    def _string(self) -> bytes | None:
+        """What is between two quotes; None: it is not there yet."""
+        if not self._expect(0x22):
+            return None
+        begin = self.at
+        end = string_end(self.octets, begin, self.stop)
+        if (end if end >= 0 else self.stop) - begin > min(self.longest, 4096):
+            raise LimitExceeded(begin, "a long name", f"at most {min(self.longest, 4096)} octets")
+        if end < 0:
+            return None
+        self.at = end + 1
+        return self.octets[begin:end]
+
+    def _number(self, key: bytes) -> bool:
+        begin = self.at
+        end = begin
+        while end < self.stop and self.octets[end] in b"-0123456789":
+            end += 1
+        if end - begin > 12 or (end == begin and end < self.stop):
+            raise ProtocolError(begin, f"the member {key[:20]!r}", "a number of 32 bits")
+        if end >= self.stop:
+            return False
+        try:
+            number = i64(int(self.octets[begin:end]))
+        except ValueError:
+            raise ProtocolError(begin, f"{self.octets[begin:end]!r}", "a number") from None
+        self.at = end
+        if key == b"ttype":
+            self.kind = number if end - begin == 1 else 0
+            self.kind_at = begin
+        elif key == b"seqid":
+            check_number(number, begin)
+            self.seqid = number
+            self.seqid_at = begin
+            self.seqid_stop = end
+        elif key == b"version" and number != 1:
+            raise ProtocolError(begin, f"version {number}", "version 1")
+        return True
+
+
+def _members(octets: bytes, at: i64, stop: i64, nesting: i64) -> dict[Value, Value]:
+    """The payload at `at`: an object."""
+    scan = JsonScan(nesting)
+    end = scan.feed(octets, at, stop)
+    if not scan.done:
+        raise ProtocolError(end, f"the end of the message at octet {stop}", "the rest of it")
+    try:
+        found = json.loads(octets[at:end])
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(at, f"no JSON: {error}"[:200], "a payload of JSON") from None
+    if not isinstance(found, dict):
+        raise ProtocolError(at, "a payload that is no object", "an object")
+    return found
+
+
+def _type_of(value: Value) -> i64:
+    if isinstance(value, bool):
+        return BOOL
+    if isinstance(value, int):
+        return I64
+    if isinstance(value, float):
+        return DOUBLE
+    if isinstance(value, str):
+        return STRING
+    return STRUCT if isinstance(value, dict) else LIST

@@ -1,0 +1,1 @@
+"""Values by the names of an interface, which thriftpy2 reads."""

@@ -1,0 +1,1 @@
+"""Mux of Twitter, which carries Thrift between clients and servers of Finagle."""

@@ -1,0 +1,1 @@
+"""How messages stand in the octets of a connection."""

@@ -1,0 +1,231 @@
+"""What stands in a frame, or in any other octets that hold one message: which encoding it is, and the message itself.
+
+80 01           strict binary             0f ff   THeader, then one of the others
+82 x1           compact                   10 00   TTHeader, then one of the others
+5b              JSON (`[1,"`)             00 00   the size of an old binary name, or of thriftpy2's JSON
+a type of field, or 00 80: the struct that Finagle writes before the message, once both sides have agreed to
+"""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from librt.strings import read_i32_be
+from mypy_extensions import i64
+
+from l7codecs import Kind, LimitExceeded, ProtocolError, Sender
+from l7codecs.message import Flow
+
+from .._encoding.skip_binary import BinarySkipper
+from .._encoding.types import Head
+from .._meaning.messages import ThriftMessage
+from .._meaning.origin import Origin
+from .._meaning.table import CODECS
+from .._meaning.words import (
+    BINARY,
+    COMPACT,
+    FINAGLE,
+    HEADER,
+    JSON,
+    METADATA_JSON,
+    NO_ENCODING,
+    OLD_BINARY,
+    ONEWAY,
+    TTHEADER,
+)
+from .theader import Header, inflated, parse_header, parse_ttheader
+
+__all__ = ["Frames", "encoding_at", "finagle_struct"]
+
+_KINDS: Final = (Kind.CONTROL, Kind.REQUEST, Kind.RESPONSE, Kind.RESPONSE, Kind.ONEWAY)
+_CONTROL: Final = Kind.CONTROL
+_BRACE: Final[i64] = 0x7B
+_BRACKET: Final[i64] = 0x5B
+_FIELD_TYPES: Final = bytes((2, 3, 4, 6, 8, 10, 11, 12, 13, 14, 15, 16))
+
+
+def encoding_at(octets: bytes, at: i64, stop: i64) -> i64:
+    """The encoding of the message that begins at `at`; `NO_ENCODING` where none does, or not enough is there."""
+    if at >= stop:
+        return NO_ENCODING
+    first: i64 = octets[at]
+    if first == 0x80:
+        return BINARY
+    if first == 0x82:
+        return COMPACT
+    if first == _BRACKET:
+        return JSON
+    if first != 0 or stop - at < 5:
+        return NO_ENCODING
+    return METADATA_JSON if octets[at + 4] == _BRACE else OLD_BINARY
+
+
+def finagle_struct(octets: bytes, at: i64, stop: i64) -> bool:
+    """Whether a struct of Finagle can begin at `at`."""
+    if stop - at < 3:
+        return False
+    first: i64 = octets[at]
+    if first == 0:
+        return octets[at + 1] == 0x80 and octets[at + 2] == 0x01
+    return octets[at + 1] == 0 and octets[at : at + 1] in _FIELD_TYPES and octets[at + 2] < 0x40
+
+
+@final
+class Frames:
+    """Makes the messages of one direction."""
+
+    def __init__(self, flow: Flow, sender: Sender, origin: Origin) -> None:
+        limits = origin.limits
+        self._origin = origin
+        self._flow = flow
+        self._sender = sender
+        self._limits = limits
+        self._longest: i64 = limits.head
+        self._skipper = BinarySkipper(limits.nesting, limits.elements, limits.payload)
+
+    def framed(
+        self, octets: bytes, start: i64, stop: i64, offset: i64, more: bool, at: i64, transport: i64
+    ) -> ThriftMessage:
+        """The message of the frame ``octets[start:stop]`` whose content begins at `at`.
+
+        Raises:
+            ProtocolError: there is none. The offset is an index into `octets`.
+        """
+        if stop - at >= 12 and octets[at] == 0x80 and octets[at + 1] == 0x01:
+            kind: i64 = octets[at + 3]
+            size = i64(read_i32_be(octets, at + 4))
+            name = at + 8
+            if 0 < kind <= ONEWAY and 0 <= size <= self._longest and size <= stop - name - 4:
+                return ThriftMessage(
+                    self._flow, self._sender, _KINDS[kind], offset, octets, start, stop, more, transport, BINARY, kind,
+                    i64(read_i32_be(octets, name + size)), octets, at, name, name + size, name + size + 4, stop,
+                    self._origin,
+                )  # fmt: skip
+        if at >= stop and not more:
+            return self.nothing(octets, start, stop, offset, more, transport, octets, at)
+        if stop - at >= 2:
+            if octets[at] == 0x0F and octets[at + 1] == 0xFF:
+                return self._headed(octets, start, stop, offset, more, at, HEADER)
+            if octets[at] == 0x10 and octets[at + 1] == 0x00:
+                return self._headed(octets, start, stop, offset, more, at, TTHEADER)
+        if finagle_struct(octets, at, stop):
+            skipper = self._skipper
+            skipper.clear()
+            at = skipper.feed(octets, at, stop)
+            if not skipper.done:
+                raise self._cut(at, more, "a struct of Finagle")
+            transport = FINAGLE
+        return self.plain(octets, start, stop, offset, more, octets, at, stop, transport)
+
+    def plain(
+        self,
+        octets: bytes,
+        start: i64,
+        stop: i64,
+        offset: i64,
+        more: bool,
+        plain: bytes,
+        at: i64,
+        end: i64,
+        transport: i64,
+    ) -> ThriftMessage:
+        """The message ``plain[at:end]``, which ``octets[start:stop]`` holds. Raises as `framed` does, with an index into `plain`."""
+        encoding = encoding_at(plain, at, end)
+        if encoding == NO_ENCODING:
+            if end - at < 5 and more:
+                raise self._cut(at, more, "a message")
+            seen = plain[at : min(end, at + 4)].hex() or "nothing"
+            raise ProtocolError(at, f"octets {seen}", "the beginning of a message")
+        head = CODECS[encoding].head(plain, at, end, self._longest)
+        if head is None:
+            raise self._cut(at, more, "the head of a message")
+        return self.made(octets, start, stop, offset, more, plain, at, end, transport, encoding, head)
+
+    def made(
+        self,
+        octets: bytes,
+        start: i64,
+        stop: i64,
+        offset: i64,
+        more: bool,
+        plain: bytes,
+        at: i64,
+        end: i64,
+        transport: i64,
+        encoding: i64,
+        head: Head,
+    ) -> ThriftMessage:
+        """As `plain`, of which the head is known."""
+        message = ThriftMessage(
+            self._flow, self._sender, _KINDS[head.kind], offset, octets, start, stop, more, transport, encoding,
+            head.kind, head.seqid, plain, at, head.name_at, head.name_stop, head.body, end, self._origin,
+        )  # fmt: skip
+        if encoding != BINARY:
+            message.set_name(head.name)
+        return message
+
+    def _cut(self, at: i64, more: bool, what: str) -> ProtocolError:
+        """`what` is not all there."""
+        if more:
+            return LimitExceeded(at, f"{what} that is longer", f"at most limits.head = {self._limits.head}")
+        return ProtocolError(at, f"the end of a frame in {what}", "all of it")
+
+    def _part(
+        self, octets: bytes, start: i64, stop: i64, offset: i64, more: bool, plain: bytes, transport: i64
+    ) -> ThriftMessage:
+        """The message whose beginning `plain` is."""
+        encoding = encoding_at(plain, 0, len(plain))
+        if encoding == NO_ENCODING:
+            return self.nothing(octets, start, stop, offset, more, transport, plain, 0)
+        head = CODECS[encoding].head(plain, 0, len(plain), self._longest)
+        if head is None:
+            raise self._cut(0, True, "the head of a message")
+        return self.made(octets, start, stop, offset, more, plain, 0, len(plain), transport, encoding, head)
+
+    def nothing(
+        self, octets: bytes, start: i64, stop: i64, offset: i64, more: bool, transport: i64, plain: bytes, at: i64
+    ) -> ThriftMessage:
+        """A frame without a message."""
+        return ThriftMessage(
+            self._flow, self._sender, _CONTROL, offset, octets, start, stop, more, transport, NO_ENCODING, 0, 0,
+            plain, at, at, at, at, at, self._origin,
+        )  # fmt: skip
+
+    def _headed(
+        self, octets: bytes, start: i64, stop: i64, offset: i64, more: bool, at: i64, transport: i64
+    ) -> ThriftMessage:
+        """The message of a frame that begins with a header."""
+        header = parse_header(octets, at, stop) if transport == HEADER else parse_ttheader(octets, at, stop)
+        if header is None:
+            raise self._cut(at, more, "a header")
+        message = self._behind(octets, start, stop, offset, more, transport, header)
+        message.infos = tuple(header.infos)
+        message.transforms = header.names()
+        return message
+
+    def _behind(
+        self, octets: bytes, start: i64, stop: i64, offset: i64, more: bool, transport: i64, header: Header
+    ) -> ThriftMessage:
+        at = header.payload
+        if at == stop and not more:
+            return self.nothing(octets, start, stop, offset, more, transport, octets, at)
+        if not header.is_readable:
+            message = self.nothing(octets, start, stop, offset, more, transport, octets, at)
+            message.malformed = f"cannot be read: transforms {', '.join(header.names())}"
+            return message
+        plain = octets
+        end = stop
+        if header.transforms:
+            plain = inflated(octets, at, stop, self._limits, len(header.transforms), more)
+            at = 0
+            end = len(plain)
+            if end >= max(self._limits.message, self._longest):  # perhaps there is more of it
+                return self._part(octets, start, stop, offset, more, plain, transport)
+        if transport == TTHEADER and end - at > 8 and i64(read_i32_be(plain, at)) == end - at - 4:
+            if encoding_at(plain, at + 4, end) != NO_ENCODING:
+                at += 4  # framed once more
+        if encoding_at(plain, at, end) == NO_ENCODING and (end > at or more):
+            message = self.nothing(octets, start, stop, offset, more, transport, plain, at)
+            message.malformed = f"cannot be read: protocol {header.protocol}"
+            return message
+        return self.plain(octets, start, stop, offset, more, plain, at, end, transport)

@@ -1,0 +1,114 @@
+"""Proxies: several clients on one connection to a server, and one-way calls that are written as calls."""
+
+from __future__ import annotations
+
+from struct import pack
+
+import l7codecs
+from l7codecs import Kind, Limits, Message, Sender, Status
+from l7codecs.session import Session
+
+C, S = Sender.CLIENT, Sender.SERVER
+CALL, REPLY, ONEWAY = 1, 2, 4
+
+
+def octets(name: str, kind: int, seqid: int, transport: str = "framed") -> bytes:
+    if transport == "compact":
+        return bytes([0x82, kind << 5 | 1, seqid, len(name)]) + name.encode() + b"\0"
+    if transport == "json":
+        return f'[1,"{name}",{kind},{seqid},{{}}]'.encode()
+    message = b"\x80\x01\x00" + bytes([kind]) + pack(">i", len(name)) + name.encode() + pack(">i", seqid) + b"\0"
+    if transport == "header":
+        message = b"\x0f\xff\0\0" + pack(">iH", seqid, 1) + bytes(4) + message
+    return message if transport == "unframed" else pack(">i", len(message)) + message
+
+
+class Proxy:
+    """Clients that share a connection to a server, which answers as it is told."""
+
+    def __init__(self, clients: int = 2, limits: Limits | None = None) -> None:
+        self.clients = [
+            l7codecs.open_session("thrift", endpoint=S, limits=limits or Limits()) for _each in range(clients)
+        ]
+        self.upstream = l7codecs.open_session("thrift", endpoint=C, limits=limits or Limits())
+        self.server = l7codecs.open_session("thrift", limits=limits or Limits())
+        self.to_client: list[bytes] = [b""] * clients
+
+    def ask(self, client: int, said: bytes) -> list[Message]:
+        """What the server receives of it."""
+        found: list[Message] = []
+        for event in self.clients[client].receive(C, said):
+            found += [each for each in self.server.receive(C, self.upstream.send(event)) if isinstance(each, Message)]
+        return found
+
+    def answer(self, said: bytes) -> None:
+        for event in self.upstream.receive(S, said):
+            assert isinstance(event, Message)
+            for number, client in enumerate(self.clients):
+                if event.request is not None and event.request.connection is client.flow:
+                    self.to_client[number] += client.send(event)
+
+
+def number_of(message: Message) -> int:
+    number = message.request_id
+    assert isinstance(number, int)
+    return number
+
+
+def test_clients_that_count_alike_share_a_connection() -> None:
+    for transport in ("framed", "unframed", "compact", "json", "header"):
+        for own in (0, 7):
+            proxy = Proxy()
+            asked = [proxy.ask(turn % 2, octets("a", CALL, own, transport))[0] for turn in range(6)]
+            assert len({number_of(each) for each in asked}) == 6
+            for each in (asked[1], asked[0], *asked[2:]):
+                proxy.answer(octets("a", REPLY, number_of(each), transport))
+            assert proxy.to_client == [octets("a", REPLY, own, transport) * 3] * 2
+            assert proxy.upstream.pending == 0 and proxy.upstream.unanswered() == []
+
+
+def test_a_client_alone_is_passed_on_to_the_octet() -> None:
+    proxy = Proxy(1)
+    for number in (0, 0, -5, 9):
+        said = octets("a", CALL, number)
+        (message,) = proxy.ask(0, said)
+        assert message.raw == said
+        proxy.answer(octets("a", REPLY, number))
+    assert proxy.to_client == [b"".join(octets("a", REPLY, number) for number in (0, 0, -5, 9))]
+
+
+def test_one_way_calls_that_are_written_as_calls_do_not_fill_an_endpoint() -> None:
+    proxy = Proxy(2, Limits(pending=20))
+    for number in range(1, 401, 2):
+        proxy.ask(0, octets("fire", CALL, number))
+        (call,) = proxy.ask(0, octets("a", CALL, number + 1))
+        proxy.answer(octets("a", REPLY, number_of(call)))
+        for session in (proxy.upstream, proxy.clients[0]):
+            assert len(session.unanswered()) <= 1 and not session.full
+    assert proxy.to_client[0] == b"".join(octets("a", REPLY, number + 1) for number in range(1, 401, 2))
+    list(proxy.upstream.eof(S))
+    assert proxy.upstream.abandoned() == []
+
+
+def test_what_was_overtaken_can_still_be_answered() -> None:
+    proxy = Proxy(1)
+    calls = [proxy.ask(0, octets("a", CALL, number))[0] for number in (1, 2, 3)]
+    for index in (2, 0, 1):
+        proxy.answer(octets("a", REPLY, number_of(calls[index])))
+    assert proxy.to_client[0] == b"".join(octets("a", REPLY, number) for number in (3, 1, 2))
+
+
+def test_what_a_server_leaves_is_answered_here() -> None:
+    """thriftpy2 closes the connection in place of an answer."""
+    proxy = Proxy()
+    proxy.ask(0, octets("a", CALL, 5) + octets("fire", ONEWAY, 6))
+    proxy.ask(1, octets("b", CALL, 5))
+    list(proxy.upstream.eof(S))
+    left = proxy.upstream.abandoned()
+    assert [each.operation for each in left] == ["a", "b"] and all(each.kind is Kind.REQUEST for each in left)
+    for request, client in zip(left, proxy.clients, strict=True):
+        observer: Session = l7codecs.open_session("thrift")
+        list(observer.receive(C, request.raw))
+        (answer,) = observer.receive(S, client.reply_error(request, Status.UNAVAILABLE, "the server has gone"))
+        assert isinstance(answer, Message)
+        assert (answer.request_id, answer.error, answer.operation) == (5, "INTERNAL_ERROR", request.operation)

@@ -1,0 +1,169 @@
+"""Which call a reply answers, where ids move, where they stand, and where some of it was not seen."""
+
+from __future__ import annotations
+
+import random
+from struct import pack
+
+import l7codecs
+from l7codecs import Kind, Limits, Message, Sender
+from l7codecs.session import Session
+
+C, S = Sender.CLIENT, Sender.SERVER
+CALL, REPLY, EXCEPTION, ONEWAY = 1, 2, 3, 4
+
+
+def octets(name: str, kind: int, seqid: int) -> bytes:
+    message = b"\x80\x01\x00" + bytes([kind]) + pack(">i", len(name)) + name.encode() + pack(">i", seqid) + b"\0"
+    return pack(">i", len(message)) + message
+
+
+def observer(limits: Limits | None = None) -> Session:
+    return l7codecs.open_session("thrift", limits=limits or Limits())
+
+
+def say(session: Session, sender: Sender, name: str, kind: int, seqid: int) -> Message:
+    (message,) = session.receive(sender, octets(name, kind, seqid))
+    assert isinstance(message, Message)
+    return message
+
+
+def test_order_where_ids_stand() -> None:
+    session = observer()
+    calls = [say(session, C, name, CALL, 0) for name in ("a", "a", "b", "a")]
+    answers = [say(session, S, name, REPLY, 0) for name in ("a", "a", "b", "a")]
+    assert [each.request for each in answers] == calls and session.pending == 0
+
+
+def test_any_order_where_ids_move() -> None:
+    session = observer()
+    calls = {number: say(session, C, "a", CALL, number) for number in (1, 2, 3, 4)}
+    for number in (3, 1, 4, 2):
+        assert say(session, S, "a", REPLY, number).request is calls[number]
+    assert session.pending == 0
+
+
+def test_a_multiplexed_name_is_answered_without_its_service() -> None:
+    session = observer()
+    one, other = say(session, C, "Shop:a", CALL, 0), say(session, C, "Bank:a", CALL, 0)
+    assert say(session, S, "a", REPLY, 0).request is one
+    assert say(session, S, "a", EXCEPTION, 0).request is other
+
+
+def test_one_way_calls_that_are_written_as_calls_take_no_place() -> None:
+    session = observer()
+    for number in range(1, 2001, 2):
+        say(session, C, "fire", CALL, number)
+        call = say(session, C, "a", CALL, number + 1)
+        assert say(session, S, "a", REPLY, number + 1).request is call
+        assert session.pending == 0
+
+
+def test_one_way_calls_in_the_order_of_ids_that_stand() -> None:
+    session = observer()
+    for _turn in range(50):
+        say(session, C, "fire", CALL, 0)
+        say(session, C, "fire", ONEWAY, 0)
+        call = say(session, C, "a", CALL, 0)
+        assert say(session, S, "a", REPLY, 0).request is call
+        assert session.pending == 0
+
+
+def test_two_clients_that_count_alike_on_one_connection() -> None:
+    session = observer()
+    for number in range(1, 20):
+        one, other = say(session, C, "a", CALL, number), say(session, C, "b", CALL, number)
+        assert say(session, S, "a", REPLY, number).request is one
+        assert say(session, S, "b", REPLY, number).request is other
+        again, then = say(session, C, "a", CALL, number), say(session, C, "a", CALL, number)
+        assert say(session, S, "a", REPLY, number).request is again
+        assert say(session, S, "a", REPLY, number).request is then
+
+
+def test_an_answer_that_is_seen_before_its_call_takes_no_other() -> None:
+    for step in (0, 1):
+        session = observer()
+        calls = [say(session, C, "a", CALL, 0)]
+        say(session, S, "a", REPLY, 0)
+        assert say(session, S, "a", REPLY, step).request is None  # its call comes now
+        say(session, C, "a", CALL, step)
+        assert session.pending == 0
+        calls.append(say(session, C, "a", CALL, 2 * step))
+        assert say(session, S, "a", REPLY, 2 * step).request is calls[-1]
+
+
+def test_an_answer_to_nothing_takes_no_call() -> None:
+    session = observer()
+    first, other = say(session, C, "a", CALL, 0), say(session, C, "b", CALL, 0)
+    assert say(session, S, "zzz", REPLY, 0).request is None
+    assert say(session, S, "a", REPLY, 0).request is first
+    assert say(session, S, "b", REPLY, 0).request is other
+
+
+def test_a_server_that_writes_no_id() -> None:
+    session = observer()
+    for number in (5, 6):
+        call = say(session, C, "a", CALL, number)
+        assert say(session, S, "a", REPLY, 0).request is call
+    call = say(session, C, "a", CALL, 7)
+    assert say(session, S, "a", REPLY, 99).request is call
+    call = say(session, C, "a", CALL, 7)
+    assert say(session, S, "a", REPLY, 7).request is call
+    call = say(session, C, "a", CALL, 8)
+    assert say(session, S, "a", REPLY, 99).request is None
+    assert say(session, S, "a", REPLY, 8).request is call
+    call = say(session, C, "a", CALL, 7)
+    assert say(session, S, "", EXCEPTION, 7).request is call
+
+
+def test_pending_is_bounded() -> None:
+    session = observer(Limits(pending=5))
+    for number in range(100):
+        say(session, C, "a", CALL, number)
+        assert session.pending <= 5
+    assert say(session, S, "a", REPLY, 99).request is not None
+    assert say(session, S, "a", REPLY, 1).request is None
+
+
+def test_a_loss_inside_of_a_frame_ends_with_it() -> None:
+    message = b"\x80\x01\x00\x02\0\0\0\1a\0\0\0\1\x0b\0\0\0\0\0\x64" + bytes(100) + b"\0"
+    session = observer()
+    call = say(session, C, "a", CALL, 1)
+    events = list(session.receive(S, pack(">i", len(message)) + message[:40]))
+    events += list(session.gap(S, 30)) + list(session.receive(S, message[70:] + octets("b", REPLY, 9)))
+    assert isinstance(events[0], Message) and events[0].request is call and events[0].more
+    assert isinstance(events[-1], Message) and events[-1].operation == "b" and session.pending == 0
+
+
+def test_after_a_loss_only_what_is_certain_pairs() -> None:
+    """Clients of every kind and servers that answer in order: nothing is ever paired wrongly, and ids that move go on to pair."""
+    chance = random.Random(5)
+    paired = {0: 0, 1: 0}
+    for _turn in range(300):
+        moves = chance.randrange(2)
+        depth = chance.choice((1, 1, 3))
+        session = observer()
+        number = 0
+        waiting: list[tuple[str, int, Message | None]] = []
+        for _step in range(60):
+            if chance.random() < 0.05:
+                sender = chance.choice((C, S))
+                list(session.gap(sender))
+                # What was lost: a call that is answered later, or an answer.
+                if sender is S and waiting:
+                    waiting.pop(0)
+                elif sender is C and len(waiting) < depth:
+                    number += moves
+                    waiting.append((chance.choice("ab"), number, None))
+            elif len(waiting) < depth and chance.random() < 0.6:
+                number += moves
+                name = chance.choice("ab")
+                found = [each for each in session.receive(C, octets(name, CALL, number)) if isinstance(each, Message)]
+                waiting.append((name, number, found[0] if found else None))
+            elif waiting:
+                name, own, call = waiting.pop(0)
+                for answer in session.receive(S, octets(name, REPLY, own)):
+                    if isinstance(answer, Message) and answer.kind is Kind.RESPONSE and answer.request is not None:
+                        assert answer.request is call
+                        paired[moves] += 1
+    assert paired[0] > 500 and paired[1] > 3000
