@@ -115,6 +115,9 @@ def main(group: str, out: str, objects: str, *given: str) -> None:
         for path in {Path(source) for extension in extensions[1:] for source in extension.sources}:
             path.write_text(loader(path.read_text("utf-8")), "utf-8")
     for extension in extensions:
+        # Lists of its own: mypyc gives all of them the same.
+        extension.extra_compile_args = list(extension.extra_compile_args)
+        extension.extra_link_args = list(extension.extra_link_args)
         if os.name == "posix":
             # mypyc makes warnings errors; a C compiler newer than mypyc may know more of them. A unit that lacks a declaration is wrong.
             extension.extra_compile_args += ["-Wno-error", "-Werror=implicit-function-declaration"]

@@ -10,6 +10,7 @@ from hpack import Encoder
 
 from l7codecs import Data, Event, Limits, Message, Sender, Status, detect, get_protocol, open_session
 from l7codecs.testing import Vector, load_vectors
+from l7codecs_http2._semantics.envelopes import connect_code
 
 C, S = Sender.CLIENT, Sender.SERVER
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -306,3 +307,9 @@ def test_an_answer_made_here_is_the_protocols_own(asked: Fields, body: bytes) ->
     (response,) = [e for e in events if isinstance(e, Message) and e.kind.value == "response"]
     assert response.status is Status.UNAVAILABLE
     assert str(response.error).upper() == "UNAVAILABLE"
+
+
+def test_an_error_of_connect_is_utf_8_whatever_octets_it_begins_with() -> None:
+    ending = '{"code":"not_found"}'
+    assert connect_code(ending.encode(), False) == "not_found"
+    assert connect_code(ending.encode("utf-16-le"), False) is None

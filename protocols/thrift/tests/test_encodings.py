@@ -54,6 +54,12 @@ def test_json_seen() -> None:
     assert str(values) == "{1: 'bob', 2: {1: 'a', -1: 'b'}, 3: nan}"
 
 
+def test_a_text_of_json_is_utf_8_whatever_octets_it_begins_with() -> None:
+    data = b'[1,"a",1,0,{"0":{"str":"\x00\\r"}}]'
+    head = JSON.head(data, 0, len(data), 65536)
+    assert head is not None and JSON.structure(data, head.body, len(data), LIMITS) == {0: "\x00\r"}
+
+
 def test_metadata_json_seen() -> None:
     text = b'{"metadata": {"version": 1, "name": "hello", "ttype": 1, "seqid": 0}, "payload": {"name": "bob"}}'
     data = len(text).to_bytes(4, "big") + text

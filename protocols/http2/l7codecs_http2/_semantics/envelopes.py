@@ -166,7 +166,7 @@ def web_status(ending: bytes) -> int | None:
 def connect_code(ending: bytes, streams: bool) -> str | None:
     """The ``code`` of a JSON error of Connect; of what ends a stream ``""`` where there is no error. None where it is no such JSON."""
     try:
-        found = json.loads(ending)
+        found = json.loads(ending.decode())  # of octets it would guess the encoding
     except (ValueError, RecursionError):
         return None
     if not isinstance(found, dict):

@@ -171,7 +171,8 @@ def text_between(octets: bytes, at: i64, end: i64) -> str | None:
     try:
         if b"\\" not in inner:
             return inner.decode("utf-8")
-        text = json.loads(b'"' + inner + b'"', strict=False)
+        # Of octets `json` would guess the encoding.
+        text = json.loads(f'"{inner.decode("utf-8")}"', strict=False)
     except ValueError:
         return None
     if not isinstance(text, str):

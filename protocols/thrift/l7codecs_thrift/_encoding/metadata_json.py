@@ -289,7 +289,7 @@ def _members(octets: bytes, at: i64, stop: i64, nesting: i64) -> dict[Value, Val
     if not scan.done:
         raise ProtocolError(end, f"the end of the message at octet {stop}", "the rest of it")
     try:
-        found = json.loads(octets[at:end])
+        found = json.loads(octets[at:end].decode())  # of octets it would guess the encoding
     except (ValueError, RecursionError) as error:
         raise ProtocolError(at, f"no JSON: {error}"[:200], "a payload of JSON") from None
     if not isinstance(found, dict):
