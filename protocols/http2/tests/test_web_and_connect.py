@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from hpack import Encoder
+from l7codecs_http2._semantics.envelopes import connect_code
 
 from l7codecs import Data, Event, Limits, Message, Sender, Status, detect, get_protocol, open_session
 from l7codecs.testing import Vector, load_vectors
-from l7codecs_http2._semantics.envelopes import connect_code
 
 C, S = Sender.CLIENT, Sender.SERVER
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
