@@ -28,6 +28,7 @@ KNOWN = {
     "DubboMessage": "a Message",
     "DubboRequest": "a Message",
     "DubboResponse": "a Message",
+    "LateRequest": "a Message",
     "FrameMessage": "a Message",
     "Http2Message": "a Message",
     "RdbFile": "a Message",

@@ -27,6 +27,10 @@ __all__ = ["Decoder", "FramedDecoder"]
 _WINDOW: Final[i64] = 256
 """Octets behind a gap that are looked at first; more of them while nothing is found, so that each is looked at a few times at most."""
 _MAX_WINDOW: Final[i64] = 1 << 16
+_REQUEST: Final = Kind.REQUEST
+_RESPONSE: Final = Kind.RESPONSE
+_HEARTBEAT: Final = Kind.HEARTBEAT
+_GOAWAY: Final = Kind.GOAWAY
 _NO_LIMIT: Final = 1 << 62
 """More octets than any frame has."""
 _IDLE: Final[i64] = 1024
@@ -271,11 +275,11 @@ class Decoder:
     def pair(self, message: Message) -> None:
         """Remember a request, or give an answer its request, as the protocol declares; GOAWAY is ``gone``."""
         kind = message.kind
-        if kind is Kind.REQUEST or kind is Kind.HEARTBEAT:
+        if kind is _REQUEST or kind is _HEARTBEAT:
             self.asks.asked(message)
-        elif kind is Kind.RESPONSE:
+        elif kind is _RESPONSE:
             message.request = self.answers.answered(message)
-        elif kind is Kind.GOAWAY:
+        elif kind is _GOAWAY:
             self.gone = True
 
     def fail(self, at: int, seen: str, expected: str, spec: str = "") -> NoReturn:

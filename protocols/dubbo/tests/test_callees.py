@@ -39,7 +39,7 @@ def test_found(texts: tuple[str | None, ...], found: tuple[str | None, ...] | No
         else:
             assert callee is not None
             assert (callee.service, callee.version, callee.method) == found
-            assert callee.size == len(said(texts[0]))
+            assert callee.size == len(octets)
 
 
 def test_what_cannot_be_read() -> None:
@@ -59,3 +59,34 @@ def test_the_same_method_is_one_object_until_many_others_came() -> None:
         assert callee is not None and callee.method == f"m{number}"
     again = find_callee(octets, 0, len(octets))
     assert again is not None and again is not first and again.method == "same"
+
+
+def test_arguments_of_methods_that_share_a_name() -> None:
+    """Each descriptor says its own count, whichever came before it with the same method."""
+    octets = said("a.B", "1.2.3", "overloaded")
+    callee = find_callee(octets, 0, len(octets))
+    assert callee is not None
+    for descriptor, count in [
+        ("I", 1),
+        ("IJ", 2),
+        ("I", 1),
+        ("", 0),
+        ("x", -1),
+        ("I" * 300, 300),
+        ("IJ", 2),
+        ("x", -1),
+    ]:
+        for before in (b"", b"\xff" * 5):
+            written = said(descriptor)
+            found = callee.arguments(before + written, len(before), len(before) + len(written))
+            assert found == count, descriptor
+    assert callee.arguments(said(None), 0, 1) == 0
+
+
+def test_methods_whose_octets_end_alike_are_told_apart() -> None:
+    """They have one place among those that came last."""
+    texts = [(f"org.{letter}.LongEnoughService", "1.2.3", "placeOrder") for letter in "abc"]
+    for service, version, method in texts * 3:
+        octets = said(service, version, method)
+        callee = find_callee(octets, 0, len(octets))
+        assert callee is not None and (callee.service, callee.version, callee.method) == (service, version, method)

@@ -50,7 +50,8 @@ def test_frames_say_what_their_description_says(several: list[tuple[Any, dict[st
     for event, (sender, fields) in zip(outcome.events, several, strict=True):
         assert isinstance(event, DubboMessage) and event.sender is sender
         again = FRAME.parse(event.raw)
-        assert (type(event), event.kind) == expected(fields)
+        kind, meaning = expected(fields)
+        assert isinstance(event, kind) and event.kind is meaning
         assert event.request_id == again.id == fields["id"]
         assert event.payload == again.body == fields["body"]
         assert event.status_octet == again.status == fields["status"]

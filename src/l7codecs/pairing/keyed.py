@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from typing import final
 
 from mypy_extensions import i64
@@ -63,6 +64,40 @@ class _Kept:
 
 
 @final
+class _Oldest:
+    """What has been in a dict longest, of all that were there at one time: listed again when none of those is left, O(1) amortised.
+
+    The first of a dict itself is behind all that were deleted before it, which are passed each time.
+    """
+
+    def __init__(self) -> None:
+        self._listed: list[RequestId] = []
+        """The oldest last."""
+        self._left: set[RequestId] = set()
+        """Those that have been there ever since."""
+
+    def first(self) -> RequestId | None:
+        """The oldest; None where none of them is left."""
+        listed = self._listed
+        while listed:
+            number = listed[-1]
+            if number in self._left:
+                return number
+            listed.pop()
+        return None
+
+    def remove(self, number: RequestId) -> None:
+        """`number` is deleted; it may come again."""
+        self._left.discard(number)
+
+    def list_all(self, numbers: Iterable[RequestId]) -> None:
+        """These are there, in their order."""
+        self._listed = list(numbers)
+        self._listed.reverse()
+        self._left = set(self._listed)
+
+
+@final
 class IdPairing(PairingTable):
     """An answer repeats the number of its request, or a text in its place. Requests that share one are answered in their order.
 
@@ -74,8 +109,9 @@ class IdPairing(PairingTable):
         self._limit = limit
         self._unique = unique
         self._kept = _Kept(octets)
-        # The first of a dict is behind all that were deleted before it, which costs O(limit) each time; not so here.
-        self._by_id: OrderedDict[RequestId, Message | deque[Message]] = OrderedDict()
+        self._by_id: dict[RequestId, Message | deque[Message]] = {}
+        self._oldest: _Oldest | None = None
+        """Once there were too many."""
         self._count = 0
         self._crossed: set[RequestId] = set()
         """What requests of several connections share."""
@@ -103,7 +139,7 @@ class IdPairing(PairingTable):
             self._by_id[number] = deque((known, request))
         self._count += 1
         if self._count > self._limit:
-            self._take(next(iter(self._by_id)))
+            self._take(self._first())
             self.forgotten += 1
         if self._kept.crowded:
             self._kept.gather(self.waiting())
@@ -132,13 +168,31 @@ class IdPairing(PairingTable):
         if isinstance(known, deque):
             request = known.popleft()
             if not known:
-                del self._by_id[number]
+                self._remove(number)
                 self._crossed.discard(number)
             self._kept.drop(request)
             return request
-        del self._by_id[number]
+        self._remove(number)
         self._kept.drop(known)
         return known
+
+    def _remove(self, number: RequestId) -> None:
+        del self._by_id[number]
+        if self._oldest is not None:
+            self._oldest.remove(number)
+
+    def _first(self) -> RequestId:
+        """What has been there longest."""
+        oldest = self._oldest
+        if oldest is None:
+            oldest = _Oldest()
+            self._oldest = oldest
+        found = oldest.first()
+        if found is None:
+            oldest.list_all(self._by_id)
+            found = oldest.first()
+            assert found is not None
+        return found
 
     def waits(self, request: Message) -> bool:
         number = request.request_id
@@ -160,6 +214,7 @@ class IdPairing(PairingTable):
 
     def clear(self) -> None:
         self._by_id.clear()
+        self._oldest = None
         self._crossed.clear()
         self._count = 0
         self._kept.clear()

@@ -21,6 +21,7 @@ from .._hessian.strings import string_between, string_end
 from .._hessian.tags import CUT, INT_SIZES, MAP, MAP_UNTYPED, NO_INT, NO_MAP, NULL, OBJECT, REFERENCE, failure, read_int
 from .._hessian.values import ClassDefinition, HessianList, HessianMap, HessianObject, Reference, Value
 from .._hessian.writer import Writer
+from .callees import NOT_FOUND, Callee
 from .entries import kept_entries
 from .interface import (
     EXCEPTION,
@@ -35,9 +36,9 @@ from .interface import (
     Invocation,
 )
 from .plain import Texts
-from .types import known_count, parameter_count
+from .types import parameter_count
 
-__all__ = ["HESSIAN2", "Hessian2"]
+__all__ = ["HESSIAN2", "Hessian2", "call_pairs"]
 
 HESSIAN2: Final[i64] = 2
 """The serialization id."""
@@ -84,30 +85,6 @@ class Hessian2(Body):
             return _attached(scanner, octets, stop, more)
         except IncompleteMessage:
             return None
-
-    def pairs(
-        self, octets: bytes, at: i64, stop: i64, types: str, limits: Limits
-    ) -> list[tuple[str, HeaderValue]] | None:
-        count = known_count(types)
-        if count < 0:
-            raise ProtocolError(int(at), f"parameters of types {types[:80]!r}", "a descriptor as the JVM has them")
-        scanner = Scanner(octets, at, stop, limits.nesting, limits.elements)
-        scanner.skip_many(count)
-        if scanner.at >= stop:
-            return None
-        found = scanner.map_pairs()
-        if found is None:
-            return None
-        texts: Texts | None = None
-        index: i64 = 0
-        while index < len(found):
-            pair = found[index]
-            if not isinstance(pair[1], str):
-                if texts is None:
-                    texts = Texts()
-                found[index] = (pair[0], _header(scanner, cast(Value, pair[1]), texts))
-            index += 1
-        return cast(list[tuple[str, HeaderValue]], found)
 
     def invocation(self, octets: bytes, at: i64, stop: i64, more: bool, limits: Limits) -> Invocation | None:
         scanner = Scanner(octets, at, stop, limits.nesting, limits.elements, more)
@@ -225,6 +202,52 @@ class Hessian2(Body):
         if attached:
             writer.value({"dubbo": PROTOCOL_VERSION})
         return writer.getvalue()
+
+
+def call_pairs(
+    octets: bytes, at: i64, stop: i64, callee: Callee, limits: Limits
+) -> list[tuple[str, HeaderValue]] | None:
+    """Names and values of the attachments of a whole request; None where there are none.
+
+    `callee` is what is called, and its descriptor begins at `at`; of one that was not found its interface does.
+
+    Raises:
+        ProtocolError: they cannot be read.
+    """
+    if callee is NOT_FOUND:
+        left: i64 = 3
+        while left > 0:
+            at = _string_end(octets, at, stop)
+            left -= 1
+    end = _string_end(octets, at, stop)
+    count = callee.arguments(octets, at, end)
+    if count < 0:
+        raise ProtocolError(int(at), "parameters of unknown types", "a descriptor as the JVM has them")
+    scanner = Scanner(octets, end, stop, limits.nesting, limits.elements)
+    scanner.skip_many(count)
+    if scanner.at >= stop:
+        return None
+    found = scanner.map_pairs()
+    if found is None:
+        return None
+    texts: Texts | None = None
+    index: i64 = 0
+    while index < len(found):
+        pair = found[index]
+        if not isinstance(pair[1], str):
+            if texts is None:
+                texts = Texts()
+            found[index] = (pair[0], _header(scanner, cast(Value, pair[1]), texts))
+        index += 1
+    return cast(list[tuple[str, HeaderValue]], found)
+
+
+def _string_end(octets: bytes, at: i64, stop: i64) -> i64:
+    """As `string_end`. Raises `ProtocolError` where it cannot be read."""
+    end = string_end(octets, at, stop)
+    if end < 0:
+        raise failure(octets, at, stop, -end)
+    return end
 
 
 def _kind(octets: bytes, start: i64, stop: i64, more: bool) -> i64:

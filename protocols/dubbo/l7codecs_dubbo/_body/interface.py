@@ -191,13 +191,6 @@ class Body:
         """
         return None
 
-    def pairs(
-        self, octets: bytes, at: i64, stop: i64, types: str, limits: Limits
-    ) -> list[tuple[str, HeaderValue]] | None:
-        """Names and values of the attachments of a request that is whole; arguments as for `attachments`. None where there are none."""
-        found = self.attachments(octets, at, stop, False, types, limits)
-        return None if found is None else [(each.key, each.value) for each in found.entries]
-
     def invocation(self, octets: bytes, at: i64, stop: i64, more: bool, limits: Limits) -> Invocation | None:
         """The real method of a request for ``$invoke`` or ``$invokeAsync``, whose arguments begin at `at`."""
         return None

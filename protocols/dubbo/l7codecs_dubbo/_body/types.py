@@ -9,7 +9,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-__all__ = ["known_count", "parameter_count", "parameter_types"]
+__all__ = ["parameter_count", "parameter_types"]
 
 _PRIMITIVES: Final[dict[str, str]] = {
     "Z": "boolean",
@@ -22,14 +22,6 @@ _PRIMITIVES: Final[dict[str, str]] = {
     "S": "short",
     "V": "void",
 }
-
-
-_COUNTS: Final[dict[str, int]] = {}
-"""Counts by descriptors."""
-_MOST: Final = 512
-"""How many of them are kept; then all are forgotten."""
-_LONGEST: Final = 128
-"""Characters of one that is kept."""
 
 
 def parameter_types(descriptor: str) -> tuple[str, ...] | None:
@@ -66,16 +58,3 @@ def parameter_count(descriptor: str) -> int:
     """How many arguments there are; -1 where `descriptor` is none."""
     found = parameter_types(descriptor)
     return -1 if found is None else len(found)
-
-
-def known_count(descriptor: str) -> i64:
-    """As `parameter_count`. What a descriptor that comes again says is kept."""
-    found = _COUNTS.get(descriptor, -1)
-    if found >= 0:
-        return found
-    found = parameter_count(descriptor)
-    if found >= 0 and len(descriptor) <= _LONGEST:
-        if len(_COUNTS) >= _MOST:
-            _COUNTS.clear()
-        _COUNTS[descriptor] = found
-    return found

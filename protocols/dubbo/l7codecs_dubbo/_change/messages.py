@@ -23,7 +23,7 @@ from .._body.interface import Attachments, Body
 from .._wire.events import DubboEvent
 from .._wire.header import HEADER, REQUEST_ID
 from .._wire.messages import DubboMessage
-from .._wire.requests import DubboRequest
+from .._wire.requests import DubboRequest, new_request
 from .._wire.responses import DubboResponse
 from .._wire.statuses import OK
 from .given import PATH, Given
@@ -195,7 +195,7 @@ def remade(message: DubboMessage, octets: bytes, more: bool) -> DubboMessage:
     number = i64(int.from_bytes(octets[REQUEST_ID : REQUEST_ID + 8], "big", signed=True))
     made: DubboMessage
     if isinstance(message, DubboRequest):
-        made = DubboRequest(
+        made = new_request(
             message.flow, message.sender, message.kind, message.offset, octets, 0, stop, more, message.flags,
             message.status_octet, number, message.limits,
         )  # fmt: skip

@@ -31,7 +31,7 @@ from .header import (
     STATUS,
     TWO_WAY,
 )
-from .requests import DubboRequest
+from .requests import new_request
 from .responses import DubboResponse
 
 __all__ = ["DubboDecoder"]
@@ -170,7 +170,7 @@ class DubboDecoder(FramedDecoder):
             return self._event(octets, start, stop, offset, more, flags, status, number)
         if flags & REQUEST != 0:
             kind = _REQUEST if flags & TWO_WAY != 0 else _ONEWAY
-            return DubboRequest(
+            return new_request(
                 self.flow, self.sender, kind, offset, octets, start, stop, more, flags, status, number, self.limits
             )
         return DubboResponse(

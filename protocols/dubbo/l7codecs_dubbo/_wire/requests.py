@@ -15,8 +15,8 @@ from l7codecs import Headers, HeaderValue, Kind, Limits, ProtocolError, Sender
 from l7codecs.headers import EMPTY_HEADERS
 from l7codecs.message import AttrValue, Flow
 
-from .._body.callees import Callee, find_callee
-from .._body.hessian2 import HESSIAN2
+from .._body.callees import NOT_FOUND, Callee, find_callee
+from .._body.hessian2 import HESSIAN2, call_pairs
 from .._body.interface import Attachments, Head, Invocation
 from .._body.table import BODIES
 from .._body.types import parameter_types
@@ -24,7 +24,7 @@ from .._hessian.strings import string_between, string_end
 from .header import HEADER, SERIALIZATION
 from .messages import DubboMessage
 
-__all__ = ["DubboRequest"]
+__all__ = ["DubboRequest", "new_request"]
 
 _GENERIC: Final = ("$invoke", "$invokeAsync")
 _BLANK: Final = "".join([chr(each) for each in range(0x21)])
@@ -34,10 +34,9 @@ _NO_VERSION: Final = "0.0.0"
 _NOT_READ: Final = Head(None, None, None, None, None, [0, 0, 0, 0, 0, 0])
 
 
-@final
 @mypyc_attr(acyclic=True, free_list_len=1)
 class DubboRequest(DubboMessage):
-    """One call; of a consumer, or of a provider that calls back."""
+    """One call; of a consumer, or of a provider that calls back. Who is called is known when it is made; see `LateRequest`."""
 
     def __init__(
         self,
@@ -53,7 +52,10 @@ class DubboRequest(DubboMessage):
         status_octet: i64,
         number: i64,
         limits: Limits,
+        callee: Callee,
+        second: i64,
     ) -> None:
+        """`callee` was found at `second`, where the second value of the head begins; 0 where that is not known."""
         self.flow = flow
         self.sender = sender
         self.kind = kind
@@ -71,12 +73,12 @@ class DubboRequest(DubboMessage):
         self.status_octet = status_octet
         self.number = number
         self.limits = limits
+        self._callee = callee
+        self._service = callee.service
+        self._service_version = callee.version
+        self._operation = callee.method
+        self._second = second
         self._head: Head | None = None
-        self._service: str | None = None
-        self._operation: str | None = None
-        self._callee: Callee | None = None
-        self._behind: i64 = 0
-        """Where the third value of the head begins; 0 where that is not known."""
         self._invocation: Invocation | None = None
         self._attachments: Attachments | None = None
         self._headers: Headers | None = None
@@ -85,6 +87,23 @@ class DubboRequest(DubboMessage):
         self._headless = False
         """Whether the head cannot be read; and the attachments."""
         self._broken = False
+
+    # What routers ask of every call: each only returns what is there, so that it costs nothing, see `with_members` of the build.
+
+    @property
+    def service(self) -> str | None:
+        """The interface."""
+        return self._service
+
+    @property
+    def service_version(self) -> str | None:
+        """The version that is asked for; None where it is ``0.0.0``, which is none."""
+        return self._service_version
+
+    @property
+    def operation(self) -> str | None:
+        """The method; of a generic call the one that it is for, where that can be read."""
+        return self._operation
 
     # The head of the body.
 
@@ -126,81 +145,9 @@ class DubboRequest(DubboMessage):
         return self._read().dubbo_version
 
     @property
-    def service(self) -> str | None:
-        """The interface."""
-        found = self._service
-        if found is None:
-            # Directly: this is what routers ask of every call.
-            callee = self._find_callee()
-            if callee is not None:
-                return callee.service
-            at = self._second()
-            if at > 0:
-                octets = self.octets
-                end = string_end(octets, at, self.stop)
-                if end > 0:
-                    found = string_between(octets, at, end)
-                    self._service = found
-                    self._behind = end
-                    return found
-            found = self._read().path
-            self._service = found
-        return found
-
-    def _find_callee(self) -> Callee | None:
-        """Interface, version and method, where they are what they are in nearly every call: texts of Hessian 2, of no generic call."""
-        found = self._callee
-        if found is None:
-            at = self._second()
-            if at > 0:
-                found = find_callee(self.octets, at, self.stop)
-                if found is not None:
-                    self._callee = found
-                    self._service = found.service
-                    self._operation = found.method
-                    self._behind = at + found.size
-        return found
-
-    def _second(self) -> i64:
-        """Where the second value of a head in Hessian 2 begins; 0 where there is none."""
-        if self.flags & SERIALIZATION != HESSIAN2:
-            return 0
-        return max(string_end(self.octets, self.start + HEADER, self.stop), 0)
-
-    @property
-    def service_version(self) -> str | None:
-        """The version that is asked for; None where it is ``0.0.0``, which is none."""
-        callee = self._find_callee()
-        if callee is not None:
-            return callee.version
-        found = self._read().version
-        return found if found != _NO_VERSION and found else None
-
-    @property
     def method(self) -> str | None:
         """The method as it stands in the head: ``$invoke`` of a generic call."""
         return self._read().method
-
-    @property
-    def operation(self) -> str | None:
-        """The method; of a generic call the one that it is for, where that can be read."""
-        found = self._operation
-        if found is None:
-            found = self._called()
-            self._operation = found
-        return found
-
-    def _called(self) -> str | None:
-        """As `operation`, read from the body."""
-        callee = self._find_callee()
-        if callee is not None:
-            return callee.method
-        found = self._read().method
-        if found is not None and found.startswith("$inv") and found in _GENERIC:
-            real = self.invocation()
-            if real is not None and real.method is not None:
-                return real.method.strip(_BLANK)  # as `GenericFilter` does
-        return found
 
     @property
     def descriptor(self) -> str | None:
@@ -273,39 +220,19 @@ class DubboRequest(DubboMessage):
 
     def _read_headers(self) -> Headers:
         """As `headers`. Of a whole message they are read without their places, unless these are known."""
-        if not self._looked and not self.more:
-            at = self._behind
-            if at == 0:
-                at = self._second()
-                if at > 0:
-                    at = string_end(self.octets, at, self.stop)
-            if at > 0:
-                pairs = self._pairs(at)
-                if pairs is not None:
-                    return Headers(pairs)
+        second = self._second
+        if second > 0 and not self._looked and not self.more:
+            callee = self._callee
+            try:
+                pairs = call_pairs(self.octets, second + callee.size, self.stop, callee, self.limits)
+            except ProtocolError:
+                pairs = None
+            if pairs is not None:
+                return Headers(pairs)
         found = self._read_attachments()
         if found is None or not found.entries:
             return EMPTY_HEADERS
         return Headers([(each.key, each.value) for each in found.entries])
-
-    def _pairs(self, at: i64) -> list[tuple[str, HeaderValue]] | None:
-        """The attachments of a call in Hessian 2 whose version stands at `at`; None where there are none, or they cannot be read."""
-        octets = self.octets
-        stop = self.stop
-        at = string_end(octets, at, stop)
-        if at < 0:
-            return None
-        at = string_end(octets, at, stop)
-        if at < 0:
-            return None
-        end = string_end(octets, at, stop)
-        if end < 0:
-            return None
-        types = string_between(octets, at, end)
-        try:
-            return BODIES[HESSIAN2].pairs(octets, end, stop, types or "", self.limits)
-        except ProtocolError:
-            return None
 
     def attachment(self, key: str) -> HeaderValue | None:
         """The value of one attachment; None where it is not there, or cannot be reached."""
@@ -326,21 +253,20 @@ class DubboRequest(DubboMessage):
 
     def shortened(self, size: int) -> DubboRequest:
         octets = self.octets[self.start : self.start + size]
+        known = Callee(self.service, self.service_version, self.operation, 0)
         short = DubboRequest(
             self.flow, self.sender, self.kind, self.offset, octets, 0, len(octets), True, self.flags, self.status_octet,
-            self.number, self.limits,
+            self.number, self.limits, known, 0,
         )  # fmt: skip
         head = self._read()
         short._head = head if head is _NOT_READ else head.moved(self.start)
-        short._service = self.service
-        short._operation = self.operation
         short._invocation = self.invocation()
         short.declared_size = self.stop - self.start if self.size is None else i64(self.size)
         return short
 
     def moved(self) -> None:
         # They are read again where somebody asks.
-        self._behind = 0
+        self._second = max(self._second - self.start, 0)
         if self._head is not _NOT_READ:
             self._head = None
         self._attachments = None
@@ -408,6 +334,80 @@ class DubboRequest(DubboMessage):
         timeout = _number(found.get("timeout"))
         if timeout is not None:
             attributes["dubbo.timeout_ms"] = timeout
+
+
+@final
+@mypyc_attr(acyclic=True)
+class LateRequest(DubboRequest):
+    """A call of which more has to be read to say who is called: a generic one, or in another serialization than Hessian 2."""
+
+    _called = False
+    """Whether the method has been read."""
+
+    @property
+    def service(self) -> str | None:
+        found = self._service
+        if found is None:
+            at = self._second
+            end: i64 = -1
+            if at > 0:
+                end = string_end(self.octets, at, self.stop)
+            # Directly, since the rest may not be there.
+            found = string_between(self.octets, at, end) if end > 0 else self._read().path
+            self._service = found
+        return found
+
+    @property
+    def service_version(self) -> str | None:
+        found = self._read().version
+        return found if found != _NO_VERSION and found else None
+
+    @property
+    def operation(self) -> str | None:
+        if not self._called:
+            self._operation = self._find_operation()
+            self._called = True
+        return self._operation
+
+    def _find_operation(self) -> str | None:
+        found = self._read().method
+        if found is not None and found.startswith("$inv") and found in _GENERIC:
+            real = self.invocation()
+            if real is not None and real.method is not None:
+                return real.method.strip(_BLANK)  # as `GenericFilter` does
+        return found
+
+
+def new_request(
+    flow: Flow,
+    sender: Sender,
+    kind: Kind,
+    offset: i64,
+    octets: bytes,
+    start: i64,
+    stop: i64,
+    more: bool,
+    flags: i64,
+    status_octet: i64,
+    number: i64,
+    limits: Limits,
+) -> DubboRequest:
+    """The call in ``octets[start:stop]``, whose header says the rest."""
+    second: i64 = 0
+    if flags & SERIALIZATION == HESSIAN2:
+        second = string_end(octets, start + HEADER, stop)
+        if second > 0:
+            callee = find_callee(octets, second, stop)
+            if callee is not None:
+                return DubboRequest(
+                    flow, sender, kind, offset, octets, start, stop, more, flags, status_octet, number, limits, callee,
+                    second,
+                )  # fmt: skip
+        else:
+            second = 0
+    return LateRequest(
+        flow, sender, kind, offset, octets, start, stop, more, flags, status_octet, number, limits, NOT_FOUND, second
+    )
 
 
 def _text(value: HeaderValue | None) -> str | None:
