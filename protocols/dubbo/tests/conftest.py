@@ -15,10 +15,13 @@ TOOLS = Path(__file__).resolve().parent.parent / "tools"
 
 
 def tool(name: str) -> Any:
-    """A module of the room's tools, which import one another by their names, which no other room uses."""
-    if str(TOOLS) not in sys.path:
-        sys.path.append(str(TOOLS))
-    return importlib.import_module(name)
+    """A module of the room's tools, which import one another by their names; what another room's tests have loaded is none of it."""
+    if str(TOOLS) in sys.path:
+        sys.path.remove(str(TOOLS))
+    sys.path.insert(0, str(TOOLS))  # rooms have tools of one name
+    module = importlib.import_module(name)
+    assert module.__file__ is not None and Path(module.__file__).parent == TOOLS, f"{name} is that of {module.__file__}"
+    return module
 
 
 def needs(start: Any, *arguments: Any, **options: Any) -> Any:
