@@ -16,11 +16,11 @@ from l7codecs import (
     Limits,
     Message,
     Sender,
-    Session,
     Status,
     Unsupported,
 )
-from l7codecs.endpoint.gathering import Gathered, Gathering
+from l7codecs.endpoint.gathering import Gathered
+from l7codecs.endpoint.rewriting import GatheringSession
 from l7codecs.message import Data, Event, Flow
 from l7codecs.pairing.numbering import StrictPairing
 from l7codecs.pairing.tables import NO_PAIRING, PairingTable
@@ -94,7 +94,7 @@ class _Order(AnswerOrder):
 
 
 @final
-class KafkaSession(Session):
+class KafkaSession(GatheringSession):
     """One Kafka connection."""
 
     def __init__(self, flow: Flow, limits: Limits, endpoint: Sender | None = None) -> None:
@@ -104,7 +104,6 @@ class KafkaSession(Session):
         super().__init__(flow, client, AnswerDecoder(flow, limits, NO_PAIRING, table, state), limits, endpoint)
         self._state = state
         self._table = table
-        self._gathering = Gathering(limits)
         self._streams: dict[Message, StreamedFetch] | None = None
         """By head: answers that change as they come."""
 
@@ -145,13 +144,10 @@ class KafkaSession(Session):
             return self.pass_on(message)
         if TOPICS in given.attributes:
             raise Unsupported(f"{TOPICS} cannot change in a large message that names further ones behind its head")
-        self._gathering.begin(message, given)
+        self.gathering.begin(message, given)
         return b""
 
     def send_rest(self, event: Event) -> bytes:
-        if self._gathering.size and isinstance(event, Data) and self._gathering.has(event):
-            found = self._gathering.add(event)
-            return b"" if found is None else self._send_gathered(found)
         if self._streams and isinstance(event, Data):
             stream = self._streams.get(event.message)
             if stream is not None:
@@ -162,7 +158,7 @@ class KafkaSession(Session):
                 )
         return super().send_rest(event)
 
-    def _send_gathered(self, found: Gathered) -> bytes:
+    def send_gathered(self, found: Gathered) -> bytes:
         """A large message has come as a whole."""
         head = found.head
         assert isinstance(head, (KafkaRequest, KafkaResponse))
@@ -174,10 +170,6 @@ class KafkaSession(Session):
         octets = changed_answer(whole, found.changes, as_changes(found.changes, whole))
         assert octets is not None
         return self.write_answer(whole, octets)
-
-    @property
-    def queued(self) -> int:
-        return super().queued + self._gathering.size
 
     def reply_error(self, request: Message, status: Status, text: str) -> bytes:
         """As everywhere, by the error code that makes clients do what `status` asks for (see the README)."""
@@ -197,11 +189,6 @@ class KafkaSession(Session):
         reply = error_reply(request, status, code, text, self.decoder(Sender.SERVER).buffer.offset)
         return self.answer(request, reply)
 
-    def cancel(self, request: Message) -> bytes:
-        if self._gathering.drop(request):
-            return b""  # nothing of it was written, and nothing of its rest will be
-        return super().cancel(request)
-
     def write_answer(self, answer: Message, octets: bytes) -> bytes:
         """What can be written now of `answer`, which the server has given to the request that it names, in `octets`."""
         if not self.keeps_books(answer.sender):
@@ -211,13 +198,10 @@ class KafkaSession(Session):
 
     def unanswered(self) -> list[Message]:
         tokens: list[Message] = list(self._state.sent_tokens or ())
-        return super().unanswered() + tokens + self._gathering.requests()
+        return super().unanswered() + tokens
 
     def abandoned(self) -> list[Message]:
         found = super().abandoned()
-        if self.closing:
-            found += [head for head in self._gathering.requests() if head not in found and not head.settled]
-            self._gathering.clear()
         server = self.decoder(Sender.SERVER)
         if server.ended or server.error is not None:
             self._state.sent_tokens = None
