@@ -16,21 +16,16 @@ from l7codecs import HeaderValue, Limits, ProtocolError, Unsupported
 
 from .._jsonb.scan import GB18030, TEXT, TEXT_SIZED, Scanner
 from .._jsonb.values import Typed, encode, read
+from .apart import BodyOfValues
 from .interface import (
     EXCEPTION,
     EXCEPTION_WITH_ATTACHMENTS,
-    NULL,
     NULL_WITH_ATTACHMENTS,
     PROTOCOL_VERSION,
     Attachment,
     Attachments,
-    Body,
-    CallOutcome,
-    Head,
-    Invocation,
 )
 from .jsonb_plain import JsonbTexts
-from .types import parameter_count
 
 __all__ = ["Fastjson2Body"]
 
@@ -83,45 +78,22 @@ def _sized(value: bytes) -> bytes:
 
 @final
 @mypyc_attr(acyclic=True)
-class Fastjson2Body(Body):
+class Fastjson2Body(BodyOfValues):
     """See the module."""
 
-    def __init__(self, number: int, name: str) -> None:
-        super().__init__(number, name)
-        self.reads = True
+    def end_of(self, octets: bytes, at: i64, stop: i64, more: bool) -> i64:
+        return _end(octets, at, stop, more)
 
-    def head(self, octets: bytes, start: i64, stop: i64, more: bool) -> Head | None:
-        places: list[i64] = [start]
-        texts: list[str | None] = []
-        at = start
-        for _ in range(5):
-            end = _end(octets, at, stop, more)
-            if end < 0:
-                return None
-            texts.append(_string(octets, at, end))
-            at = end
-            places.append(at)
-        return Head(texts[0], texts[1], texts[2], texts[3], texts[4], places)
+    def text_of(self, octets: bytes, at: i64, end: i64) -> str | None:
+        return _string(octets, at, end)
 
-    def attachments(
-        self, octets: bytes, at: i64, stop: i64, more: bool, types: str, limits: Limits
-    ) -> Attachments | None:
-        count = parameter_count(types)
-        if count < 0:
-            raise ProtocolError(at, f"parameters of types {types[:80]!r}", "a descriptor as the JVM has them")
-        while count > 0:
-            at = _end(octets, at, stop, more)
-            if at < 0:
-                return None
-            count -= 1
-        return self._attachments(octets, at, stop, more, limits)
+    def kind_of(self, octets: bytes, at: i64, end: i64) -> i64:
+        kind = Scanner(octets, at + _SIZE, end).long()
+        if not 0 <= kind <= NULL_WITH_ATTACHMENTS:
+            raise ProtocolError(at + _SIZE, f"an answer of kind {kind}", "0 to 5")
+        return i64(kind)
 
-    def _attachments(self, octets: bytes, at: i64, stop: i64, more: bool, limits: Limits) -> Attachments | None:
-        if at == stop:
-            return None if more else Attachments(at, at, at, at, [])
-        end = _end(octets, at, stop, more)
-        if end < 0:
-            return None
+    def attached(self, octets: bytes, at: i64, end: i64, limits: Limits) -> Attachments:
         scanner = Scanner(octets, at + _SIZE, end)
         if scanner.peek() == _NULL:
             return Attachments(at, at, at, end, [])
@@ -143,57 +115,14 @@ class Fastjson2Body(Body):
                 entries.append(Attachment(key, value, first, middle, scanner.at))
         return Attachments(at, begin + 1, scanner.at, end, entries)
 
-    def invocation(self, octets: bytes, at: i64, stop: i64, more: bool, limits: Limits) -> Invocation | None:
-        end = _end(octets, at, stop, more)
-        if end < 0:
-            return None
-        method = _string(octets, at, end)
-        behind = _end(octets, end, stop, more)
-        if behind < 0:
-            return Invocation(method, None)
-        value = read(Scanner(octets, end + _SIZE, behind), limits.nesting)
+    def list_of(self, octets: bytes, at: i64, end: i64, limits: Limits) -> list[object] | None:
+        value = read(Scanner(octets, at + _SIZE, end), limits.nesting)
         if isinstance(value, Typed):
             value = value.value
-        if not isinstance(value, list):
-            return Invocation(method, None)
-        types = [item for item in value if isinstance(item, str)]
-        return Invocation(method, types if len(types) == len(value) else None)
+        return list(value) if isinstance(value, list) else None
 
-    def outcome(self, octets: bytes, start: i64, stop: i64, more: bool, limits: Limits) -> CallOutcome | None:
-        end = _end(octets, start, stop, more)
-        if end < 0:
-            return None
-        kind = Scanner(octets, start + _SIZE, end).long()
-        if not 0 <= kind <= NULL_WITH_ATTACHMENTS:
-            raise ProtocolError(start + _SIZE, f"an answer of kind {kind}", "0 to 5")
-        if kind == NULL or kind == NULL_WITH_ATTACHMENTS:
-            return CallOutcome(kind, -1)
-        if kind == EXCEPTION or kind == EXCEPTION_WITH_ATTACHMENTS:
-            behind = _end(octets, end, stop, more)
-            if behind < 0:
-                return CallOutcome(kind, end)
-            name, message = Scanner(octets, end + _SIZE, behind).throwable()
-            return CallOutcome(kind, end, name, message)
-        return CallOutcome(kind, end)
-
-    def answer_attachments(
-        self, octets: bytes, start: i64, stop: i64, more: bool, limits: Limits
-    ) -> Attachments | None:
-        at = _end(octets, start, stop, more)
-        if at < 0:
-            return None
-        kind = Scanner(octets, start + _SIZE, at).long()
-        if not EXCEPTION_WITH_ATTACHMENTS <= kind <= NULL_WITH_ATTACHMENTS:
-            return None
-        if kind != NULL_WITH_ATTACHMENTS:
-            at = _end(octets, at, stop, more)
-            if at < 0:
-                return None
-        return self._attachments(octets, at, stop, more, limits)
-
-    def text(self, octets: bytes, start: i64, stop: i64, more: bool) -> str | None:
-        end = _end(octets, start, stop, more)
-        return None if end < 0 else _string(octets, start, end)
+    def thrown(self, octets: bytes, at: i64, end: i64) -> tuple[str | None, str | None]:
+        return Scanner(octets, at + _SIZE, end).throwable()
 
     def is_null(self, octets: bytes, start: i64, stop: i64) -> bool:
         return octets[start:stop] == _NULL_BODY

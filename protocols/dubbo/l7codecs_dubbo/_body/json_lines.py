@@ -18,19 +18,11 @@ from mypy_extensions import i64, mypyc_attr
 
 from l7codecs import HeaderValue, Limits, ProtocolError
 
+from .apart import BodyOfValues
 from .interface import (
-    EXCEPTION,
-    EXCEPTION_WITH_ATTACHMENTS,
-    NULL,
-    NULL_WITH_ATTACHMENTS,
     Attachment,
     Attachments,
-    Body,
-    CallOutcome,
-    Head,
-    Invocation,
 )
-from .types import parameter_count
 
 __all__ = ["JsonLines"]
 
@@ -195,45 +187,19 @@ def _header(octets: bytes, at: i64, stop: i64) -> HeaderValue:
 
 @final
 @mypyc_attr(acyclic=True)
-class JsonLines(Body):
+class JsonLines(BodyOfValues):
     """See the module."""
 
-    def __init__(self, number: int, name: str) -> None:
-        super().__init__(number, name)
-        self.reads = True
+    def end_of(self, octets: bytes, at: i64, stop: i64, more: bool) -> i64:
+        return _end(octets, at, stop, more)
 
-    def head(self, octets: bytes, start: i64, stop: i64, more: bool) -> Head | None:
-        places: list[i64] = [start]
-        texts: list[str | None] = []
-        at = start
-        for _ in range(5):
-            end = _end(octets, at, stop, more)
-            if end < 0:
-                return None
-            texts.append(_string(octets, at, end))
-            at = end
-            places.append(at)
-        return Head(texts[0], texts[1], texts[2], texts[3], texts[4], places)
+    def text_of(self, octets: bytes, at: i64, end: i64) -> str | None:
+        return _string(octets, at, end)
 
-    def attachments(
-        self, octets: bytes, at: i64, stop: i64, more: bool, types: str, limits: Limits
-    ) -> Attachments | None:
-        count = parameter_count(types)
-        if count < 0:
-            raise ProtocolError(at, f"parameters of types {types[:80]!r}", "a descriptor as the JVM has them")
-        while count > 0:
-            at = _end(octets, at, stop, more)
-            if at < 0:
-                return None
-            count -= 1
-        return self._attachments(octets, at, stop, more)
+    def kind_of(self, octets: bytes, at: i64, end: i64) -> i64:
+        return _kind(octets, at, end)
 
-    def _attachments(self, octets: bytes, at: i64, stop: i64, more: bool) -> Attachments | None:
-        if at == stop:
-            return None if more else Attachments(at, at, at, at, [])
-        end = _end(octets, at, stop, more)
-        if end < 0:
-            return None
+    def attached(self, octets: bytes, at: i64, end: i64, limits: Limits) -> Attachments:
         begin = _blank(octets, at, end)
         if octets[begin:end].strip() == _NULL:
             return Attachments(at, at, at, end, [])
@@ -243,68 +209,27 @@ class JsonLines(Body):
         entries = [Attachment(e.key, _header(octets, e.middle, e.stop), e.start, e.middle, e.stop) for e in found]
         return Attachments(at, begin + 1, last, end, entries)
 
-    def invocation(self, octets: bytes, at: i64, stop: i64, more: bool, limits: Limits) -> Invocation | None:
-        end = _end(octets, at, stop, more)
-        if end < 0:
-            return None
-        method = _string(octets, at, end)
-        behind = _end(octets, end, stop, more)
-        if behind < 0:
-            return Invocation(method, None)
-        line = octets[end:behind].strip()
+    def list_of(self, octets: bytes, at: i64, end: i64, limits: Limits) -> list[object] | None:
+        line = octets[at:end].strip()
         if line[:1] != b"[" or line.count(b"[") - line.count(b'"[') + line.count(b"{") > limits.nesting:
-            return Invocation(method, None)
+            return None
         try:
             value: object = json.loads(line.decode())
         except ValueError:
-            return Invocation(method, None)
-        if not isinstance(value, list):
-            return Invocation(method, None)
-        types = [item for item in value if isinstance(item, str)]
-        return Invocation(method, types if len(types) == len(value) else None)
-
-    def outcome(self, octets: bytes, start: i64, stop: i64, more: bool, limits: Limits) -> CallOutcome | None:
-        end = _end(octets, start, stop, more)
-        if end < 0:
             return None
-        kind = _kind(octets, start, end)
-        if kind == NULL or kind == NULL_WITH_ATTACHMENTS:
-            return CallOutcome(kind, -1)
-        if kind != EXCEPTION and kind != EXCEPTION_WITH_ATTACHMENTS:
-            return CallOutcome(kind, end)
-        behind = _end(octets, end, stop, more)
-        if behind < 0:
-            return CallOutcome(kind, end)
-        begin = _blank(octets, end, behind)
-        if begin == behind or octets[begin] != _OPENED:
-            return CallOutcome(kind, end)
+        return value if isinstance(value, list) else None
+
+    def thrown(self, octets: bytes, at: i64, end: i64) -> tuple[str | None, str | None]:
+        begin = _blank(octets, at, end)
         name: str | None = None
         message: str | None = None
-        for entry in _entries(octets, begin, behind)[1]:
-            if entry.key == "@type":
-                name = _string(octets, entry.middle, entry.stop)
-            elif entry.key in _MESSAGES and octets[entry.middle] == _QUOTE:
-                message = _string(octets, entry.middle, entry.stop)
-        return CallOutcome(kind, end, name, message)
-
-    def answer_attachments(
-        self, octets: bytes, start: i64, stop: i64, more: bool, limits: Limits
-    ) -> Attachments | None:
-        at = _end(octets, start, stop, more)
-        if at < 0:
-            return None
-        kind = _kind(octets, start, at)
-        if kind < EXCEPTION_WITH_ATTACHMENTS:
-            return None
-        if kind != NULL_WITH_ATTACHMENTS:
-            at = _end(octets, at, stop, more)
-            if at < 0:
-                return None
-        return self._attachments(octets, at, stop, more)
-
-    def text(self, octets: bytes, start: i64, stop: i64, more: bool) -> str | None:
-        end = _end(octets, start, stop, more)
-        return None if end < 0 else _string(octets, start, end)
+        if begin < end and octets[begin] == _OPENED:
+            for entry in _entries(octets, begin, end)[1]:
+                if entry.key == "@type":
+                    name = _string(octets, entry.middle, entry.stop)
+                elif entry.key in _MESSAGES and octets[entry.middle] == _QUOTE:
+                    message = _string(octets, entry.middle, entry.stop)
+        return name, message
 
     def is_null(self, octets: bytes, start: i64, stop: i64) -> bool:
         return octets[start:stop].strip() == _NULL
