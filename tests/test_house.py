@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import tomllib
 from pathlib import Path
 
@@ -135,6 +136,24 @@ def test_a_room_has_no_cycle_of_modules_or_floors(room: str) -> None:
 
 def test_cycles_are_found() -> None:
     assert cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["a", "b", "c"]
+
+
+NARROW = re.compile(r"[-+*] *read_[iu](?:16|32)_|read_[iu](?:16|32)_[bl]e\([^()]*(?:\([^()]*\)[^()]*)*\) *(?:[-+*]|<<)")
+"""What is read of 16 or 32 bits is that wide, compiled, and so is a sum of it: it wraps. `i64` or `int` around it does not."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*(ROOT / "src").rglob("*.py"), *(ROOT / "protocols").glob("*/l7codecs_*/**/*.py")],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_no_sum_of_a_narrow_number_wraps(path: Path) -> None:
+    assert NARROW.findall(path.read_text("utf-8")) == []
+
+
+def test_narrow_sums_are_found() -> None:
+    assert all(NARROW.search(text) for text in ("4 + read_i32_be(data, at)", "read_u16_le(data, at + int(SIZE)) << 8"))
+    assert not NARROW.search("4 + int(read_i32_be(data, at))")
 
 
 def test_each_room_is_registered_and_packaged() -> None:

@@ -9,7 +9,7 @@ from struct import pack
 import pytest
 
 import l7codecs
-from l7codecs import Kind, Sender, Status, Unsupported, Verdict
+from l7codecs import Kind, LimitExceeded, Sender, Status, Unsupported, Verdict, open_session
 from l7codecs.testing import ProtocolConformance, Vector, load_vectors, replay
 from l7codecs_thrift import THRIFTMUX, MuxMessage
 
@@ -72,3 +72,11 @@ def test_a_recording_of_finagle() -> None:
     assert [each.request for each in answers] == calls
     assert [each.status for each in answers] == [Status.OK, Status.OK, Status.INTERNAL]
     assert "com.twitter.finagle.tracing.TraceContext" in calls[0].headers  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("protocol", ["thrift", "thriftmux"])
+@pytest.mark.parametrize("size", [0x7FFFFFFC, 0x7FFFFFFF])
+def test_the_largest_sizes_pass_the_limit(protocol: str, size: int) -> None:
+    session = open_session(protocol)
+    with pytest.raises(LimitExceeded, match=f"a frame of {size + 4} octets"):
+        list(session.receive(Sender.CLIENT, size.to_bytes(4, "big") + b"\x80\x01\0\x01"))

@@ -157,7 +157,7 @@ class DubboDecoder(FramedDecoder):
         return Opaque(self.sender, offset, buffer.take())
 
     def frame_size(self, data: bytes, at: int) -> int:
-        return int(HEADER) + read_i32_be(data, at + int(SIZE))
+        return int(HEADER) + int(read_i32_be(data, at + int(SIZE)))
 
     def message(self, octets: bytes, start: int, stop: int, offset: int, more: bool) -> Message:
         return self._message(octets, start, stop, offset, more)

@@ -56,7 +56,7 @@ class MuxDecoder(FramedDecoder):
         self._frames = Frames(flow, sender, Origin(limits, Renumbering()))
 
     def frame_size(self, data: bytes, at: int) -> int:
-        return 4 + read_i32_be(data, at)
+        return 4 + int(read_i32_be(data, at))
 
     def message(self, octets: bytes, start: int, stop: int, offset: int, more: bool) -> Message:
         kind_id = int.from_bytes(octets[start + TYPE : start + TYPE + 1], "big", signed=True)

@@ -145,7 +145,7 @@ class ThriftDecoder(FramedDecoder):
     # Frames.
 
     def frame_size(self, data: bytes, at: int) -> int:
-        return 4 + read_i32_be(data, at)
+        return 4 + int(read_i32_be(data, at))
 
     def message(self, octets: bytes, start: int, stop: int, offset: int, more: bool) -> Message:
         return self._message(octets, start, stop, offset, more)
