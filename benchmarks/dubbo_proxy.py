@@ -22,7 +22,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import shared_proxy
-from shared_proxy import HOST, cpu, free_port, wait_for
+from shared_proxy import HOST, cpu, wait_for
+
+from l7codecs.testing import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "examples" / "dubbo_proxy.py"

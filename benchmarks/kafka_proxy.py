@@ -15,7 +15,9 @@ import sys
 from pathlib import Path
 
 import shared_proxy
-from shared_proxy import cpu, free_port, wait_for
+from shared_proxy import cpu, wait_for
+
+from l7codecs.testing import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "protocols" / "kafka" / "tools"))

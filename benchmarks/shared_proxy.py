@@ -16,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 
+from l7codecs.testing import free_port
+
 HOST = "127.0.0.1"
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "redis_shared_proxy.py"
 CLIENTS, PIPELINE, SIZE, COMMANDS, ROUNDS = 50, 16, 100, 300_000, 5
@@ -69,11 +71,6 @@ class Downstream(asyncio.Protocol):
 async def relay(port: int, to: int) -> None:
     server = await asyncio.get_running_loop().create_server(lambda: Downstream(to), HOST, port)
     await server.serve_forever()
-
-
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def wait_for(port: int) -> None:

@@ -156,6 +156,18 @@ def test_narrow_sums_are_found() -> None:
     assert not NARROW.search("4 + int(read_i32_be(data, at))")
 
 
+PORTS = re.compile(r"def free_port|grpc\.server\((?!.*(?:so_reuseport|options=OPTIONS))")
+"""A port that is found and let go, or shared with whoever asks for that, is sooner or later another test's."""
+
+
+def test_servers_of_tests_share_no_port() -> None:
+    paths = [*ROOT.glob("tests/*.py"), *ROOT.glob("protocols/*/tests/*.py"), *ROOT.glob("benchmarks/*.py")]
+    found = [
+        f"{path.name}: {line}" for path in paths for line in path.read_text("utf-8").splitlines() if PORTS.search(line)
+    ]
+    assert found == [] or all("test_house.py" in line for line in found)
+
+
 def test_each_room_is_registered_and_packaged() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     entries = project["project"]["entry-points"]["l7codecs.protocols"]

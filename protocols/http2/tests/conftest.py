@@ -20,7 +20,7 @@ from typing import Any
 import grpc
 import pytest
 
-from l7codecs.testing import PATIENCE, Relay
+from l7codecs.testing import PATIENCE, Relay, free_port
 
 from .observing import Conversation
 
@@ -132,7 +132,7 @@ class GrpcRoom:
 
     def __init__(self, where: str = "direct") -> None:
         self.service = GrpcService()
-        self._server = grpc.server(ThreadPoolExecutor(8))
+        self._server = grpc.server(ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
         self._server.add_generic_rpc_handlers((self.service,))
         port = self._server.add_insecure_port("127.0.0.1:0")
         self._server.start()
@@ -247,11 +247,6 @@ def program(name: str) -> str:
             pytest.fail(f"{name} is not installed")
         pytest.skip(f"{name} is not installed")
     return found
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def wait_for_port(port: int, process: subprocess.Popen[Any]) -> None:

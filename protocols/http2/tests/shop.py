@@ -113,7 +113,7 @@ class ShopRoom:
     def __init__(self, compression: grpc.Compression = grpc.Compression.NoCompression) -> None:
         self.requests: list[Message] = []
         self.receipts: list[Message] = []
-        self._server = grpc.server(ThreadPoolExecutor(4), compression=compression)
+        self._server = grpc.server(ThreadPoolExecutor(4), compression=compression, options=[("grpc.so_reuseport", 0)])
         handlers = {name: self._handler(name) for name in METHODS}
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("shop.Orders", handlers),))
         port = self._server.add_insecure_port("127.0.0.1:0")

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from l7codecs import Status
-from l7codecs.testing import Recording, Relay
+from l7codecs.testing import Recording, Relay, free_port
 
-from .conftest import EXAMPLE, free_port, wait_for_port
+from .conftest import EXAMPLE, wait_for_port
 from .observing import Call, Conversation
 
 PEER = Path(__file__).with_name("connect_peer.py")

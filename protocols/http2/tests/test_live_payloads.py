@@ -208,7 +208,7 @@ def test_cancelled(shop: ShopRoom, types: GrpcTypes) -> None:
 
 @pytest.fixture
 def health_room() -> Iterator[tuple[grpc.Channel, Relay, health.HealthServicer]]:
-    server = grpc.server(ThreadPoolExecutor(4))
+    server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
     servicer = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     reflection.enable_server_reflection(["grpc.health.v1.Health", reflection.SERVICE_NAME], server)

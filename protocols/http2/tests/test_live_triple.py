@@ -10,8 +10,9 @@ import grpc
 import pytest
 
 from l7codecs import Message, Sender, Status
+from l7codecs.testing import free_port
 
-from .conftest import EXAMPLE, TripleRoom, free_port, wait_for_port
+from .conftest import EXAMPLE, TripleRoom, wait_for_port
 from .observing import Call, headers_of
 
 METADATA = {

@@ -19,13 +19,10 @@ import h2.events
 import psutil
 import pytest
 
+from l7codecs.testing import free_port
+
 RELAY = Path(__file__).resolve().parents[3] / "examples" / "http2_relay.py"
 CALLS = 1000
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def wait_for(port: int) -> None:
@@ -72,7 +69,11 @@ class Echo(grpc.GenericRpcHandler):
         return self.name + b":" + octets
 
 
-OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.so_reuseport", 0),
+]
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ import h2.events
 import h2.settings
 
 from l7codecs import Sender
-from l7codecs.testing import Relay, Vector
+from l7codecs.testing import Relay, Vector, free_port
 
 ROOM = Path(__file__).resolve().parent.parent
 VECTORS = ROOM / "vectors"
@@ -63,12 +63,6 @@ NGHTTP: dict[str, tuple[list[str], list[str]]] = {
     "no-rfc7540-priorities": (["--no-rfc7540-pri"], ["nghttp", "--no-rfc7540-pri", "HTTP/index.html"]),
     "unindexed": ([], ["nghttp", "-H", "authorization: Basic c2VjcmV0", "-H", "cookie: a=b; c=d", "-H", "x-repeat: 1", "-H", "x-repeat: 2", "-m", "2", "HTTP/index.html"]),
 }  # fmt: skip
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody uses."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def wait_for_port(port: int, patience: float = 10) -> None:

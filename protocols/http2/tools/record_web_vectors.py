@@ -21,9 +21,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
-from record_vectors import SIZE_LIMIT, VECTORS, Pieces, free_port, version, wait_for_port
+from record_vectors import SIZE_LIMIT, VECTORS, Pieces, version, wait_for_port
 
-from l7codecs.testing import Relay, Vector
+from l7codecs.testing import Relay, Vector, free_port
 
 WEB = Path(__file__).resolve().parent / "web"
 GO = "connect-go 1.21.1"

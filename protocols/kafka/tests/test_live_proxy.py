@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from l7codecs.testing import free_port
+
 from .conftest import needs, tool
 
 pytestmark = pytest.mark.interop
@@ -58,7 +60,7 @@ def cluster() -> Iterator[Cluster]:
     module, peers = tool("broker"), tool("peers")
     first = module.Broker(brokers=2)
     second = module.Broker(node=2, voter=first, brokers=2)
-    ports = [module.free_port(), module.free_port()]
+    ports = [free_port(), free_port()]
     places = [f"{port}={each.node}@{each.ports['CLIENTS']}" for port, each in zip(ports, (first, second), strict=True)]
     opened = Cluster([first, second], ports, {})
     proxy = None

@@ -37,6 +37,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from l7codecs.testing import free_port
+
 NEWEST = "4.4.0"
 OLDER = "3.9.2"
 POM = Path(__file__).resolve().parent / "peers" / "pom.xml"
@@ -83,16 +85,6 @@ def tool(name: str) -> str:
     if found is None:
         raise FileNotFoundError(f"{name} is not installed")
     return found
-
-
-def free_port() -> int:
-    """A port of the loopback on which nobody listens, outside of those that the system gives to clients."""
-    chance = int.from_bytes(os.urandom(2), "big")
-    for number in range(1000):
-        port = 10_000 + (chance + number * 7) % 20_000
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise OSError("no port is free")
 
 
 class Broker:

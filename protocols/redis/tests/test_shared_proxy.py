@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import importlib.util
 import random
-import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +16,7 @@ from types import ModuleType
 import pytest
 import redis
 
-from l7codecs.testing import PATIENCE
+from l7codecs.testing import PATIENCE, free_port
 
 from .conftest import BOTH, REDIS, Server, find_program
 from .conftest import until as wait_until
@@ -275,11 +274,6 @@ def test_without_a_server_the_client_is_told() -> None:
         writer.close()
 
     run(work)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture(scope="module", params=BOTH)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from l7codecs.testing.conformance import ProtocolConformance
 from l7codecs.testing.growth import growth
+from l7codecs.testing.ports import free_port
 from l7codecs.testing.relay import PATIENCE, Piece, Recording, Relay
 from l7codecs.testing.replay import Outcome, check_cuts, replay
 from l7codecs.testing.vectors import Vector, load_vectors, parse_vector
@@ -28,6 +29,7 @@ __all__ = [
     "Relay",
     "Vector",
     "check_cuts",
+    "free_port",
     "growth",
     "load_vectors",
     "parse_vector",
