@@ -11,6 +11,8 @@ import re
 import shutil
 import sys
 import sysconfig
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # -P leaves it out
@@ -29,7 +31,7 @@ from classes import (
 from documented import with_docs, with_docs_assigned
 from mypyc.build import mypycify
 from objects import build
-from units import NotUnderstoodError, make_units
+from units import NotUnderstoodError, make_units, side_by_side
 
 _DEALLOC = re.compile(r"^([ \t]*)\w+_dealloc\(\w+ \*self\)\n\1\{\n.*?^\1\}\n", re.MULTILINE | re.DOTALL)
 _TRASHCAN = re.compile(r"^[ \t]*CPy_TRASHCAN_(?:BEGIN|END)\(.*\n", re.MULTILINE)
@@ -78,6 +80,14 @@ def with_prelude(source: str) -> str:
     return source[: first.end()] + PRELUDE + source[first.end() :]
 
 
+def improve(modules: dict[str, str], sources: Sequence[Path]) -> None:
+    """Change the files of C `sources` that mypyc wrote, of modules whose text `modules` has by their names."""
+    for source in sources:
+        text = with_plain_ends(with_checked_properties(without_trashcan(source.read_text("utf-8"))))
+        text = with_direct_slices(with_direct_making(with_pools(with_direct_allocation(text))))
+        source.write_text(with_prelude(with_members(with_docs(text, modules))), "utf-8")
+
+
 def main(group: str, out: str, objects: str, *given: str) -> None:
     """Compile the files `given` into `out`, with object files kept in `objects`; exit with a message on standard error where that fails."""
     files = [file.removesuffix("?") for file in given]
@@ -104,10 +114,9 @@ def main(group: str, out: str, objects: str, *given: str) -> None:
         target_dir="_c",
     )
     modules = {file.removesuffix(".py").replace("/", "."): text for file, text in sources.items()}
-    for source in Path("_c").glob("__native_*.c"):
-        text = with_plain_ends(with_checked_properties(without_trashcan(source.read_text("utf-8"))))
-        text = with_direct_slices(with_direct_making(with_pools(with_direct_allocation(text))))
-        source.write_text(with_prelude(with_members(with_docs(text, modules))), "utf-8")
+    side_by_side(
+        partial(improve, modules), sorted(Path("_c").glob("__native_*.c"), key=lambda path: -path.stat().st_size)
+    )
     if apart:
         library = extensions[0]  # the others only load it
         library.sources = [f"_c/{name}" for name in make_units(Path("_c"), group)]
@@ -125,7 +134,8 @@ def main(group: str, out: str, objects: str, *given: str) -> None:
             extension.extra_compile_args.append("-fvisibility=hidden")
         if sys.platform == "linux":
             extension.extra_link_args.append("-Wl,--strip-all")
-    build(group, extensions, out, Path(objects), light)
+    # The group's own unit runs once, when it is imported.
+    build(group, extensions, out, Path(objects), {*light, f"__native_{group}.c"})
 
 
 def _unit(file: str) -> str:

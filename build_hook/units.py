@@ -12,15 +12,21 @@ number of a line and the place of a literal move with edits.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 from classes import PRELUDE
 from mypyc.build import include_dir
 from mypyc.common import RUNTIME_C_FILES
 
+_T = TypeVar("_T")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _LITERAL = re.compile(r"\bCPyStatics\[(\d+)\]")
 _INCLUDES = '#include "__native_{group}.h"\n#include "__native_internal_{group}.h"\n'
@@ -130,12 +136,32 @@ def make_units(folder: Path, group: str) -> list[str]:
     if not runtime or text.count(_FILLED) != 1:
         raise NotUnderstoodError(f"{main.name} of mypyc's has no runtime library or no table of literals")
     units[main.name] = "".join(definitions) + text.replace(_FILLED, "".join(filled) + _FILLED)
-    for name, text in units.items():
-        used = header.used(text) if name != main.name else header.declared.values()
-        parts = [*header.includes, "#pragma GCC visibility push(hidden)\n", *used, text]
-        (folder / name).write_text("".join(parts), "utf-8")
+    _write_unit(folder, header, header.declared.values(), main.name, units.pop(main.name))
+    side_by_side(partial(_write_units, folder, header), sorted(units.items(), key=lambda unit: -len(unit[1])))
+    units[main.name] = ""
     (folder / "runtime.c").write_text("".join(f"#include <{name}.c>\n" for name in runtime), "utf-8")
     return [*units, "runtime.c"]
+
+
+def side_by_side(work: Callable[[list[_T]], None], items: Sequence[_T]) -> None:
+    """Do `work` for all of `items`, in as many processes as there are processors; the largest ones come first."""
+    count = os.cpu_count() or 1
+    if count == 1 or os.name != "posix":
+        work(list(items))
+        return
+    with ProcessPoolExecutor(count, get_context("fork")) as pool:
+        for done in [pool.submit(work, list(items[start::count])) for start in range(count)]:
+            done.result()
+
+
+def _write_units(folder: Path, header: _Header, units: Sequence[tuple[str, str]]) -> None:
+    for name, text in units:
+        _write_unit(folder, header, header.used(text), name, text)
+
+
+def _write_unit(folder: Path, header: _Header, used: Iterable[str], name: str, text: str) -> None:
+    parts = [*header.includes, "#pragma GCC visibility push(hidden)\n", *used, text]
+    (folder / name).write_text("".join(parts), "utf-8")
 
 
 def _without_headers(text: str, group: str) -> str:
