@@ -76,7 +76,8 @@ build: $(VENV)/build ## build the source distribution, and from it a wheel, into
 clean: ## remove environments and everything built
 	rm -rf .venv .venv-* build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks
 
-# The environment, and l7codecs in it: editable, compiled where there is a C compiler, compiled again after a change.
+# The environment, and l7codecs in it with what the demonstration needs: editable, compiled where there is a C compiler, compiled again
+# after a change.
 $(VENV)/created:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.x")'
 	$(PYTHON) -m venv $(VENV)
@@ -85,7 +86,7 @@ $(VENV)/created:
 $(VENV)/installed: $(VENV)/created $(SOURCES)
 	@echo "installing l7codecs into $(VENV); compiling it for the first time takes a minute or two"
 	@progress=$$(mktemp); tail -f $$progress & shown=$$!; status=0; \
-	L7CODECS_PROGRESS=$$progress $(PY) -m pip install -q -e '.[all]' || status=$$?; \
+	L7CODECS_PROGRESS=$$progress $(PY) -m pip install -q -e '.[cli,capture]' || status=$$?; \
 	sleep 1; kill $$shown; rm -f $$progress; exit $$status
 	@$(PY) -c 'import l7codecs; print("l7codecs is", "compiled" if l7codecs.__compiled__ else "pure Python")'
 	@touch $@
@@ -108,7 +109,7 @@ $(VENV)/pip: | $(VENV)/created
 	$(PY) -m pip install -q --upgrade pip
 	@touch $@
 
-# The development tools: one stamp for each dependency group.
+# What is optional, and the development tools: one stamp for each dependency group.
 $(VENV)/test $(VENV)/lint $(VENV)/bench $(VENV)/docs $(VENV)/build: $(VENV)/%: pyproject.toml | $(VENV)/installed $(VENV)/pip
-	$(PY) -m pip install -q --group $*
+	$(PY) -m pip install -q 'l7codecs[all]' --group $*
 	@touch $@
