@@ -23,6 +23,7 @@ from l7codecs import (
     Sender,
     StreamPairing,
 )
+from l7codecs.pairing.numbering import StrictPairing
 from l7codecs.testing import growth
 
 FLOW = Flow("toy")
@@ -322,3 +323,72 @@ def test_every_operation_is_linear(run: Callable[[int], None]) -> None:
         return time.process_time() - start
 
     assert growth(seconds, 10_000, 40_000, 8) <= 8
+
+
+class Numbered:
+    """As `Toy`, with requests of these numbers, which tell what is answered."""
+
+    def __init__(self, numbers: list[int]) -> None:
+        self.waiting = StrictPairing(Limits(), 32, False, False, True, True)
+        self.order = AnswerOrder(self.waiting, Limits())
+        self.requests = [Ask(number) for number in numbers]
+        for request in self.requests:
+            self.waiting.asked(request)
+
+    def answer(self, index: int, octets: bytes) -> bytes:
+        message = reply(octets)
+        message.request = self.requests[index]
+        return self.order.answer(self.requests[index], message, octets)
+
+
+@given(
+    st.lists(st.integers(0, 2), min_size=1, max_size=8).flatmap(
+        lambda n: st.tuples(st.just(n), st.permutations(range(len(n))))
+    )
+)
+def test_answers_to_one_number_are_written_in_the_order_of_its_requests(case: tuple[list[int], list[int]]) -> None:
+    numbers, turns = case
+    toy = Numbered(numbers)
+    written = b""
+    answered: set[int] = set()
+    for index in turns:
+        written += toy.answer(index, bytes((index,)))
+        answered.add(index)
+        for number in set(numbers):
+            mine = [each for each, own in enumerate(numbers) if own == number]
+            ready = next((place for place, each in enumerate(mine) if each not in answered), len(mine))
+            assert [each for each in written if numbers[each] == number] == mine[:ready]
+    assert toy.order.queued == toy.waiting.pending == 0 and len(written) == len(numbers)
+
+
+def test_an_answer_that_waits_for_another_of_its_number_may_stream_and_be_replaced() -> None:
+    toy = Numbered([7, 7, 7, 8])
+    head = reply(b"b", more=True)
+    head.request = toy.requests[1]
+    assert toy.order.answer(toy.requests[1], head, b"b") == toy.answer(2, b"c") == b""
+    assert toy.order.rest(Data(head, 0, b"B", True)) == b""
+    assert toy.order.replace(toy.requests[2], reply(b"!"), b"!") == b""
+    assert toy.answer(3, b"d") == b"d"
+    assert toy.answer(0, b"a") == b"abB"
+    assert toy.answer(3, b"late") == b"" and toy.order.queued == 1
+    assert toy.order.rest(Data(head, 0, b".", False)) == b".!"
+    assert toy.order.queued == toy.waiting.pending == 0
+
+
+def test_what_may_never_be_answered_keeps_nobody_of_its_number_waiting() -> None:
+    toy = Numbered([7, 7, 7, 9])
+    assert toy.answer(2, b"c") == toy.answer(1, b"b") == b""
+    toy.waiting.doubt(toy.requests[0])
+    assert toy.answer(3, b"d") == b"dbc"
+    assert toy.answer(0, b"a") == b"a"
+
+
+def test_a_number_that_stands_costs_no_more_than_one_that_moves() -> None:
+    def seconds(count: int) -> float:
+        toy = Numbered([0] * count)
+        start = time.perf_counter()
+        for index in reversed(range(count)):
+            toy.answer(index, b"x")
+        return time.perf_counter() - start
+
+    assert growth(seconds, 4000, 16_000, 8) <= 8

@@ -15,7 +15,7 @@ from l7codecs import (
     Unsupported,
 )
 from l7codecs.endpoint.rewriting import RewritingSession
-from l7codecs.message import Flow
+from l7codecs.message import Data, Event, Flow
 from l7codecs.pairing.numbering import StrictPairing
 
 from ._change.answers import error_reply
@@ -25,17 +25,19 @@ from ._meaning.messages import ThriftMessage
 from ._meaning.pairing import ThriftPairing
 from ._transport.decoders import ThriftDecoder
 from ._transport.rereading import reread
+from ._transport.zlib_stream import Packer
 
 __all__ = ["ID_BITS", "ThriftSession"]
 
 ID_BITS: Final = 32
+_NO_CHANGES: Final = Changes()
 
 
 def _tables(limits: Limits, endpoint: Sender | None) -> tuple[PairingTable, PairingTable]:
     """What the client asks and what the server asks."""
     if endpoint is None:
         return ThriftPairing(limits), ThriftPairing(limits)
-    client, server = [StrictPairing(limits, ID_BITS, False, asks is endpoint, True) for asks in Sender]
+    client, server = [StrictPairing(limits, ID_BITS, False, asks is endpoint, True, True) for asks in Sender]
     return client, server
 
 
@@ -46,6 +48,9 @@ class ThriftSession(RewritingSession):
     number_attribute = SEQID
 
     def __init__(self, flow: Flow, limits: Limits, endpoint: Sender | None = None) -> None:
+        self._packer: Packer | None = None
+        """What is written here goes through it, once it is known that it has to."""
+        self._knows_packing = False
         asked, asked_back = _tables(limits, endpoint)
         writer = Rewriter()
         client = ThriftDecoder(flow, Sender.CLIENT, limits, asked, asked_back, writer)
@@ -67,15 +72,69 @@ class ThriftSession(RewritingSession):
     def send_message(self, message: Message, changes: Changes | None) -> bytes:
         if message.kind is Kind.RESPONSE and self.keeps_books(message.sender):
             self._doubt_overtaken(message)
-        return super().send_message(message, changes)
+        inner = message.inner if isinstance(message, ThriftMessage) else None
+        if inner is not None and self.endpoint is not None and self.keeps_books(message.sender):
+            octets = self._send_unpacked(message, inner, changes)
+        else:
+            octets = super().send_message(message, changes)
+        if not self._knows_packing and self.endpoint is not None:
+            self._learn_packing(message, message.sender)
+        return octets
+
+    def send_rest(self, event: Event) -> bytes:
+        if isinstance(event, Data) and self.endpoint is not None:
+            head = event.message
+            if isinstance(head, ThriftMessage) and head.inner is not None and self.keeps_books(event.sender):
+                event = Data(head, event.offset, event.payload, event.more)
+        return super().send_rest(event)
+
+    # Streams of zlib: what goes into one is written as it is inside, whatever it comes from, and packed on its way out.
+
+    def _learn_packing(self, message: Message, writer: Sender) -> None:
+        """Whether what `writer` says here is packed: as the other side does, or, before that has spoken, as `message` is."""
+        if not self.keeps_books(writer):
+            return
+        self._knows_packing = True
+        peer = self.decoder(writer.other)
+        assert isinstance(peer, ThriftDecoder)
+        if peer.packs if peer.fed else isinstance(message, ThriftMessage) and message.inner is not None:
+            self._packer = Packer()
+            self._holds = True
+
+    def _send_unpacked(self, message: Message, inner: ThriftMessage, changes: Changes | None) -> bytes:
+        if changes is None:
+            changes = _NO_CHANGES
+            made = inner
+        else:
+            octets = changed(inner, Given(changes))
+            if octets is None:
+                raise Unsupported("a large message that is packed in a stream of zlib cannot be changed")
+            made = reread(inner, octets, inner.more)
+        return self._send_in_place(message, made, changes)
+
+    def flush(self, octets: bytes) -> bytes:
+        packer = self._packer
+        if packer is None:
+            return super().flush(octets)
+        found = super().flush(octets)
+        self._holds = True
+        return packer.pack(found) if found else b""
+
+    def _pause(self, paused: bool) -> None:
+        super()._pause(paused)
+        if self._packer is not None:
+            self._holds = True
 
     def _doubt_overtaken(self, answer: Message) -> None:
         """Calls of this client that were overtaken at the server may never be answered: they wait no longer."""
         table = self.decoder(answer.sender).answers
         if not isinstance(table, StrictPairing):
             return
+        request = answer.request
         first = table.first
-        while isinstance(first, ThriftMessage) and first.is_overtaken and first is not answer.request:
+        while isinstance(first, ThriftMessage) and first.is_overtaken and first is not request:
+            if request is not None and table.own_number(first) == table.own_number(request):
+                return  # its client knows answers by their order, and calls without an answer have ids of their own
             table.doubt(first)
             first = table.first
 
@@ -85,5 +144,7 @@ class ThriftSession(RewritingSession):
         """As everywhere: a TApplicationException with the type for `status`, and `text`, as the request came."""
         if not isinstance(request, ThriftMessage) or request.kind is not Kind.REQUEST:
             raise Unsupported("only a call can be answered with an error")
+        if not self._knows_packing:
+            self._learn_packing(request, request.sender.other)
         reply = error_reply(request, status, text, self.decoder(request.sender.other).buffer.offset)
         return self.answer(request, reply)

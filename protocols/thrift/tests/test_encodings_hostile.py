@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from l7codecs import LimitExceeded, Limits, ProtocolError
 from l7codecs.testing import growth
 from l7codecs_thrift._encoding.encoding import Encoding
-from l7codecs_thrift._encoding.encodings import BINARY, COMPACT, ENCODINGS, JSON, METADATA_JSON
+from l7codecs_thrift._encoding.encodings import BINARY, COMPACT, ENCODINGS, JSON, METADATA_JSON, TEXT_JSON
 from l7codecs_thrift._encoding.skipper import Skipper
 
 HUGE = 1 << 40
@@ -24,6 +24,7 @@ HEADS = {
     "compact": b"\x82\x21\x00\x01n",
     "json": b'[1,"n",1,0,',
     "thriftpy2-json": b'{"metadata": {"version": 1, "name": "n", "ttype": 1, "seqid": 0}, "payload": ',
+    "ttext": b'{ "method" : "n", "type" : "CALL", "seqid" : 0, "args" : ',
 }
 
 
@@ -253,6 +254,12 @@ def first_error(encoding: Encoding, octets: bytes) -> str:
         (METADATA_JSON, b'\x00\x00\x00\x28{"metadata": {"version": 2,'),
         (METADATA_JSON, b'\x00\x00\x00\x1e{"metadata": {"version": 1}}  '),
         (METADATA_JSON, b'\x00\x00\x00\x2a{"metadata": {"version": 1}, "payload": {}}'),
+        (TEXT_JSON, b'{"method": "n", "type": "call", "seqid": 0, "args": {}}'),
+        (TEXT_JSON, b'{"method": "n", "type": "CALL", "args": {}}'),
+        (TEXT_JSON, b'{"method": "n", "type": "CALL", "seqid": 4294967296, "args": {}}'),
+        (TEXT_JSON, b'{"method": "n", "type": "CALL", "seqid": 0, "args": []}'),
+        (TEXT_JSON, b'{"method": 5, "type": "CALL", "seqid": 0, "args": {}}'),
+        (TEXT_JSON, b"{" + b'"a": 1, ' * 20),
     ],
 )
 def test_what_is_no_message_is_refused(encoding: Encoding, octets: bytes) -> None:
@@ -275,6 +282,8 @@ def test_noise(name: str, noise: bytes) -> None:
     octets = HEADS[name] + noise
     if name == "thriftpy2-json":
         octets = (len(octets) + 8).to_bytes(4, "big") + HEADS[name] + b"{" + noise
+    elif name == "ttext":
+        octets = HEADS[name] + b"{" + noise
     try:
         skipper, body = skipper_of(encoding, octets + b"{", 8, 100)
     except (ProtocolError, AssertionError):

@@ -67,6 +67,57 @@ def test_clients_that_count_alike_share_a_connection() -> None:
             assert proxy.upstream.pending == 0 and proxy.upstream.unanswered() == []
 
 
+def test_answers_to_one_standing_id_are_written_in_the_order_of_the_calls() -> None:
+    """Python, C++ and thriftpy2 write 0 for ever, and know answers by their order alone."""
+    for own in (0, 7):
+        proxy = Proxy()
+        names = ["a", "b", "a", "c"]
+        asked = [proxy.ask(0, octets(name, CALL, own))[0] for name in names]
+        (other,) = proxy.ask(1, octets("d", CALL, own))
+        for index in (3, 1):
+            proxy.answer(octets(names[index], REPLY, number_of(asked[index])))
+        assert proxy.to_client == [b"", b""]
+        proxy.answer(octets("d", REPLY, number_of(other)))
+        proxy.answer(octets("a", REPLY, number_of(asked[0])))
+        assert proxy.to_client == [octets("a", REPLY, own) + octets("b", REPLY, own), octets("d", REPLY, own)]
+        proxy.answer(octets("a", REPLY, number_of(asked[2])))
+        assert proxy.to_client[0] == b"".join(octets(name, REPLY, own) for name in names)
+        assert proxy.clients[0].unanswered() == proxy.upstream.unanswered() == []
+
+
+def test_servers_that_write_ids_of_their_own_answer_in_order() -> None:
+    """One of Finagle 22.7 answers each call with the same id, whatever it was asked with."""
+    proxy = Proxy()
+    proxy.ask(0, octets("a", CALL, 5) + octets("b", CALL, 6))
+    proxy.ask(1, octets("a", CALL, 5))
+    for name in ("a", "b", "a"):
+        proxy.answer(octets(name, REPLY, 77))
+    assert proxy.to_client == [octets("a", REPLY, 5) + octets("b", REPLY, 6), octets("a", REPLY, 5)]
+    assert proxy.upstream.pending == 0 and proxy.clients[0].unanswered() == proxy.clients[1].unanswered() == []
+
+
+def test_a_server_that_repeats_ids_is_not_believed_to_write_its_own() -> None:
+    proxy = Proxy(1)
+    (call,) = proxy.ask(0, octets("a", CALL, 5))
+    proxy.answer(octets("a", REPLY, number_of(call)))
+    proxy.ask(0, octets("a", CALL, 6))
+    (stray,) = proxy.upstream.receive(S, octets("a", REPLY, 77))
+    assert isinstance(stray, Message) and stray.request is None and len(proxy.upstream.unanswered()) == 1
+
+
+def test_what_is_answered_here_keeps_the_order_of_a_standing_id() -> None:
+    proxy = Proxy(1)
+    first, second = list(proxy.clients[0].receive(C, octets("a", CALL, 0) + octets("b", CALL, 0)))
+    assert isinstance(first, Message) and isinstance(second, Message)
+    assert proxy.clients[0].reply_error(second, Status.UNAVAILABLE, "gone") == b""
+    (sent,) = proxy.server.receive(C, proxy.upstream.send(first))
+    assert isinstance(sent, Message)
+    (answer,) = proxy.upstream.receive(S, octets("a", REPLY, number_of(sent)))
+    written = proxy.clients[0].send(answer)
+    assert written.startswith(octets("a", REPLY, 0)) and b"gone" in written
+    assert proxy.clients[0].unanswered() == []
+
+
 def test_a_client_alone_is_passed_on_to_the_octet() -> None:
     proxy = Proxy(1)
     for number in (0, 0, -5, 9):

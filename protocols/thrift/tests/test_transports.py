@@ -8,7 +8,7 @@ from struct import pack
 import pytest
 
 import l7codecs
-from l7codecs import Kind, LimitExceeded, Limits, Message, ProtocolError, Sender, Verdict
+from l7codecs import Data, Kind, LimitExceeded, Limits, Message, ProtocolError, Sender, Verdict
 from l7codecs.message import Event
 from l7codecs.testing import Vector, check_cuts
 from l7codecs_thrift import PROTOCOL, THRIFTMUX, ThriftMessage
@@ -116,8 +116,11 @@ def test_a_bomb_inflates_to_no_more_than_the_limit() -> None:
     assert isinstance(message, ThriftMessage) and len(message.plain) <= 100_000
     machine = zlib.compressobj()
     stream = machine.compress(text) + machine.flush(zlib.Z_SYNC_FLUSH)
+    head, *rest = decoded(stream, limits)
+    assert isinstance(head, ThriftMessage) and head.more and len(head.plain) <= 2 * limits.message
+    assert all(isinstance(each, Data) and each.payload_size <= limits.message for each in rest)
     with pytest.raises(LimitExceeded):
-        decoded(stream, limits)
+        decoded(stream, Limits(message=100_000, payload=1_000_000))
 
 
 def test_streams_of_zlib_in_one_another_are_refused() -> None:

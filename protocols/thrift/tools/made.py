@@ -5,6 +5,7 @@ What they show stands in their names; the octets are put together here from the 
 
 from __future__ import annotations
 
+import gzip
 import sys
 import zlib
 from pathlib import Path
@@ -121,9 +122,14 @@ def flushed(octets: bytes) -> bytes:
     return machine.compress(octets) + machine.flush(zlib.Z_SYNC_FLUSH)
 
 
-def post(octets: bytes, kind: str = "application/x-thrift", chunked: bool = False) -> bytes:
+def ttext(name: str, kind: str, seqid: int, args: str) -> bytes:
+    """Armeria's TTEXT."""
+    return f'{{\n  "method" : "{name}",\n  "type" : "{kind}",\n  "seqid" : {seqid},\n  "args" : {args}\n}}'.encode()
+
+
+def post(octets: bytes, kind: str = "application/x-thrift", chunked: bool = False, coding: str = "") -> bytes:
     """A request of HTTP."""
-    head = f"POST /svc HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\n".encode()
+    head = f"POST /svc HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\n".encode() + coded(coding)
     if not chunked:
         return head + f"Content-Length: {len(octets)}\r\n\r\n".encode() + octets
     half = len(octets) // 2
@@ -131,9 +137,15 @@ def post(octets: bytes, kind: str = "application/x-thrift", chunked: bool = Fals
     return head + b"Transfer-Encoding: chunked\r\n\r\n" + pieces + b"0\r\n\r\n"
 
 
-def answer(octets: bytes, status: str = "200 OK", kind: str = "application/x-thrift") -> bytes:
+def coded(coding: str) -> bytes:
+    """The field of a content coding, if there is one."""
+    return f"Content-Encoding: {coding}\r\n".encode() if coding else b""
+
+
+def answer(octets: bytes, status: str = "200 OK", kind: str = "application/x-thrift", coding: str = "") -> bytes:
     """An answer of HTTP."""
-    return f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(octets)}\r\n\r\n".encode() + octets
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n".encode() + coded(coding)
+    return head + f"Content-Length: {len(octets)}\r\n\r\n".encode() + octets
 
 
 BOB = struct(text(1, "bob"))
@@ -288,11 +300,23 @@ VECTORS: dict[str, list[tuple[Sender, bytes]]] = {
         (C, post(json("hello", CALL, 4, '{"1":{"str":"bob"}}'))),
         (S, answer(json("hello", REPLY, 4, '{"0":{"str":"hi bob"}}'))),
     ],
-    "http-unread": [
-        (C, post(b'{"method":"hello","type":"CALL","seqid":1,"args":{}}', "application/x-thrift; protocol=TTEXT")),
-        (S, answer(b'{"method":"hello","type":"REPLY","seqid":1}')),
-        (C, post(b'{"method":"fire","type":"ONEWAY","seqid":2,"args":{}}', "application/x-thrift; protocol=TTEXT")),
+    "http-ttext": [
+        (C, post(ttext("hello", "CALL", 1, '{"name" : "bob"}'), "application/x-thrift; protocol=TTEXT")),
+        (S, answer(ttext("hello", "REPLY", 1, '{"success" : "hi bob"}'), kind="application/x-thrift; protocol=TTEXT")),
+        (C, post(ttext("fire", "ONEWAY", 2, '{"n" : 3}'), "application/x-thrift; protocol=TTEXT")),
         (S, answer(b"")),
+        (C, post(ttext("notThere", "CALL", 3, "{}"), "application/x-thrift; protocol=TTEXT")),
+        (S, answer(ttext("notThere", "EXCEPTION", 3, '{"message" : "unknown method: notThere", "type" : 1}'))),
+        (C, post(ttext("declared", "CALL", 4, "{}"), "application/x-thrift; protocol=TTEXT")),
+        (S, answer(ttext("declared", "REPLY", 4, '{"e" : {"why" : "no"}}'))),
+    ],
+    "http-coded": [
+        (C, post(gzip.compress(strict("hello", CALL, 1, BOB), mtime=0), coding="gzip")),
+        (S, answer(zlib.compress(strict("hello", REPLY, 1, HI)), coding="deflate")),
+        (C, post(gzip.compress(compact("hello", CALL, 2, short(1, "bob") + b"\0"), mtime=0), chunked=True, coding="x-gzip")),
+        (S, answer(zlib.compress(strict("hello", REPLY, 2, HI), wbits=-15), coding="deflate")),
+        (C, post(b"\x8b\1\x80abc\3", coding="br")),
+        (S, answer(b"\x8b\1\x80abd\3", coding="br")),
     ],
 }  # fmt: skip
 
@@ -315,6 +339,20 @@ def dispatch(
     return mux(2, tag, said + sized(destination) + pack(">H", 1) + sized(b"/s") + sized(b"/s#/a") + message)
 
 
+def fragments(octets: bytes, size: int) -> list[bytes]:
+    """A frame of Mux as several, with `size` octets of its body each."""
+    body = octets[8:]
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    tag = int.from_bytes(octets[5:8], "big")
+    return [
+        frame(octets[4:5] + (tag | (0x800000 if each is not pieces[-1] else 0)).to_bytes(3, "big") + each)
+        for each in pieces
+    ]
+
+
+LONG = dispatch(2, strict("hello", CALL, 0, struct(text(1, "bob" * 40))), b"/s/hello", ((b"trace", bytes(4)),))
+TOLD = mux(-2, 2, b"\0\0\0" + strict("hello", REPLY, 0, struct(text(0, "hi bob" * 30))))
+ASKED, SAID = fragments(LONG, 80), fragments(TOLD, 60)
 CHECK = mux(127, 1, b"tinit check")
 MUX: dict[str, list[tuple[Sender, bytes]]] = {
     "calls": [
@@ -333,6 +371,17 @@ MUX: dict[str, list[tuple[Sender, bytes]]] = {
         (C, dispatch(2, strict("hello", CALL, 0, BOB)) + mux(66, 0, b"\0\0\2timeout")), (S, mux(-66, 2)),
         (C, dispatch(4, strict("hello", CALL, 0, BOB))), (S, mux(-128, 4, b"no such type")),
         (S, mux(67, 0, b"\0" + pack(">Q", 1000)) + mux(64, 1)), (C, mux(-64, 1)),
+    ],
+    "fragments": [
+        (C, ASKED[0] + dispatch(3, strict("other", CALL, 0, BOB)) + b"".join(ASKED[1:])),
+        (S, b"".join(SAID[:2]) + mux(-2, 3, b"\0\0\0" + strict("other", REPLY, 0, HI)) + b"".join(SAID[2:])),
+        (C, mux(65, 1)), (S, mux(-65, 1)),
+    ],
+    "requests": [
+        (C, mux(1, 2, b"\2\1\x18" + bytes(24) + b"\2\1\1" + strict("hello", CALL, 0, BOB))),
+        (S, mux(-1, 2, b"\0" + strict("hello", REPLY, 0, HI))),
+        (C, mux(1, 2, b"\0" + strict("hello", CALL, 0, BOB))), (S, mux(-1, 2, b"\2busy")),
+        (C, mux(1, 2, b"\0" + strict("hello", CALL, 0, BOB)) + mux(-62, 0, b"\0\0\2gone")), (S, mux(-66, 2)),
     ],
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ or another server was faster, waits until the requests before it are answered:
     written                 a          b c
 
 - An answer to a request that waits no longer is late. Another was written in its place, so it is dropped, and its `Data` as well.
+- Answers that have numbers are in no order, but for those to requests of one client that have the same (`StrictPairing.has_turn`).
 - A message that streams is not interrupted: others wait for its end, be they answers, pushes, or what other clients ask.
 - What asks is written in the order in which it came, when its number is free (`PairingTable.ready`). Its books are kept then.
 - What waits is counted in octets (`AnswerOrder.queued`). From ``limits.queued`` on the order is `AnswerOrder.full`, and the caller holds
@@ -170,10 +171,7 @@ class AnswerOrder:
         if (fifo is None and quiet is None) or (self._lanes and message.request_id is not None):
             strict = self._strict
             if strict is not None:
-                if not strict.waits(request):
-                    return b""  # late
-                if message.last:
-                    strict.take(request)
+                return self._answer_by_number(strict, request, message, octets)
             return self.push(message, octets)
         if quiet is not None and quiet.settle(request):
             self._release()  # late; but what was made here in its place need wait for nobody before it any more
@@ -191,6 +189,39 @@ class AnswerOrder:
             self._answer_later(request, piece)
         self._hold(piece)
         return self.output()
+
+    def _answer_by_number(self, strict: StrictPairing, request: Message, message: Message, octets: bytes) -> bytes:
+        """As `answer`, where numbers tell what is answered."""
+        if not strict.waits(request):
+            return b""  # late
+        if not strict.has_turn(request):
+            piece = Piece(message, message, octets)
+            self._answer_later(request, piece)
+            self._hold(piece)
+            return self.output()
+        if message.last:
+            strict.take(request)
+        octets = self.push(message, octets)
+        if not self._early:
+            return octets
+        self._push_turned(strict, self._early)
+        return octets + self.output()
+
+    def _push_turned(self, strict: StrictPairing, early: dict[Message, deque[Piece]]) -> None:
+        """Answers whose turn has come are written as soon as no message would be interrupted."""
+        while True:
+            request = strict.next_turned()
+            if request is None:
+                break
+            pieces = early.pop(request, None)
+            if pieces is None:
+                continue
+            if pieces[-1].message.last:
+                strict.take(request)
+            if self._pushed is None:
+                self._pushed = deque()
+            self._pushed.extend(pieces)
+        self._release()
 
     def _turn(self, request: Message) -> bool:
         """Whether it is the turn of `request` to be answered."""

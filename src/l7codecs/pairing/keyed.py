@@ -117,6 +117,12 @@ class IdPairing(PairingTable):
         """What requests of several connections share."""
         self.forgotten = 0
 
+    def find(self, message: Message) -> Message | None:
+        """The first request that waits and has the number of `message`."""
+        number = message.request_id
+        known = None if number is None else self._by_id.get(number)
+        return known[0] if isinstance(known, deque) else known
+
     def asked(self, request: Message) -> None:
         number = request.request_id
         if number is None:

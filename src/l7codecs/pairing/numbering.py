@@ -11,12 +11,15 @@ which the answer comes; the answer is given its request, which says what its cli
 - A number is used again only once its request is answered: one that was given up keeps it. Where all are used, or a room cannot write
   another (`Message.renumbered`), the next request waits until one is free (`StrictPairing.ready`).
 - Nothing is forgotten: from ``limits.pending`` requests on the table is full, and `REFUSED_AT` times as many are a `LimitExceeded`.
+- Where a client may give several requests under way one number, it knows their answers by their order: an answer waits for its turn among
+  those of its number (`StrictPairing.has_turn`).
 - What a room doubts (`StrictPairing.doubt`), since it may never be answered, counts for nothing; an answer that comes nonetheless is known.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Iterator
 from typing import Final, Literal, final
 
 from mypy_extensions import i64
@@ -44,22 +47,36 @@ def put_number(octets: bytes, at: int, size: int, number: int, byteorder: Litera
 class StrictPairing(PairingTable):
     """The requests of one direction of an endpoint: those that it sends, where it ``gives`` their numbers, else those that it receives.
 
-    ``doubts``: some of them may never be answered, and the room tells which (`doubt`).
+    ``doubts``: some of them may never be answered, and the room tells which (`doubt`). ``repeats``: clients use a number again before the
+    first of its requests is answered. ``lowest``: the first number that may be given.
     """
 
-    def __init__(self, limits: Limits, bits: int, stream: bool, gives: bool, doubts: bool = False) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        bits: int,
+        stream: bool,
+        gives: bool,
+        doubts: bool = False,
+        repeats: bool = False,
+        lowest: int = 0,
+    ) -> None:
         self._limit: i64 = min(limits.pending, 2**58)
         self._octets: i64 = min(limits.waiting, 2**58)
         self._stream = stream
         self._gives = gives
         self._count: int = 1 << (bits if bits > 0 else 64)
-        """How many numbers there are."""
+        """One more than the highest number."""
+        self._lowest = lowest
         self._size: i64 = 0
         self._reads = Reads(self._octets)
         # Of a plain dict, which costs less, the first is behind all that were deleted before it.
         self._numbers: dict[Message, RequestId] = OrderedDict() if doubts else {}
         """By request, in their order: the number on this connection, or the text in its place."""
         self._by_number: dict[RequestId, Message] = {}
+        self._behind: dict[RequestId, deque[Message]] | None = {} if repeats and not gives and not stream else None
+        """By number: what is received and waits for others of its number, which are in ``_by_number``."""
+        self._turned: deque[Message] = deque()
         self._given_up: OrderedDict[Message, RequestId] = OrderedDict()
         self._doubted: OrderedDict[Message, RequestId] | None = OrderedDict() if doubts else None
         """As ``_numbers``, of what may never be answered."""
@@ -69,7 +86,7 @@ class StrictPairing(PairingTable):
         """Numbers are given; before that each request keeps its own."""
         self._next: int = 1
         self._recycles = self._count <= _RECYCLED
-        self._free: deque[int] = deque((0,))
+        self._free: deque[int] = deque(range(min(lowest, 1), 1))
         self._rewrites: bool | None = None
         """Whether the room can write other numbers; None until it was asked."""
 
@@ -92,7 +109,7 @@ class StrictPairing(PairingTable):
             return True
         if not self._can_write(message, own):
             return own not in self._by_number
-        return len(self._by_number) < self._count
+        return len(self._by_number) < self._count - self._lowest
 
     def asks(self, message: Message, original: Message) -> bytes | None:
         """As everywhere, with its number here. What belongs to an earlier request has that of it; nothing, where that waits no longer."""
@@ -112,7 +129,7 @@ class StrictPairing(PairingTable):
         number: RequestId
         if not self._many or not self._can_write(message, own):
             number = own
-        elif asks or len(self._by_number) < self._count:
+        elif asks or len(self._by_number) < self._count - self._lowest:
             number = self._take_number()
         else:
             number = own
@@ -155,8 +172,8 @@ class StrictPairing(PairingTable):
             elif self._recycles:
                 number = self._free.popleft()
             else:
-                number = 0
-                self._next = 1
+                number = self._lowest
+                self._next = number + 1
             if number not in used:
                 return number
 
@@ -178,7 +195,9 @@ class StrictPairing(PairingTable):
         number = self.own_number(answer)
         if not self._gives:
             request = answer.request
-            if request is None:  # made here, and nobody has said what it answers
+            if request is None and self._behind is not None:
+                request = self._by_number.get(number) if number is not None else None
+            elif request is None:  # made here, and nobody has said what it answers
                 request = next((each for each, own in self._numbers.items() if own == number), None)
             return self.take(request) if request is not None else None
         if number is None:
@@ -219,10 +238,45 @@ class StrictPairing(PairingTable):
         number = self._numbers.get(request)
         return self._doubted.get(request) if number is None and self._doubted is not None else number
 
+    # Numbers that several requests have.
+
+    def has_turn(self, request: Message) -> bool:
+        """Whether no earlier request of the same number waits that is certain to be answered."""
+        if not self._behind:
+            return True
+        number = self._numbers.get(request)
+        return number is None or self._by_number.get(number) is request
+
+    def next_turned(self) -> Message | None:
+        """A request whose turn has come since it was asked last."""
+        return self._turned.popleft() if self._turned else None
+
+    def _line_up(self, request: Message, number: RequestId, behind: dict[RequestId, deque[Message]]) -> None:
+        if number not in self._by_number:
+            self._by_number[number] = request
+            return
+        others = behind.get(number)
+        if others is None:
+            others = deque()
+            behind[number] = others
+        others.append(request)
+
+    def _move_up(self, number: RequestId, behind: dict[RequestId, deque[Message]]) -> None:
+        """The first of what has `number` waits no longer."""
+        others = behind.get(number)
+        while others:
+            request = others.popleft()
+            if not others:
+                del behind[number]
+            if request in self._numbers:
+                self._by_number[number] = request
+                self._turned.append(request)
+                return
+
     # What may never be answered.
 
     def find(self, answer: Message) -> Message | None:
-        """The request that `answer` answers, which still waits; of what is sent here."""
+        """The request that has the number of `answer`, which still waits; of what is received where numbers repeat the first."""
         number = self.own_number(answer)
         return None if number is None else self._by_number.get(number)
 
@@ -245,6 +299,10 @@ class StrictPairing(PairingTable):
         self._size -= request.stop - request.start
         if not self._numbers:
             self._reads.clear()
+        behind = self._behind
+        if behind is not None and self._by_number.get(number) is request:
+            del self._by_number[number]
+            self._move_up(number, behind)
         request.detach()
         doubted[request] = number
         if len(doubted) > self._limit:
@@ -264,6 +322,8 @@ class StrictPairing(PairingTable):
             if before is not None:
                 self._remove(before, own)
             self._by_number[own] = request
+        elif self._behind is not None:
+            self._line_up(request, own, self._behind)
         self._remember(request, own)
 
     def give_up(self, request: Message) -> Message | None:
@@ -296,6 +356,10 @@ class StrictPairing(PairingTable):
     def waiting(self) -> list[Message]:
         return list(self._numbers)
 
+    def in_order(self) -> Iterator[Message]:
+        """As `waiting`, one by one; nothing may be answered meanwhile."""
+        return iter(self._numbers)
+
     @property
     def pending(self) -> int:
         return len(self._numbers)
@@ -311,10 +375,13 @@ class StrictPairing(PairingTable):
     def clear(self) -> None:
         self._numbers.clear()
         self._by_number.clear()
+        self._turned.clear()
+        if self._behind is not None:
+            self._behind.clear()
         self._given_up.clear()
         if self._doubted is not None:
             self._doubted.clear()
-        self._free = deque((0,))
+        self._free = deque(range(min(self._lowest, 1), 1))
         self._next = 1
         self._size = 0
         self._reads.clear()
@@ -334,7 +401,8 @@ class StrictPairing(PairingTable):
             self._reads.gather(list(self._numbers))
 
     def _remove(self, request: Message, number: RequestId) -> None:
-        if self._by_number.get(number) is request:
+        first = self._by_number.get(number) is request
+        if first:
             del self._by_number[number]
         if self._numbers.pop(request, None) is not None:
             self._size -= request.stop - request.start
@@ -342,4 +410,6 @@ class StrictPairing(PairingTable):
                 self._reads.clear()
         elif self._doubted is None or self._doubted.pop(request, None) is None:
             self._given_up.pop(request, None)
+        if first and self._behind:
+            self._move_up(number, self._behind)
         self._release(number)

@@ -18,21 +18,36 @@ __all__ = ["error_reply"]
 _TYPES: Final = {Status.UNKNOWN: 0, Status.UNIMPLEMENTED: 1, Status.INVALID_ARGUMENT: 7}
 """The type of a TApplicationException for a canonical code; INTERNAL_ERROR for all others, as Envoy writes."""
 _INTERNAL: Final = 6
-_HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-thrift\r\nContent-Length: %d\r\n\r\n"
+_UNREAD: Final = b"HTTP/1.1 %d Error\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
+_CODES: Final = {
+    Status.UNIMPLEMENTED: 404,
+    Status.UNAUTHENTICATED: 401,
+    Status.PERMISSION_DENIED: 403,
+    Status.RESOURCE_EXHAUSTED: 429,
+    Status.UNAVAILABLE: 503,
+    Status.DEADLINE_EXCEEDED: 504,
+    Status.INVALID_ARGUMENT: 400,
+}
+"""Statuses of HTTP that answer what cannot be read; 500 for all others."""
+_HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"
 
 
 def error_reply(request: ThriftMessage, status: Status, text: str, offset: int) -> ThriftMessage:
     """The exception that answers `request` with the type for `status`, and `text`.
 
     Raises:
-        Unsupported: the request cannot be read, or came in a stream of zlib.
+        Unsupported: the request cannot be read.
         ValueError: `status` is OK.
     """
     if status is Status.OK:
         raise ValueError("an error has another status than OK")
-    if request.type_id == 0:
+    if request.type_id == 0 and request.transport_id != HTTP:
         raise Unsupported("a request that cannot be read cannot be answered")
-    octets = _wrapped(request, _exception(request, status, text))
+    if request.type_id == 0:
+        said = text.encode("utf-8", "replace")
+        octets = _UNREAD % (_CODES.get(status, 500), len(said)) + said
+    else:
+        octets = _wrapped(request.inner or request, _exception(request, status, text))
     decoder = ThriftDecoder(
         request.flow, request.sender.other, request.limits, NO_PAIRING, NO_PAIRING, request.origin.writer
     )
@@ -64,7 +79,9 @@ def _wrapped(request: ThriftMessage, message: bytes) -> bytes:
         protocol = 2 if request.encoding_id == COMPACT else 0
         return _framed(head_of(transport, int(request.number), protocol) + message)
     if transport == HTTP and request.sender is Sender.CLIENT:
-        return _HEAD % len(message) + message
+        kind = request.headers.get("Content-Type")
+        said = kind.encode("latin-1", "replace") if isinstance(kind, str) else b"application/x-thrift"
+        return _HEAD % (said, len(message)) + message
     raise Unsupported(f"a request in the transport {request.transport} cannot be answered")
 
 

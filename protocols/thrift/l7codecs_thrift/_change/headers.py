@@ -6,8 +6,6 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from l7codecs import Unsupported
-
 from .._meaning.words import HEADER
 from .._transport.theader import Block, Header, Info
 
@@ -22,12 +20,11 @@ def changed_header(
 ) -> bytes:
     """The header whose magic number stands at `at`, without the infos `removed`, and with those of `put`.
 
+    From a block of an unknown kind on all stays as it is: nobody can tell where it ends.
+
     Raises:
-        Unsupported: something stands in it that is not known.
         ValueError: a name or a value is longer than can be said.
     """
-    if not header.known:
-        raise Unsupported("a header that has blocks of an unknown kind cannot be changed")
     waits = dict(put)
     blocks: list[Block] = []
     for block in header.blocks:
@@ -52,7 +49,8 @@ def changed_header(
     for block in blocks:
         if block.infos:
             said += _apache(block) if transport == HEADER else _cloudwego(block)
-    said += b"\0" * (-len(said) % _WORD)
+    rest = octets[header.unknown : header.payload]
+    said += rest + b"\0" * (-(len(said) + len(rest)) % _WORD)
     words = len(said) // _WORD
     if words > _WORDS:
         raise ValueError(f"a header of {len(said)} octets: at most {_WORD * _WORDS}")

@@ -3,13 +3,13 @@
     framed      size │ message                          http        content-length │ message
     header      size, seqid of the header │ message     finagle     size, struct │ message
 
-What is compressed is inflated, changed and compressed again. A stream of zlib cannot be changed: its peer has its beginning.
+What is compressed is inflated, changed and compressed again. Of a stream of zlib it is what is inside.
 """
 
 from __future__ import annotations
 
 import zlib
-from typing import Final, final
+from typing import final
 
 from mypy_extensions import i64
 
@@ -28,15 +28,13 @@ from .._meaning.words import (
     ONEWAY,
     TTHEADER,
     UNFRAMED,
-    ZLIB,
 )
 from .._transport.theader import parse_header, parse_ttheader
 from .given import Given
 from .headers import changed_header
+from .posting import posted
 
 __all__ = ["Rewriter", "changed"]
-
-_LENGTH: Final = b"content-length"
 
 
 @final
@@ -50,7 +48,10 @@ class Rewriter(Renumbering):
 def renumbered(message: ThriftMessage, number: int) -> bytes | None:
     """`message` with another sequence id; None where that cannot be written."""
     seqid = number - (1 << 32) if number >= 1 << 31 else number
-    if message.type_id == 0 or message.transport_id == ZLIB or (message.more and message.transforms):
+    message = message.inner or message
+    if message.type_id == 0:
+        return message.raw if message.transport_id == HTTP else None  # which pair by order
+    if message.more and message.transforms:
         return None
     if message.encoding_id == BINARY and not message.transforms and message.transport_id <= UNFRAMED:
         return put_number(message.raw, int(message.body_start - 4 - message.start), 4, number)
@@ -64,8 +65,7 @@ def changed(message: ThriftMessage, given: Given) -> bytes | None:
         Unsupported: it cannot be changed so.
         ValueError: it cannot say such a value.
     """
-    if message.transport_id == ZLIB:
-        raise Unsupported("a message in a stream of zlib cannot be changed")
+    message = message.inner or message
     name: str | None = None
     if given.service is not None or given.method is not None:
         if message.type_id != CALL and message.type_id != ONEWAY:
@@ -75,7 +75,7 @@ def changed(message: ThriftMessage, given: Given) -> bytes | None:
         name = f"{service}:{method}" if service else method
     if message.type_id == 0 and (name is not None or given.seqid is not None):
         raise Unsupported("what has no message that is read has no name and no id")
-    if given.changes_headers and message.transport_id != HEADER and message.transport_id != TTHEADER:
+    if given.changes_headers and message.transport_id not in (HEADER, TTHEADER, HTTP):
         raise Unsupported(f"a message in the transport {message.transport} has no headers that can be changed")
     if message.more and message.transforms and (name is not None or given.seqid is not None):
         return None
@@ -101,7 +101,7 @@ def _written(message: ThriftMessage, name: str | None, seqid: int | None, given:
         return _headed(message, new, seqid, given)
     whole = new + plain[message.body_start : message.body_stop]
     if transport == HTTP:
-        return _posted(message, whole, grown)
+        return posted(message, whole, grown, given)
     if transport == UNFRAMED:
         return whole
     before = message.octets[message.start + 4 : start]  # a struct of Finagle, or nothing
@@ -147,22 +147,3 @@ def _headed(message: ThriftMessage, new: bytes, seqid: int | None, given: Given 
 
 def _int32(octets: bytes, at: i64) -> int:
     return int.from_bytes(octets[at : at + 4], "big", signed=True)
-
-
-def _posted(message: ThriftMessage, whole: bytes, grown: int) -> bytes:
-    """As `_written`, by HTTP: the head keeps its lines, but for the one that tells the size."""
-    raw = message.raw
-    stop = raw.find(b"\n\r\n") + 3
-    if stop < 3:
-        stop = raw.find(b"\n\n") + 2
-    lines = raw[:stop].split(b"\n")
-    chunked = True
-    for index, line in enumerate(lines):
-        key, _, value = line.partition(b":")
-        if key.strip().lower() == _LENGTH:
-            lines[index] = key + b": " + str(int(value) + grown).encode() + (b"\r" if line.endswith(b"\r") else b"")
-            chunked = False
-    head = b"\n".join(lines)
-    if chunked:
-        return head + b"%x\r\n" % len(whole) + whole + b"\r\n0\r\n\r\n"
-    return head + whole

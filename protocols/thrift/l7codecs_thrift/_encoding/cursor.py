@@ -82,7 +82,7 @@ class Cursor:
     def cut(self) -> ProtocolError:
         """The error of octets that end too early."""
         self.is_cut = True
-        return ProtocolError(self.at, f"the end of the message at octet {self.stop}", "the rest of it")
+        return ProtocolError(self.at, "the end of the message", "the rest of it")
 
     def check_count(self, at: i64, smallest: i64) -> None:
         """Refuse more elements, `smallest` octets each, than there are octets left, or than are allowed."""

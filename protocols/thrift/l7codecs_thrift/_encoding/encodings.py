@@ -9,8 +9,9 @@ from .compact import CompactEncoding
 from .encoding import Encoding
 from .json import JsonEncoding
 from .metadata_json import MetadataJsonEncoding
+from .text_json import TextJsonEncoding
 
-__all__ = ["BINARY", "COMPACT", "ENCODINGS", "JSON", "METADATA_JSON"]
+__all__ = ["BINARY", "COMPACT", "ENCODINGS", "JSON", "METADATA_JSON", "TEXT_JSON"]
 
 BINARY: Final = BinaryEncoding("binary")
 """Strict and old."""
@@ -19,5 +20,7 @@ JSON: Final = JsonEncoding("json")
 """Apache's."""
 METADATA_JSON: Final = MetadataJsonEncoding("thriftpy2-json")
 """thriftpy2's own."""
+TEXT_JSON: Final = TextJsonEncoding("ttext")
+"""Armeria's TTEXT."""
 
-ENCODINGS: Final[dict[str, Encoding]] = {each.name: each for each in (BINARY, COMPACT, JSON, METADATA_JSON)}
+ENCODINGS: Final[dict[str, Encoding]] = {each.name: each for each in (BINARY, COMPACT, JSON, METADATA_JSON, TEXT_JSON)}

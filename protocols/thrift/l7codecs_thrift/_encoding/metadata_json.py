@@ -18,15 +18,16 @@ from mypy_extensions import i64
 from l7codecs import LimitExceeded, Limits, ProtocolError
 
 from .cursor import Cursor
-from .encoding import Encoding, check_kind, check_number
-from .json_text import SPACE, JsonScan, quoted, string_end, text_between
+from .encoding import Encoding, check_kind
+from .json_head import JsonHead, patched
+from .json_text import JsonScan, quoted, text_between
 from .skipper import Skipper
 from .types import BOOL, DOUBLE, EXCEPTION, I64, LIST, STRING, STRUCT, Field, Head
 
 if TYPE_CHECKING:
     from .types import Value
 
-__all__ = ["MetadataJsonEncoding"]
+__all__ = ["MetadataJsonEncoding", "SizedSkipper", "members_of"]
 
 _BEGIN: Final = b'{"metadata":{'
 _LONGEST_HEAD: Final[i64] = 8192
@@ -60,7 +61,6 @@ class SizedSkipper(Skipper):
         return at + left
 
 
-@final
 class MetadataJsonEncoding(Encoding):
     """See the module. A body is the value of ``payload``; the head's `stop` is where the message ends."""
 
@@ -108,7 +108,7 @@ class MetadataJsonEncoding(Encoding):
 
     def first_field(self, octets: bytes, at: i64, stop: i64) -> Field | None:
         """See `Encoding.first_field`. A value of ``null`` counts as none."""
-        for name, value in _members(octets, at, stop, 1 << 62).items():
+        for name, value in members_of(octets, at, stop, 1 << 62).items():
             if value is not None:
                 return Field(0 if name == "success" else 1, _type_of(value), at, str(name))
         return None
@@ -116,7 +116,7 @@ class MetadataJsonEncoding(Encoding):
     def application_exception(self, octets: bytes, at: i64, stop: i64) -> tuple[int | None, str | None]:
         """See `Encoding.application_exception`."""
         try:
-            members = _members(octets, at, stop, 1 << 62)
+            members = members_of(octets, at, stop, 1 << 62)
         except ProtocolError as error:
             if error.offset < stop:
                 raise
@@ -127,7 +127,7 @@ class MetadataJsonEncoding(Encoding):
 
     def pick(self, octets: bytes, at: i64, stop: i64, path: tuple[int | str, ...]) -> Value:
         """See `Encoding.pick`."""
-        value: Value = _members(octets, at, stop, 1 << 62)
+        value: Value = members_of(octets, at, stop, 1 << 62)
         for step in path:
             if not isinstance(value, dict):
                 return None
@@ -136,7 +136,7 @@ class MetadataJsonEncoding(Encoding):
 
     def structure(self, octets: bytes, at: i64, stop: i64, limits: Limits) -> Value:
         """See `Encoding.structure`. Values are as JSON has them."""
-        return _members(octets, at, stop, limits.nesting)
+        return members_of(octets, at, stop, limits.nesting)
 
     def cursor(self, octets: bytes, at: i64, stop: i64, nesting: i64, elements: i64) -> Cursor:
         """There is none: fields have neither ids nor types."""
@@ -153,62 +153,32 @@ class MetadataJsonEncoding(Encoding):
         self, octets: bytes, head: Head, name: str | None = None, seqid: int | None = None, kind: int | None = None
     ) -> bytes:
         """See `Encoding.with_head`. The message's size, before it, is mended."""
-        changes: list[tuple[int, int, bytes]] = []
-        if name is not None:
-            changes.append((int(head.name_at - 1), int(head.name_stop + 1), quoted(name)))
-        if seqid is not None:
-            changes.append((int(head.seqid_at), int(head.seqid_stop), b"%d" % seqid))
-        if kind is not None:
-            changes.append((int(head.kind_at), int(head.kind_at + 1), b"%d" % kind))
-        parts: list[bytes] = []
-        at = int(head.at) + 4
-        for begin, end, new in sorted(changes):
-            parts.append(octets[at:begin])
-            parts.append(new)
-            at = end
-        parts.append(octets[at : head.body])
-        made = b"".join(parts)
+        made = patched(octets, head, int(head.at) + 4, name, seqid, None if kind is None else b"%d" % kind)
         size = len(made) + int(head.stop - head.body)
         return size.to_bytes(4, "big") + made
 
 
 @final
-class _Metadata:
+class _Metadata(JsonHead):
     """Reads the metadata, with their members in any order."""
-
-    def __init__(self, octets: bytes, at: i64, stop: i64, longest: i64) -> None:
-        self.octets = octets
-        self.at: i64 = at
-        self.stop: i64 = stop
-        self.longest: i64 = longest
-        self.kind: i64 = 0
-        self.kind_at: i64 = at
-        self.seqid: i64 = 0
-        self.seqid_at: i64 = -1
-        self.seqid_stop: i64 = -1
-        self.name_at: i64 = -1
-        self.name_stop: i64 = -1
 
     def read(self) -> bool:
         """Read up to the payload; False: it is not there yet."""
         for octet in _BEGIN:
-            if not self._expect(octet):
+            if not self.expect(octet):
                 return False
         members: i64 = 0
         while True:
-            key = self._string()
-            if key is None or not self._expect(0x3A) or not self._space():
+            key = self.string()
+            if key is None or not self.expect(0x3A) or not self.space():
                 return False
             if key == b"name":
-                name = self._string()
-                if name is None:
+                if not self.name():
                     return False
-                self.name_stop = self.at - 1
-                self.name_at = self.name_stop - len(name)
             elif not self._number(key):
                 return False
             members += 1
-            if not self._space():
+            if not self.space():
                 return False
             if self.octets[self.at] != 0x2C:
                 break
@@ -216,9 +186,9 @@ class _Metadata:
             if members > _MEMBERS:
                 raise LimitExceeded(self.at, "one more member of the metadata", f"at most {_MEMBERS}")
         for octet in b'},"payload":':
-            if not self._expect(octet):
+            if not self.expect(octet):
                 return False
-        if not self._space():
+        if not self.space():
             return False
         if self.octets[self.at] != 0x7B:
             raise ProtocolError(self.at, f"octet {self.octets[self.at]:02x}", "a payload's opening brace")
@@ -226,68 +196,27 @@ class _Metadata:
             raise ProtocolError(self.at, "metadata without a name or a seqid", "both")
         return True
 
-    def _space(self) -> bool:
-        """Go to what comes next, behind white space; False: it is not there yet."""
-        while self.at < self.stop:
-            if self.octets[self.at] not in SPACE:
-                return True
-            self.at += 1
-        return False
-
-    def _expect(self, octet: i64) -> bool:
-        if not self._space():
-            return False
-        if i64(self.octets[self.at]) != octet:
-            raise ProtocolError(self.at, f"octet {self.octets[self.at]:02x}", f"octet {octet:02x} of the metadata")
-        self.at += 1
-        return True
-
-    def _string(self) -> bytes | None:
-        """What is between two quotes; None: it is not there yet."""
-        if not self._expect(0x22):
-            return None
-        begin = self.at
-        end = string_end(self.octets, begin, self.stop)
-        if (end if end >= 0 else self.stop) - begin > min(self.longest, 4096):
-            raise LimitExceeded(begin, "a long name", f"at most {min(self.longest, 4096)} octets")
-        if end < 0:
-            return None
-        self.at = end + 1
-        return self.octets[begin:end]
-
     def _number(self, key: bytes) -> bool:
         begin = self.at
-        end = begin
-        while end < self.stop and self.octets[end] in b"-0123456789":
-            end += 1
-        if end - begin > 12 or (end == begin and end < self.stop):
-            raise ProtocolError(begin, f"the member {key[:20]!r}", "a number of 32 bits")
-        if end >= self.stop:
+        number = self.number(key)
+        if number is None:
             return False
-        try:
-            number = i64(int(self.octets[begin:end]))
-        except ValueError:
-            raise ProtocolError(begin, f"{self.octets[begin:end]!r}", "a number") from None
-        self.at = end
         if key == b"ttype":
-            self.kind = number if end - begin == 1 else 0
+            self.kind = number if self.at - begin == 1 else 0
             self.kind_at = begin
         elif key == b"seqid":
-            check_number(number, begin)
-            self.seqid = number
-            self.seqid_at = begin
-            self.seqid_stop = end
+            self.take_seqid(number, begin)
         elif key == b"version" and number != 1:
             raise ProtocolError(begin, f"version {number}", "version 1")
         return True
 
 
-def _members(octets: bytes, at: i64, stop: i64, nesting: i64) -> dict[Value, Value]:
+def members_of(octets: bytes, at: i64, stop: i64, nesting: i64) -> dict[Value, Value]:
     """The payload at `at`: an object."""
     scan = JsonScan(nesting)
     end = scan.feed(octets, at, stop)
     if not scan.done:
-        raise ProtocolError(end, f"the end of the message at octet {stop}", "the rest of it")
+        raise ProtocolError(end, "the end of the message", "the rest of it")
     try:
         found = json.loads(octets[at:end].decode())  # of octets it would guess the encoding
     except (ValueError, RecursionError) as error:

@@ -137,8 +137,8 @@ class _Namer:
 
     def __init__(self, message: ThriftMessage) -> None:
         self._offset = message.offset
-        self._base64 = message.encoding in ("json", "thriftpy2-json")
-        self._named = message.encoding == "thriftpy2-json"
+        self._named = message.encoding in ("thriftpy2-json", "ttext")
+        self._base64 = self._named or message.encoding == "json"
 
     def struct(self, cls: Any, value: Value, depth: int) -> dict[str | int, object]:
         """A struct, union or exception."""

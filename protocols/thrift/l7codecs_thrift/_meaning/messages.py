@@ -21,6 +21,7 @@ from .words import (
     CALL,
     ENCODINGS,
     EXCEPTION,
+    HTTP,
     NO_ENCODING,
     ONEWAY,
     REPLY,
@@ -113,6 +114,8 @@ class ThriftMessage(Message):
         self.transforms: tuple[str, ...] = ()
         self.http_status: i64 = 0
         self.malformed: str | None = None
+        self.inner: ThriftMessage | None = None
+        """In a stream of zlib: the same message as it is inside."""
         self.is_overtaken = False
         """At an endpoint: a call that was asked later has been answered before this one."""
         self._name: str | None = None
@@ -140,11 +143,18 @@ class ThriftMessage(Message):
 
     @property
     def request_id(self) -> int | None:
-        """The sequence id: 32 bits with sign. None where there is no message, of an answer of HTTP without one that of its request."""
+        """The sequence id: 32 bits with sign. None where there is no message, of an answer of HTTP without one that of its request.
+
+        Requests of HTTP that cannot be read have 0: each is answered all the same.
+        """
         if self.type_id != 0:
             return self.number
+        if self.transport_id == HTTP and self.kind is Kind.REQUEST:
+            return 0
         request = self._request
-        return request.number if isinstance(request, ThriftMessage) and request.type_id != 0 else None
+        if not isinstance(request, ThriftMessage):
+            return None
+        return request.number if request.type_id != 0 else 0 if request.transport_id == HTTP else None
 
     def renumbered(self, number: int) -> bytes | None:
         return self.origin.writer.renumbered(self, number)
@@ -293,13 +303,15 @@ class ThriftMessage(Message):
     def wrapped(self, transport: i64, offset: i64, octets: bytes, start: i64, stop: i64) -> ThriftMessage:
         """The same message as one of another transport, that stands in ``octets[start:stop]``."""
         message = ThriftMessage(
-            self.flow, self.sender, self.kind, offset, octets, start, stop, False, transport, self.encoding_id,
+            self.flow, self.sender, self.kind, offset, octets, start, stop, self.more, transport, self.encoding_id,
             self.type_id, self.number, self.plain, self.head_start, self.name_start, self.name_stop, self.body_start,
             self.body_stop, self.origin,
         )  # fmt: skip
         message.set_name(self.name)
         message.infos = self.infos
         message.transforms = self.transforms
+        message.malformed = self.malformed
+        message.inner = self
         return message
 
     # Memory.
@@ -308,6 +320,15 @@ class ThriftMessage(Message):
         before = self.start
         shared = self.plain is self.octets
         self.keep_own()
+        inner = self.inner
+        if inner is not None:
+            inner.detach()
+            self.plain = inner.plain
+            self.head_start = inner.head_start
+            self.name_start = inner.name_start
+            self.name_stop = inner.name_stop
+            self.body_start = inner.body_start
+            self.body_stop = inner.body_stop
         if shared:
             self.plain = self.octets
             self.head_start -= before

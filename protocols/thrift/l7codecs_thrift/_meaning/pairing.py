@@ -27,7 +27,7 @@ from l7codecs.pairing.tables import TURNS
 
 from .messages import ThriftMessage
 
-__all__ = ["ThriftPairing"]
+__all__ = ["ThriftPairing", "fits"]
 
 _LATE: Final[i64] = 256
 """Calls that were overtaken and are remembered all the same."""

@@ -24,6 +24,7 @@ __all__ = [
     "OLD_BINARY",
     "ONEWAY",
     "REPLY",
+    "TEXT_JSON",
     "TRANSPORTS",
     "TTHEADER",
     "TYPES",
@@ -45,7 +46,9 @@ COMPACT: Final[i64] = 2
 JSON: Final[i64] = 3
 METADATA_JSON: Final[i64] = 4
 NO_ENCODING: Final[i64] = 5
-ENCODINGS: Final = ("binary", "old-binary", "compact", "json", "thriftpy2-json", "unread")
+TEXT_JSON: Final[i64] = 6
+"""Of HTTP alone."""
+ENCODINGS: Final = ("binary", "old-binary", "compact", "json", "thriftpy2-json", "unread", "ttext")
 """The first two are TBinaryProtocol, strict and not; `thriftpy2-json` is what thriftpy2 calls TJSONProtocol."""
 
 FRAMED: Final[i64] = 0

@@ -14,7 +14,7 @@ from l7codecs.pairing.numbering import put_number
 from .._meaning.messages import ThriftMessage
 from .._meaning.words import FRAMED
 from .._transport.frames import Frames
-from .frames import FRAGMENT, HEADER, NAMES, STATUSES, TAG, Dispatch, parse_dispatch
+from .frames import FRAGMENT, HEADER, NAMES, STATUSES, TAG, TYPE, Dispatch, parse_dispatch, parse_req
 
 __all__ = ["MuxMessage"]
 
@@ -22,12 +22,15 @@ _NOT_READ: Final = Dispatch()
 _DISPATCH: Final[i64] = 2
 _REQ: Final[i64] = 1
 _DISCARDED: Final[i64] = 66
+_OLD_DISCARDED: Final[i64] = -62
+_LEASE: Final[i64] = 67
+_TAG_SIZE: Final = 3
 
 
 @final
 @mypyc_attr(acyclic=True)
 class MuxMessage(Message):
-    """One frame of Mux."""
+    """One frame of Mux, or the first of several that make one message."""
 
     type_id: i64
     tag: i64
@@ -50,6 +53,8 @@ class MuxMessage(Message):
         self.type_id = type_id
         self.tag = tag
         self.frames = frames
+        self.continues: MuxMessage | None = None
+        """The head of the message of which this frame is a further one."""
         self._parts: Dispatch | None = None
         self._carried: ThriftMessage | None = None
         self._looked = False
@@ -57,8 +62,38 @@ class MuxMessage(Message):
 
     @property
     def request_id(self) -> int | None:
-        """The tag."""
+        """The tag; of Tdiscarded that of what is given up."""
+        if self.discards:
+            at = self.start + HEADER
+            return int.from_bytes(self.octets[at : min(at + _TAG_SIZE, self.stop)], "big")
         return self.tag & (FRAGMENT - 1)
+
+    @property
+    def discards(self) -> bool:
+        """Whether it is Tdiscarded, and says of what."""
+        return (self.type_id == _DISCARDED or self.type_id == _OLD_DISCARDED) and self.stop - self.start >= 11
+
+    @property
+    def is_fragment(self) -> bool:
+        """Whether further frames belong to this message."""
+        return self.tag & FRAGMENT != 0
+
+    @property
+    def reason(self) -> str | None:
+        """Of Tdiscarded and Rerr: why."""
+        if self.discards:
+            return self.octets[self.start + HEADER + _TAG_SIZE : self.stop].decode("utf-8", "replace")
+        if self.type_name == "Rerr":
+            return self.octets[self.start + HEADER : max(self.stop, self.start + HEADER)].decode("utf-8", "replace")
+        return None
+
+    @property
+    def lease_ms(self) -> int | None:
+        """Of Tlease: for how long requests may be sent, ms."""
+        at = self.start + HEADER
+        if self.type_id != _LEASE or self.stop - at < 9 or self.octets[at] != 0:
+            return None
+        return int.from_bytes(self.octets[at + 1 : at + 9], "big")
 
     @property
     def type_name(self) -> str:
@@ -79,21 +114,18 @@ class MuxMessage(Message):
         if self._looked:
             return
         self._looked = True
-        if self.tag & FRAGMENT != 0:
-            self._malformed = "one of several fragments, which are not put together"
-            return
         kind = self.type_id if self.type_id > 0 else -self.type_id
         if kind != _DISPATCH and kind != _REQ:
             return
         try:
             at = self.start + HEADER
-            if kind == _DISPATCH:
-                parts = parse_dispatch(self.octets, at, self.stop, self.type_id < 0)
-                self._parts = parts
-                if parts.status == 0 and parts.body < self.stop:
-                    self._carried = self.frames.framed(
-                        self.octets, self.start, self.stop, self.offset, self.more, parts.body, FRAMED
-                    )
+            parse = parse_dispatch if kind == _DISPATCH else parse_req
+            parts = parse(self.octets, at, self.stop, self.type_id < 0)
+            self._parts = parts
+            if parts.status == 0 and parts.body < self.stop:
+                self._carried = self.frames.framed(
+                    self.octets, self.start, self.stop, self.offset, self.more, parts.body, FRAMED
+                )
         except ProtocolError as error:
             self._malformed = f"saw {error.seen}, expected {error.expected}"
 
@@ -128,7 +160,7 @@ class MuxMessage(Message):
         """Of a dispatch that was done, that of the message that is carried; UNAVAILABLE of NACK."""
         if self.kind is not Kind.RESPONSE:
             return None
-        if self.type_id == -_DISPATCH:
+        if self.type_id == -_DISPATCH or self.type_id == -_REQ:
             code = self.parts().status
             carried = self.carried()
             if code == 0 and carried is not None and carried.type_id in (2, 3):
@@ -136,29 +168,54 @@ class MuxMessage(Message):
             return Status.UNAVAILABLE if code == 2 else Status.UNKNOWN
         if self.type_id == -_DISCARDED:
             return Status.CANCELLED
-        return Status.INTERNAL if self.type_name == "Rerr" else Status.OK
+        return Status.INTERNAL if self.type_name == "Rerr" and not self._echoes() else Status.OK
+
+    def _echoes(self) -> bool:
+        """Whether it is what was asked, again: how servers that know Tinit answer the check."""
+        request = self.request
+        return isinstance(request, MuxMessage) and request.type_name == "Rerr" and request.reason == self.reason
 
     @property
     def error(self) -> str | None:
         """``NACK``, ``ERROR``, ``Rerr``, ``Rdiscarded``; else that of the message that is carried."""
         if self.kind is not Kind.RESPONSE:
             return None
-        if self.type_id == -_DISPATCH:
+        if self.type_id == -_DISPATCH or self.type_id == -_REQ:
             code = self.parts().status
             if code != 0:
                 return STATUSES[code]
             carried = self.carried()
             return None if carried is None else carried.error
-        return self.type_name if self.type_id == -_DISCARDED or self.type_name == "Rerr" else None
+        if self.type_id == -_DISCARDED or (self.type_name == "Rerr" and not self._echoes()):
+            return self.type_name
+        return None
 
     @property
     def headers(self) -> Headers:
-        """The contexts."""
+        """The contexts; the headers of Treq."""
         contexts = self.parts().contexts
-        return Headers(contexts) if contexts else EMPTY_HEADERS
+        return Headers([(each.name, each.value) for each in contexts]) if contexts else EMPTY_HEADERS
 
     def renumbered(self, number: int) -> bytes | None:
-        return put_number(self.raw, int(TAG), 3, number)
+        return put_number(self.raw, int(HEADER if self.discards else TAG), _TAG_SIZE, number)
+
+    def cancellation(self, number: int | None) -> bytes:
+        if number is None or (self.type_id != _DISPATCH and self.type_id != _REQ):
+            return b""
+        return b"\0\0\0\7" + bytes((int(_DISCARDED),)) + b"\0\0\0" + number.to_bytes(_TAG_SIZE, "big")
+
+    def again(self, octets: bytes, more: bool) -> MuxMessage:
+        """The message that `octets` are, which stand in place of this one."""
+        kind_id = int.from_bytes(octets[TYPE : TYPE + 1], "big", signed=True)
+        tag = int.from_bytes(octets[TAG:HEADER], "big")
+        made = MuxMessage(
+            self.flow, self.sender, self.kind, self.offset, octets, 0, len(octets), more, kind_id, tag, self.frames
+        )
+        if more and self.declared_size >= 0:
+            made.declared_size = self.declared_size + len(octets) - (self.stop - self.start)
+        if self.request is not None:
+            made.request = self.request
+        return made
 
     def detach(self) -> bool:
         self.keep_own()
@@ -179,7 +236,7 @@ class MuxMessage(Message):
         attributes["mux.type"] = self.type_name
         attributes["mux.tag"] = int(self.tag & (FRAGMENT - 1))
         parts = self.parts()
-        if self.type_id == -_DISPATCH and self._malformed is None:
+        if (self.type_id == -_DISPATCH or self.type_id == -_REQ) and self._malformed is None:
             attributes["mux.status"] = STATUSES[parts.status]
         if parts.destination:
             attributes["mux.destination"] = parts.destination
@@ -194,6 +251,12 @@ class MuxMessage(Message):
         error = self.error
         if error is not None:
             attributes["error.type"] = error
+        reason = self.reason
+        if reason is not None:
+            attributes["mux.reason"] = reason
+        lease = self.lease_ms
+        if lease is not None:
+            attributes["mux.lease_ms"] = lease
         if self._malformed is not None:
             attributes["thrift.malformed"] = self._malformed
 

@@ -1,4 +1,9 @@
-"""One connection of ThriftMux: tags of both directions, pings, and answers."""
+"""One connection of ThriftMux: tags of both directions, pings, fragments, changes and answers.
+
+A message in several frames is a head, which is its first, and a `Data` for each further one; an endpoint puts them together, and writes one
+frame. The check that clients begin with and Tinit are requests as dispatches are, so that clients that share a connection get each its own
+answer; a proxy that answers the check with an error is taken for a server that knows no Tinit.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +13,28 @@ from librt.strings import read_i32_be
 from mypy_extensions import i64
 
 from l7codecs import (
+    Changes,
+    Data,
     Detection,
     FramedDecoder,
     IdPairing,
     Kind,
     Limits,
     Message,
-    Pairing,
     PairingTable,
     Sender,
-    Session,
     Status,
     Unsupported,
     Verdict,
 )
-from l7codecs.message import Flow
-from l7codecs.protocol import pairings
+from l7codecs.endpoint.rewriting import RewritingSession
+from l7codecs.message import Event, Flow
+from l7codecs.pairing.numbering import StrictPairing
 
 from .._meaning.origin import Origin, Renumbering
 from .._transport.frames import Frames
+from .boundary import find_dispatch
+from .changing import MUX_TAG, changed, joined
 from .frames import FRAGMENT, HEADER, NAMES, TAG, TYPE
 from .messages import MuxMessage
 
@@ -36,10 +44,18 @@ TAG_BITS: Final = 23
 _CHECK: Final = b"tinit check"
 _KINDS: Final = {
     1: Kind.REQUEST, 2: Kind.REQUEST, -1: Kind.RESPONSE, -2: Kind.RESPONSE, 65: Kind.HEARTBEAT, -65: Kind.RESPONSE,
-    64: Kind.GOAWAY, -66: Kind.RESPONSE, -128: Kind.RESPONSE,
+    64: Kind.GOAWAY, -66: Kind.RESPONSE, -128: Kind.RESPONSE, 127: Kind.RESPONSE, 68: Kind.REQUEST, -68: Kind.RESPONSE,
+    66: Kind.RESET, -62: Kind.RESET,
 }  # fmt: skip
 _TPING: Final[i64] = 65
+_TREQ: Final[i64] = 1
+_TDISPATCH: Final[i64] = 2
+_RERR: Final = 127
+"""As Finagle writes it; -128 is the number that was meant."""
+_NO_CHANGES: Final = Changes()
 _FRAME: Final[i64] = 512 * 1024 * 1024
+_FIRST: Final = (0x7F, 0x44, 0x41, 0x02, 0x01)
+"""Types that a client begins with."""
 _NO: Final = Detection(Verdict.NO)
 _MORE: Final = Detection(Verdict.MORE, 100, "the beginning of a frame", Sender.CLIENT)
 _NOTHING: Final = Detection(Verdict.MORE, 0, "", Sender.CLIENT)
@@ -54,52 +70,172 @@ class MuxDecoder(FramedDecoder):
     def __init__(self, flow: Flow, sender: Sender, limits: Limits, asks: PairingTable, answers: PairingTable) -> None:
         super().__init__(flow, sender, limits, asks, answers)
         self._frames = Frames(flow, sender, Origin(limits, Renumbering()))
+        self._open: dict[int, MuxMessage] = {}
+        """By tag: heads of what comes in several frames, and has not come to its end."""
+        self._open_size: i64 = 0
+        """Octets of those heads."""
+        self._sizes: dict[int, int] = {}
+        """Octets that have come of each."""
 
     def frame_size(self, data: bytes, at: int) -> int:
         return 4 + int(read_i32_be(data, at))
+
+    def next_event(self) -> Event | None:
+        event = super().next_event()
+        if not isinstance(event, MuxMessage) or event.continues is None:
+            return event
+        head = event.continues
+        return Data(
+            head,
+            event.offset,
+            event.octets,
+            event.is_fragment,
+            event.start,
+            event.stop,
+            event.start + HEADER,
+            event.stop,
+        )
 
     def message(self, octets: bytes, start: int, stop: int, offset: int, more: bool) -> Message:
         kind_id = int.from_bytes(octets[start + TYPE : start + TYPE + 1], "big", signed=True)
         tag = int.from_bytes(octets[start + TAG : start + HEADER], "big")
         kind = _KINDS.get(kind_id, Kind.CONTROL)
-        if tag & FRAGMENT:
-            kind = Kind.CONTROL
-        return MuxMessage(
-            self.flow, self.sender, kind, offset, octets, start, stop, more, kind_id, tag, self._frames
-        )  # fmt: skip
+        fragment = tag & int(FRAGMENT) != 0
+        made = MuxMessage(
+            self.flow, self.sender, kind, offset, octets, start, stop, more or fragment, kind_id, tag, self._frames
+        )
+        if fragment or self._open:
+            self._gather(made, more)
+        return made
+
+    def _gather(self, made: MuxMessage, more: bool) -> None:
+        """`made` is the first of several frames, or may be a further one; with `more` octets than are at hand."""
+        tag = int(made.tag & (FRAGMENT - 1))
+        head = self._open.get(tag)
+        if head is None and not made.is_fragment:
+            return
+        size: i64 = made.stop - made.start
+        if more:
+            self.exceed(
+                0, "a large frame among several of a message", f"at most limits.message = {self.limits.message}"
+            )
+        if head is None:
+            self._open_size += size
+            if self._open_size > self.limits.waiting or len(self._open) >= self.limits.streams:
+                limit = f"limits.streams = {self.limits.streams}, limits.waiting = {self.limits.waiting}"
+                self.exceed(0, f"{len(self._open) + 1} messages in several frames", f"at most {limit}")
+            made.detach()
+            self._open[tag] = made
+            self._sizes[tag] = int(size)
+            return
+        if head.type_id != made.type_id:
+            self.fail(TYPE, f"type {made.type_name} for a tag of which more is to come", head.type_name, "Mux")
+        have = self._sizes[tag] + int(size)
+        self._sizes[tag] = have
+        if have > self.limits.payload:
+            self.exceed(0, f"frames of {have} octets", f"at most limits.payload = {self.limits.payload}")
+        made.continues = head
+        if not made.is_fragment:
+            self._close(tag)
+
+    def _close(self, tag: int) -> None:
+        head = self._open.pop(tag)
+        del self._sizes[tag]
+        self._open_size -= head.stop - head.start
+
+    def unfinished(self) -> bool:
+        return len(self._open) > 0 or super().unfinished()
+
+    def restart(self) -> None:
+        super().restart()
+        self._open.clear()
+        self._sizes.clear()
+        self._open_size = 0
+
+    def boundary(self, octets: bytes) -> int:
+        found = find_dispatch(octets, self.limits)
+        self.wanted = found.wanted
+        return found.at
 
     def pair(self, message: Message) -> None:
+        if not isinstance(message, MuxMessage) or message.continues is not None:
+            return
+        if message.kind is Kind.RESET:
+            asks = self.asks
+            if isinstance(asks, (StrictPairing, IdPairing)) and message.discards:
+                message.request = asks.find(message)
+            return
         super().pair(message)
-        if message.kind is Kind.RESPONSE and message.request is None and isinstance(message, MuxMessage):
-            if message.type_name == "Rerr":
-                message.kind = Kind.CONTROL  # to what was no request
+        if message.kind is Kind.RESPONSE and message.request is None and message.type_name == "Rerr":
+            message.kind = Kind.CONTROL  # to what was no request
+            if self.sender is Sender.CLIENT and message.reason == _CHECK.decode():
+                message.kind = Kind.REQUEST
+                super().pair(message)
+
+
+def _tables(limits: Limits, endpoint: Sender | None) -> tuple[PairingTable, PairingTable]:
+    """What the client asks and what the server asks."""
+    if endpoint is None:
+        return IdPairing(limits.pending, limits.waiting), IdPairing(limits.pending, limits.waiting)
+    client, server = [StrictPairing(limits, TAG_BITS, False, asks is endpoint, False, True, 1) for asks in Sender]
+    return client, server
 
 
 @final
-class MuxSession(Session):
+class MuxSession(RewritingSession):
     """One connection of ThriftMux."""
 
+    number_attribute = MUX_TAG
+
     def __init__(self, flow: Flow, limits: Limits, endpoint: Sender | None = None) -> None:
-        if endpoint is None:
-            asked: PairingTable = IdPairing(limits.pending, limits.waiting)
-            back: PairingTable = IdPairing(limits.pending, limits.waiting)
-        else:
-            asked, back = pairings(Pairing.ID, TAG_BITS, limits, endpoint)
+        asked, back = _tables(limits, endpoint)
         client = MuxDecoder(flow, Sender.CLIENT, limits, asked, back)
         super().__init__(flow, client, MuxDecoder(flow, Sender.SERVER, limits, back, asked), limits, endpoint)
 
+    # Changes, and frames put together.
+
+    def send_message(self, message: Message, changes: Changes | None) -> bytes:
+        if not isinstance(message, MuxMessage) or not self.keeps_books(message.sender):
+            return super().send_message(message, changes)
+        if message.discards and message.request is None and self.endpoint is not None:
+            return b""  # it is answered, and its tag may be that of another client's here
+        if not message.is_fragment:
+            return super().send_message(message, changes)
+        made = message if changes is None else changed(message, changes)  # what is refused is refused now
+        if self.endpoint is None:
+            return made.raw  # others may come between, and do no harm
+        self.gathering.begin(message, changes or _NO_CHANGES)
+        return b""
+
+    def send_rest(self, event: Event) -> bytes:
+        if self.endpoint is None and isinstance(event, Data):
+            head = event.message
+            if isinstance(head, MuxMessage) and head.is_fragment:
+                return event.raw
+        return super().send_rest(event)
+
+    def rewritten(self, message: Message, changes: Changes) -> Message | None:
+        if not isinstance(message, MuxMessage):
+            raise Unsupported(f"this is no message of ThriftMux: {message!r}")
+        return changed(message, changes)
+
+    def reread(self, head: Message, octets: bytes) -> Message:
+        assert isinstance(head, MuxMessage)
+        return joined(head, octets)
+
+    # Answers.
+
     def reply_error(self, request: Message, status: Status, text: str) -> bytes:
-        """As everywhere: Rdispatch with ERROR and `text`; with NACK, which clients try again, for UNAVAILABLE."""
+        """As everywhere: Rdispatch with ERROR and `text`; with NACK, which clients try again, for UNAVAILABLE. Rerr to a check or Tinit."""
         if not isinstance(request, MuxMessage) or request.kind is not Kind.REQUEST:
             raise Unsupported("only a dispatch can be answered with an error")
         if status is Status.OK:
             raise ValueError("an error has another status than OK")
+        said = text.encode("utf-8", "replace")
+        if request.type_id != _TREQ and request.type_id != _TDISPATCH:
+            return self.answer(request, self._made(request, _RERR, said))
         code = b"\2" if status is Status.UNAVAILABLE else b"\1"
-        body = (
-            code + b"\0\0" + text.encode("utf-8", "replace")
-            if request.type_id == 2
-            else code + text.encode("utf-8", "replace")
-        )
+        body = code + b"\0\0" + said if request.type_id == _TDISPATCH else code + said
         return self.answer(request, self._made(request, -int(request.type_id), body))
 
     def reply_heartbeat(self, heartbeat: Message) -> bytes:
@@ -108,37 +244,44 @@ class MuxSession(Session):
         return self.answer(heartbeat, self._made(heartbeat, -int(_TPING), b""))
 
     def _made(self, request: MuxMessage, kind_id: int, body: bytes) -> MuxMessage:
-        octets = (len(body) + 4).to_bytes(4, "big") + kind_id.to_bytes(1, "big", signed=True) + request.raw[5:8] + body
+        number = int(request.tag & (FRAGMENT - 1))
+        tag = number.to_bytes(3, "big")
+        octets = (len(body) + 4).to_bytes(4, "big") + kind_id.to_bytes(1, "big", signed=True) + tag + body
         sender = request.sender.other
         made = MuxMessage(
             request.flow, sender, Kind.RESPONSE, self.decoder(sender).buffer.offset, octets, 0, len(octets), False,
-            kind_id, request.tag, request.frames,
+            kind_id, number, request.frames,
         )  # fmt: skip
         made.request = request
         return made
 
 
 def detect(client: bytes, server: bytes) -> Detection:
-    """The verdict on the first octets of both directions. Clients begin with a check of theirs, with Tinit, or with a dispatch."""
+    """The verdict on the first octets of both directions. Clients begin with a check of theirs, with Tinit, a ping or a request."""
     if not client:
         return _NOTHING
     if client[0] >= 0x20:
         return _NO
     if len(client) < HEADER + 2:
-        return _NO if len(client) > TYPE and client[TYPE] not in (0x7F, 0x44, 0x41, 0x02) else _MORE
+        return _NO if len(client) > TYPE and client[TYPE] not in _FIRST else _MORE
     size = int.from_bytes(client[:4], "big")
     kind = client[TYPE]
-    if kind not in (0x7F, 0x44, 0x41, 0x02) or size < 4 or client[TAG] >= 0x80:
+    if kind not in _FIRST or not 4 <= size < _FRAME:
         return _NO
+    body = client[HEADER : 4 + size]
     if kind == 0x7F:
-        body = client[HEADER : HEADER + len(_CHECK)]
+        body = body[: len(_CHECK)]
         if size != 4 + len(_CHECK) or not _CHECK.startswith(body):
             return _NO
         return Detection(Verdict.YES, 100, "the check of Mux") if len(body) == len(_CHECK) else _MORE
-    if client[TAG : TAG + 2] != b"\0\0" or client[TAG + 2] == 0:
+    several = client[TAG] == 0x80 and kind <= _TDISPATCH
+    if (client[TAG] != 0 and not several) or client[TAG + 1] != 0 or client[TAG + 2] == 0:
         return _NO
     if kind == 0x44:
-        return Detection(Verdict.YES, 90, "Tinit of Mux") if client[HEADER : HEADER + 2] == b"\0\1" else _NO
+        return Detection(Verdict.YES, 90, "Tinit of Mux") if body[:2] == b"\0\1" else _NO
     if kind == 0x41:
         return Detection(Verdict.YES, 40, "Tping of Mux") if size == 4 else _NO
-    return Detection(Verdict.YES, 50, f"{NAMES[2]} of Mux") if 10 <= size < _FRAME and client[HEADER] == 0 else _NO
+    if kind == _TREQ:
+        fits = size >= 6 and (body[:2] == b"\0\x80" or (1 <= body[0] <= 2 and 1 <= body[1] <= 2))
+        return Detection(Verdict.YES, 40, f"{NAMES[1]} of Mux") if fits else _NO
+    return Detection(Verdict.YES, 50, f"{NAMES[2]} of Mux") if size >= 10 and body[0] == 0 else _NO

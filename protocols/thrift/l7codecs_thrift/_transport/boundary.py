@@ -5,6 +5,7 @@ can be passed over, and
 
     with a frame      its size is that of the message, or its THeader or TTHeader fits, or it holds thriftpy2's JSON
     without one       another message of the same encoding begins directly behind it
+    HTTP              its head is all there and says Thrift, unless it is known that the direction is HTTP
 
 Not handled: old binary, messages behind a struct of Finagle, larger messages: what follows them is found. A stream of zlib cannot go on.
 """
@@ -58,10 +59,11 @@ def find_http(octets: bytes, mark: bytes) -> Place:
     return Place(at) if at >= 0 else Place(-1 - max(0, len(octets) - len(mark) + 1))
 
 
-def find_message(octets: bytes, limits: Limits) -> Place:
-    """The first place where a message plausibly begins."""
+def find_message(octets: bytes, limits: Limits, http: bytes) -> Place:
+    """The first place where a message plausibly begins; with `http` one of HTTP does."""
     end: i64 = len(octets)
-    nexts = [octets.find(mark) for mark in _MARKS]
+    marks = (*_MARKS, http)
+    nexts = [octets.find(mark) for mark in marks]
     while True:
         kind = -1
         at: i64 = end
@@ -76,7 +78,7 @@ def find_message(octets: bytes, limits: Limits) -> Place:
             return Place(-1 - found.at, found.size)
         if found >= 0:
             return Place(found)
-        nexts[kind] = octets.find(_MARKS[kind], at + 1)
+        nexts[kind] = octets.find(marks[kind], at + 1)
 
 
 def _weigh(octets: bytes, at: i64, end: i64, kind: int, limits: Limits) -> i64 | _Short:
@@ -85,7 +87,16 @@ def _weigh(octets: bytes, at: i64, end: i64, kind: int, limits: Limits) -> i64 |
         return _message(octets, at, end, BINARY if kind == 0 else COMPACT if kind == 1 else JSON, limits)
     if kind < 5:
         return _headed(octets, at, end, HEADER if kind == 3 else TTHEADER)
-    return _named(octets, at, end)
+    return _named(octets, at, end) if kind == 5 else _posted(octets, at, end)
+
+
+def _posted(octets: bytes, at: i64, end: i64) -> i64 | _Short:
+    """A head of HTTP that says Thrift."""
+    stop = i64(octets.find(b"\r\n\r\n", at, min(end, at + NEAR)))
+    if stop < 0:
+        return _NO if end - at >= NEAR else _Short(at, end - at + 1)
+    head = octets[at:stop].lower()
+    return at if b"http/1." in head.partition(b"\r\n")[0] and b"thrift" in head else _NO
 
 
 def _message(octets: bytes, at: i64, end: i64, encoding: i64, limits: Limits) -> i64 | _Short:

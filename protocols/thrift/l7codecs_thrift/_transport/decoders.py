@@ -15,7 +15,7 @@ from librt.strings import read_i32_be
 from mypy_extensions import i64
 
 from l7codecs import FramedDecoder, Kind, LimitExceeded, Limits, Message, ProtocolError, Sender
-from l7codecs.message import Event, Flow
+from l7codecs.message import Data, Event, Flow
 from l7codecs.pairing.numbering import StrictPairing
 from l7codecs.pairing.tables import NO_PAIRING, PairingTable
 
@@ -23,7 +23,7 @@ from .._encoding.skipper import Skipper
 from .._encoding.types import Head
 from .._meaning.messages import ThriftMessage
 from .._meaning.origin import Origin, Renumbering
-from .._meaning.pairing import ThriftPairing
+from .._meaning.pairing import ThriftPairing, fits
 from .._meaning.table import CODECS
 from .._meaning.words import BINARY, COMPACT, FRAMED, HTTP, JSON, OLD_BINARY, UNFRAMED
 from .boundary import find_http, find_message
@@ -40,6 +40,8 @@ _HEAD: Final[i64] = 64
 _NAME: Final[i64] = 4096
 """Octets of a name that is looked for anew with each read."""
 _BRACE: Final[i64] = 0x7B
+_OWN: Final[i64] = 16
+"""Calls that are looked at for an answer with an id of its own."""
 
 
 def _with_heads(limits: Limits) -> Limits:
@@ -77,19 +79,23 @@ class ThriftDecoder(FramedDecoder):
         """Of a large one: another, that has passed what is handed out. Where octets are wrong, it tells what still is not."""
         self._encoding: i64 = BINARY
         self._budget: i64 = 0
+        self._echoes = False
+        """At an endpoint: whether the other side has repeated an id that says something."""
         self._http: HttpReader | None = None
         self._zlib: ZlibStream | None = None
 
     def next_event(self) -> Event | None:
         if self._skipper is not None:
             return self._go_on()
+        if self._zlib is not None:
+            return self._zlib.next_event(self)
+        if self._http is not None and self._http.streams and self.head is not None:
+            return self._rest_of_http(self._http)
         if self._left >= 0 or self.head is not None:
             return super().next_event()  # a frame that has begun
         buffer = self.buffer
         if self._http is not None:
             return self._next_http()
-        if self._zlib is not None:
-            return self._zlib.next_event(self)
         if not buffer.need(4):
             return None
         data = buffer.data
@@ -137,6 +143,11 @@ class ThriftDecoder(FramedDecoder):
         buffer.finish()
         self.pair(message)
         return message
+
+    @property
+    def packs(self) -> bool:
+        """Whether the direction is a stream of zlib."""
+        return self._zlib is not None
 
     def _made_inside(self) -> ThriftDecoder:
         """What decodes what this direction inflates to."""
@@ -280,16 +291,51 @@ class ThriftDecoder(FramedDecoder):
         """Go on with a message of HTTP, whose head comes line by line."""
         http = self._http
         assert http is not None
-        size = http.size_of(self.buffer)
+        if self.ended and self.buffer.unfinished == 0:
+            return None
+        size = http.size_of(self.buffer, self.ended)
         if size < 0:
             return None
         if http.refused is not None:
             self.exceed(0, http.refused, http.limit)
+        if http.streams or http.goes_to_end:
+            return self._http_so_far(http.streams)
         self._size = size
         self._left = size - self.buffer.message_size()
         if size > self._buffered and http.is_simple:
             return self._announce()
         return super().next_event()
+
+    def _http_so_far(self, more: bool) -> Message:
+        """What is passed is a message; with `more` its rest comes as `_rest_of_http`."""
+        buffer = self.buffer
+        offset: i64 = buffer.message_offset
+        octets = buffer.message()
+        start = buffer.message_start()
+        message = self._message(octets, start, start + buffer.message_size(), offset, more)
+        buffer.finish()
+        if more:
+            self.head = message
+        self.pair(message)
+        return message
+
+    def _rest_of_http(self, http: HttpReader) -> Event | None:
+        buffer = self.buffer
+        head = self.head
+        assert head is not None
+        passed = http.rest_of(buffer, self.ended)
+        if http.refused is not None:
+            self.exceed(0, http.refused, http.limit)
+        if passed < 0:
+            return None
+        ends = http.ends
+        offset = buffer.message_offset
+        octets = buffer.take()
+        size: i64 = len(octets)
+        if ends:
+            self.head = None
+            http.restart()
+        return Data(head, offset, octets, not ends, 0, size, size - passed, size)
 
     # What comes of it.
 
@@ -299,21 +345,57 @@ class ThriftDecoder(FramedDecoder):
             if message.transport_id == HTTP:
                 if isinstance(answers, ThriftPairing):
                     answers.answered_in_order(message)
-                elif isinstance(answers, StrictPairing) and (message.http_status != 200 or not message.is_empty):
-                    waiting = answers.waiting()
-                    if waiting:
-                        message.request = answers.take(waiting[0])
+                elif isinstance(answers, StrictPairing):
+                    self._answer_in_order(message, answers)
             if message.request is None and message.http_status == 200 and message.is_empty:
                 message.kind = _CONTROL  # to a one-way call
             return
         answers = self.answers
         if message.kind is _RESPONSE and isinstance(answers, StrictPairing):
             request = answers.find(message)
-            if request is not None and answers.counts(request):
-                overtake(answers, request)
+            if request is None:
+                request = self._unknown_id(message, answers)
+                if request is not None:
+                    message.request = answers.take(request)
+                    return
+            else:
+                if isinstance(message, ThriftMessage) and message.number != 0:
+                    self._echoes = True
+                if answers.counts(request):
+                    overtake(answers, request)
         super().pair(message)
 
+    def _answer_in_order(self, answer: ThriftMessage, answers: StrictPairing) -> None:
+        """`answer` has no id: it is to what has waited longest, unless a one-way call has been answered so."""
+        first = answers.first
+        if not isinstance(first, ThriftMessage):
+            return
+        if first.type_id == 0 or answer.http_status != 200 or not answer.is_empty:
+            answer.request = answers.take(first)
+
+    def _unknown_id(self, answer: Message, answers: StrictPairing) -> Message | None:
+        """What `answer` is to, whose id nobody has asked with: servers that write ids of their own answer in order."""
+        if self._echoes or not isinstance(answer, ThriftMessage):
+            return None
+        left = _OWN
+        for request in answers.in_order():
+            left -= 1
+            if left < 0:
+                break
+            if isinstance(request, ThriftMessage) and (not answer.name or fits(request, answer.name)):
+                return request
+        return None
+
+    def stood(self, event: Event) -> None:
+        """Of a piece of zlib many messages may come, and only the first has octets."""
+        if self._zlib is None:
+            super().stood(event)
+
     def unfinished(self) -> bool:
+        if self._zlib is not None and (self._zlib.unfinished() or self.head is not None):
+            return True
+        if self._http is not None and self.head is not None:
+            return True
         return self._skipper is not None or super().unfinished()
 
     def restart(self) -> None:
@@ -354,16 +436,14 @@ class ThriftDecoder(FramedDecoder):
     def boundary(self, octets: bytes) -> int:
         if self._zlib is not None:
             return -1 - len(octets)
-        if self._http is not None:
-            found = find_http(octets, b"POST /" if self.sender is Sender.CLIENT else b"HTTP/1.")
-        else:
-            found = find_message(octets, self.limits)
+        mark = b"POST /" if self.sender is Sender.CLIENT else b"HTTP/1."
+        found = find_message(octets, self.limits, mark) if self._http is None else find_http(octets, mark)
         self.wanted = found.wanted
         return found.at
 
     def rest(self) -> Event | None:
-        """None as well where the message without a frame is not announced."""
-        return None if self.head is None else super().rest()
+        """None as well where the message without a frame is not announced, and of a stream of zlib, whose pieces are not cut."""
+        return None if self.head is None or self._zlib is not None else super().rest()
 
 
 def overtake(answers: StrictPairing, request: Message) -> None:

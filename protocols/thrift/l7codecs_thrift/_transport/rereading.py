@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from l7codecs.buffer import Buffer
 
 from .._meaning.messages import ThriftMessage
@@ -26,8 +28,11 @@ def reread(message: ThriftMessage, octets: bytes, more: bool) -> ThriftMessage:
     elif transport == HTTP:
         buffer = Buffer()
         buffer.feed(octets)
-        reader = HttpReader(message.sender, message.limits)
-        reader.size_of(buffer)
+        limits = message.limits
+        if not more and size > limits.message:
+            limits = replace(limits, message=size)  # it has been gathered
+        reader = HttpReader(message.sender, limits)
+        reader.size_of(buffer, True)
         made = reader.message(frames, octets, 0, size, message.offset, more)
     else:
         made = frames.framed(octets, 0, size, message.offset, more, 4, FRAMED)

@@ -87,7 +87,8 @@ class Header:
         self.behind_transforms: i64 = start
         self.blocks: list[Block] = []
         self.known = True
-        """Whether all blocks are known."""
+        """Whether all blocks are known; where what is not begins otherwise."""
+        self.unknown: i64 = payload
         self.protocol: i64 = 0
         self.transforms: list[int] = []
 
@@ -130,11 +131,13 @@ def parse_header(octets: bytes, at: i64, stop: i64) -> Header | None:
         found.transforms.append(int(reader.varint()))
     found.behind_transforms = reader.at
     while reader.at < reader.stop:
+        begins = reader.at
         kind = reader.varint()
         if kind == 0:
             break
         if kind > 2:
             found.known = False
+            found.unknown = begins
             break  # of a block that is not known nobody can tell how long it is
         infos: list[Info] = []
         for _each in range(reader.count(2)):
@@ -155,6 +158,7 @@ def parse_ttheader(octets: bytes, at: i64, stop: i64) -> Header | None:
         found.transforms.append(int(reader.fixed(1)))
     found.behind_transforms = reader.at
     while reader.at < reader.stop:
+        begins = reader.at
         kind = reader.fixed(1)
         if kind == 0:
             continue
@@ -172,6 +176,7 @@ def parse_ttheader(octets: bytes, at: i64, stop: i64) -> Header | None:
             infos.append(Info("acl-token", b"", reader.text(reader.fixed(2))))
         else:
             found.known = False
+            found.unknown = begins
             break
         found.blocks.append(Block(kind, infos))
     return found
