@@ -31,7 +31,7 @@ interop: $(VENV)/test $(VENV)/bin/h2spec $(VENV)/redis ## install the real peers
 	@set -e; root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
 	for tool in redis-server:redis-server redis-cli:redis-tools redis-benchmark:redis-tools tshark:tshark \
 	    nghttp:nghttp2-client h2load:nghttp2-client nghttpd:nghttp2-server curl:curl \
-	    javac:openjdk-17-jdk-headless mvn:maven node:nodejs npm:npm; do \
+	    javac:openjdk-17-jdk-headless mvn:maven node:nodejs npm:npm thrift:thrift-compiler; do \
 	    command -v "$${tool%%:*}" >/dev/null || packages="$$packages $${tool##*:}"; \
 	done; \
 	if [ -n "$$packages" ]; then \

@@ -138,6 +138,17 @@ class ThriftSession(RewritingSession):
             table.doubt(first)
             first = table.first
 
+    def abandoned(self) -> list[Message]:
+        """As everywhere; of calls that were overtaken, which may be one-way calls, none."""
+        server = self.decoder(Sender.SERVER)
+        table = server.answers
+        left: list[Message] = []
+        if isinstance(table, StrictPairing) and (server.ended or server.error is not None):
+            for each in table.doubted():
+                if isinstance(each, ThriftMessage) and not each.is_overtaken and not each.settled:
+                    left.append(each)
+        return left + super().abandoned()
+
     # Answers.
 
     def reply_error(self, request: Message, status: Status, text: str) -> bytes:

@@ -33,11 +33,13 @@ class Proxy:
         self.upstream = l7codecs.open_session("thrift", endpoint=C, limits=limits or Limits())
         self.server = l7codecs.open_session("thrift", limits=limits or Limits())
         self.to_client: list[bytes] = [b""] * clients
+        self.asked: list[Message] = []
 
     def ask(self, client: int, said: bytes) -> list[Message]:
         """What the server receives of it."""
         found: list[Message] = []
         for event in self.clients[client].receive(C, said):
+            self.asked += [event] if isinstance(event, Message) else []
             found += [each for each in self.server.receive(C, self.upstream.send(event)) if isinstance(each, Message)]
         return found
 
@@ -163,3 +165,36 @@ def test_what_a_server_leaves_is_answered_here() -> None:
         (answer,) = observer.receive(S, client.reply_error(request, Status.UNAVAILABLE, "the server has gone"))
         assert isinstance(answer, Message)
         assert (answer.request_id, answer.error, answer.operation) == (5, "INTERNAL_ERROR", request.operation)
+
+
+def test_calls_that_are_never_answered_do_not_fill_an_endpoint() -> None:
+    """A server that gets one-way calls alone, which Go writes as calls, says nothing: what waits is bounded all the same."""
+    proxy = Proxy(2, Limits(pending=20))
+    for number in range(1, 401):
+        proxy.ask(number % 2, octets("fire", CALL, number))
+        for session in (proxy.upstream, *proxy.clients):
+            assert len(session.unanswered()) <= 20 and not session.full
+    calls = [proxy.ask(0, octets("a", CALL, 1000))[0], proxy.ask(1, octets("a", CALL, 1000))[0]]
+    for each in reversed(calls):
+        proxy.answer(octets("a", REPLY, number_of(each)))
+    assert proxy.to_client == [octets("a", REPLY, 1000)] * 2
+
+
+def test_what_waits_beyond_what_counts_is_answered_or_abandoned() -> None:
+    proxy = Proxy(1, Limits(pending=4, waiting=1000))
+    calls = [proxy.ask(0, octets("a", CALL, number))[0] for number in range(8)]
+    proxy.answer(octets("a", REPLY, number_of(calls[1])))
+    assert proxy.to_client == [octets("a", REPLY, 1)]
+    list(proxy.upstream.eof(S))
+    assert [each.request_id for each in proxy.upstream.abandoned()] == [0, 2, 3, 4, 5, 6, 7]
+    assert proxy.upstream.abandoned() == []
+    for each in (proxy.asked[0], *proxy.asked[2:]):
+        assert proxy.clients[0].reply_error(each, Status.UNAVAILABLE, "gone")
+
+
+def test_octets_of_what_is_never_answered_are_bounded() -> None:
+    proxy = Proxy(1, Limits(waiting=1000))
+    for number in range(1, 100):
+        proxy.ask(0, octets("f" * 300, CALL, number))
+    list(proxy.upstream.eof(S))
+    assert 3 <= len(proxy.upstream.abandoned()) <= 6

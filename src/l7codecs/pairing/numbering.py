@@ -14,6 +14,7 @@ which the answer comes; the answer is given its request, which says what its cli
 - Where a client may give several requests under way one number, it knows their answers by their order: an answer waits for its turn among
   those of its number (`StrictPairing.has_turn`).
 - What a room doubts (`StrictPairing.doubt`), since it may never be answered, counts for nothing; an answer that comes nonetheless is known.
+  Where nobody can tell what will be answered, no number of requests is too many: from ``limits.pending`` on the oldest is doubted.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ class StrictPairing(PairingTable):
         self._given_up: OrderedDict[Message, RequestId] = OrderedDict()
         self._doubted: OrderedDict[Message, RequestId] | None = OrderedDict() if doubts else None
         """As ``_numbers``, of what may never be answered."""
+        self._doubted_size: i64 = 0
         self._alone: Flow | None = None
         """Whose requests have all been, as long as they are those of one connection."""
         self._many = False
@@ -290,13 +292,14 @@ class StrictPairing(PairingTable):
         return next(iter(self._numbers)) if self._numbers else None
 
     def doubt(self, request: Message) -> None:
-        """`request` may never be answered. Beyond ``limits.pending`` of such the oldest is forgotten."""
+        """`request` may never be answered. Of such, what is beyond ``limits.pending`` and ``limits.waiting`` is forgotten, oldest first."""
         doubted = self._doubted
         assert doubted is not None, "the table was made without `doubts`"
         number = self._numbers.pop(request, None)
         if number is None:
             return
-        self._size -= request.stop - request.start
+        size = request.stop - request.start
+        self._size -= size
         if not self._numbers:
             self._reads.clear()
         behind = self._behind
@@ -305,9 +308,14 @@ class StrictPairing(PairingTable):
             self._move_up(number, behind)
         request.detach()
         doubted[request] = number
-        if len(doubted) > self._limit:
+        self._doubted_size += size
+        while len(doubted) > self._limit or self._doubted_size > self._octets:
             oldest = next(iter(doubted))
             self._remove(oldest, doubted[oldest])
+
+    def doubted(self) -> list[Message]:
+        """What may never be answered, and is not forgotten, in its order."""
+        return list(self._doubted) if self._doubted else []
 
     # What waits.
 
@@ -330,7 +338,7 @@ class StrictPairing(PairingTable):
         """Nobody waits for the answer to `request`, whose number stays used until it comes; returns what there is no room for."""
         number = self._numbers.pop(request, None)
         if number is None:
-            number = None if self._doubted is None else self._doubted.pop(request, None)
+            number = self._drop_doubted(request)
             if number is None:
                 return None
         else:
@@ -366,10 +374,12 @@ class StrictPairing(PairingTable):
 
     @property
     def full(self) -> bool:
-        return len(self._numbers) >= self._limit or self._size >= self._octets
+        return self._doubted is None and (len(self._numbers) >= self._limit or self._size >= self._octets)
 
     @property
     def exhausted(self) -> bool:
+        if self._doubted is not None:
+            return False
         return len(self._numbers) >= self._limit * REFUSED_AT or self._size > self._octets * REFUSED_AT
 
     def clear(self) -> None:
@@ -381,6 +391,7 @@ class StrictPairing(PairingTable):
         self._given_up.clear()
         if self._doubted is not None:
             self._doubted.clear()
+            self._doubted_size = 0
         self._free = deque(range(min(self._lowest, 1), 1))
         self._next = 1
         self._size = 0
@@ -399,6 +410,16 @@ class StrictPairing(PairingTable):
         self._size += request.stop - request.start
         if request.octets is not self._reads.latest and self._reads.add(request.octets):
             self._reads.gather(list(self._numbers))
+        if self._doubted is not None:
+            while len(self._numbers) > 1 and (len(self._numbers) > self._limit or self._size > self._octets):
+                self.doubt(next(iter(self._numbers)))
+
+    def _drop_doubted(self, request: Message) -> RequestId | None:
+        """The number of `request`, which was doubted; None where it was not."""
+        number = None if self._doubted is None else self._doubted.pop(request, None)
+        if number is not None:
+            self._doubted_size -= request.stop - request.start
+        return number
 
     def _remove(self, request: Message, number: RequestId) -> None:
         first = self._by_number.get(number) is request
@@ -408,7 +429,7 @@ class StrictPairing(PairingTable):
             self._size -= request.stop - request.start
             if not self._numbers:
                 self._reads.clear()
-        elif self._doubted is None or self._doubted.pop(request, None) is None:
+        elif self._drop_doubted(request) is None:
             self._given_up.pop(request, None)
         if first and self._behind:
             self._move_up(number, self._behind)
