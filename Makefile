@@ -31,8 +31,12 @@ interop: $(VENV)/test $(VENV)/bin/h2spec $(VENV)/redis ## install the real peers
 	@set -e; root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
 	for tool in redis-server:redis-server redis-cli:redis-tools redis-benchmark:redis-tools tshark:tshark \
 	    nghttp:nghttp2-client h2load:nghttp2-client nghttpd:nghttp2-server curl:curl \
-	    javac:openjdk-17-jdk-headless mvn:maven node:nodejs npm:npm thrift:thrift-compiler; do \
+	    javac:openjdk-17-jdk-headless mvn:maven node:nodejs npm:npm \
+	    g++:g++ bison:bison flex:flex thrift:thrift-compiler; do \
 	    command -v "$${tool%%:*}" >/dev/null || packages="$$packages $${tool##*:}"; \
+	done; \
+	for header in thrift/Thrift.h:libthrift-dev boost/version.hpp:libboost-dev zlib.h:zlib1g-dev; do \
+	    [ -e "/usr/include/$${header%%:*}" ] || packages="$$packages $${header##*:}"; \
 	done; \
 	if [ -n "$$packages" ]; then \
 	    $$root apt-get update -q; $$root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$packages; \

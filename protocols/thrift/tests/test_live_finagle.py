@@ -41,11 +41,11 @@ class Setup:
         self, kind: str, *calls: str, do: str = "call", patience: int = 20_000, tenant: str = "-"
     ) -> tuple[list[str], list[str], list[Recording]]:
         """What the client got, what the service saw (method:text:tenant), and what passed."""
-        self.server.ask("seen")
-        with Relay(("127.0.0.1", int(self.server.ask(f"serve {kind}")))) as relay:
-            said = self.client.ask(f"{do} {kind} {relay.port} {patience} {tenant} {' '.join(calls)}").split("\t")
+        self.server.exchange("seen")
+        with Relay(("127.0.0.1", int(self.server.exchange(f"serve {kind}")))) as relay:
+            said = self.client.exchange(f"{do} {kind} {relay.port} {patience} {tenant} {' '.join(calls)}").split("\t")
             recordings = [each for each in relay.wait_closed() if each.pieces]
-        return said, self.server.ask("seen").split("\t"), recordings
+        return said, self.server.exchange("seen").split("\t"), recordings
 
 
 @pytest.fixture(scope="module")
@@ -125,15 +125,15 @@ def test_a_call_that_is_discarded(setup: Setup) -> None:
 
 def test_a_server_that_drains(setup: Setup) -> None:
     """It says so, and answers what it has."""
-    with Relay(("127.0.0.1", int(setup.server.ask("serve mux")))) as relay:
-        setup.client.begin(f"call mux {relay.port} 20000 - hello:a slow:1500")
+    with Relay(("127.0.0.1", int(setup.server.exchange("serve mux")))) as relay:
+        setup.client.tell(f"call mux {relay.port} 20000 - hello:a slow:1500")
         while not relay.recordings:
             time.sleep(0.02)
         relay.recordings[0].wait_for(b"slow", Sender.CLIENT)
-        assert setup.server.ask("drain") == "drained"
-        assert setup.client.answer() == "text:hi a\ttext:slept 1500"
+        assert setup.server.exchange("drain") == "drained"
+        assert setup.client.hear() == "text:hi a\ttext:slept 1500"
         (recording,) = [each for each in relay.wait_closed() if each.pieces]
-    setup.server.ask("seen")
+    setup.server.exchange("seen")
     found = events(recording, "thriftmux")
     order = [each.type_name for each in found if each.sender is Sender.SERVER]
     assert order[-2:] == ["Tdrain", "Rdispatch"] and found[-1].request.operation == "slow"
@@ -171,17 +171,19 @@ def test_the_upgrade_of_thrift(setup: Setup) -> None:
 
 def test_no_upgrade_through_the_example_proxy(setup: Setup) -> None:
     """It shares connections, so it says that it does not know the method, and clients go on without."""
-    with Relay((HOST, int(setup.server.ask("serve thrift")))) as inner:
+    with Relay((HOST, int(setup.server.exchange("serve thrift")))) as inner:
         port = free_port()
         proxy = started(EXAMPLE, port, str(port), f"*@{inner.port}")
         try:
-            said = [setup.client.ask(f"call thrift {port} 20000 - {' '.join(CALLS)}").split("\t") for _ in range(2)]
+            said = [
+                setup.client.exchange(f"call thrift {port} 20000 - {' '.join(CALLS)}").split("\t") for _ in range(2)
+            ]
         finally:
             proxy.kill()
             printed = proxy.communicate()[1].decode()
         (recording,) = [each for each in inner.wait_closed() if each.pieces]
     assert said == [SAID, SAID] and "closing" not in printed, printed
-    assert len(setup.server.ask("seen").split("\t")) == 2 * len(CALLS)
+    assert len(setup.server.exchange("seen").split("\t")) == 2 * len(CALLS)
     pairs = paired(events(recording, "thrift"), ThriftMessage)
     assert [call.operation for call, _ in pairs] == [each.split(":")[0] for each in CALLS] * 2
     assert [answer.status for _, answer in pairs] == STATUSES * 2

@@ -20,10 +20,13 @@ from .conftest import needs
 
 pytestmark = pytest.mark.interop
 
+UNENDING = "cpp-thriftpy2-unframed-compact"
+"""tshark 4.0 finds no end of its struct with everything in it, and takes what follows for more of that; with a frame it does."""
 VECTORS = [
     each
     for each in load_vectors(Path(__file__).parent.parent / "vectors")
-    if any(f"-{how}framed-binary" in each.name or f"-{how}framed-compact" in each.name for how in ("", "un"))
+    if each.name != UNENDING
+    and any(f"-{how}framed-binary" in each.name or f"-{how}framed-compact" in each.name for how in ("", "un"))
 ]
 PORT = 4711
 TYPES = ("none", "call", "reply", "exception", "oneway")

@@ -248,3 +248,38 @@ def test_what_is_refused_is_not_packed_either() -> None:
     (plain,) = l7codecs.open_session("thrift").receive(C, octets("a", CALL, 1))
     assert session.send(plain) == octets("a", CALL, 1)
     assert session.send(message)[4:] == pack(">i", 14)[4:] + octets("a", CALL, 2)[4:]
+
+
+def test_what_ends_a_stream_is_no_message() -> None:
+    """Go's transport ends its stream where it is closed, with nine octets behind the last message."""
+    stream = Stream()
+    first = stream.say(call(5))
+    last = stream.say(b"", zlib.Z_FINISH)
+    again = Stream().say(call(6, 2), zlib.Z_FINISH)
+    outcome = check_cuts(
+        lambda: l7codecs.open_session("thrift"), Vector("ends", ((C, first + last + again),)), eof=(C,)
+    )
+    assert not outcome.errors
+    one, end, other = outcome.events
+    assert isinstance(one, ThriftMessage) and isinstance(end, ThriftMessage) and isinstance(other, ThriftMessage)
+    assert (one.raw, end.raw, other.raw) == (first, last, again) and (one.number, other.number) == (1, 2)
+    assert (end.kind, end.message_type, end.transport, end.payload, end.offset) == (
+        Kind.CONTROL, "none", "zlib", b"", len(first),
+    )  # fmt: skip
+    # Nobody may be there any more who reads the rest of it; and what is flushed need not hold anything.
+    for cut in (b"\x01\x00\x00\xff\xff", b"\x00\x00\x00\xff\xff", b"\x00\x00\x00\xff\xff" * 3):
+        outcome = check_cuts(lambda: l7codecs.open_session("thrift"), Vector("cut", ((C, first + cut),)), eof=(C,))
+        assert not outcome.errors and [each.raw for each in outcome.events] == [first, cut]
+        assert outcome.events[1].kind is Kind.CONTROL
+    session = l7codecs.open_session("thrift")
+    assert len(list(session.receive(C, first + last[:-1]))) == 1
+    with pytest.raises(l7codecs.IncompleteMessage):
+        list(session.eof(C))
+    # Written anywhere else it is nothing: that has a stream of its own, or none.
+    client = l7codecs.open_session("thrift", endpoint=S)
+    server = l7codecs.open_session("thrift", endpoint=C)
+    asked, ended = client.receive(C, first + last)
+    written = server.send(asked)
+    assert server.send(ended) + server.pending_output() == b""
+    machine = zlib.decompressobj()
+    assert machine.decompress(written) == call(5) and not machine.eof

@@ -1,8 +1,8 @@
 """Peers of Thrift that are not Apache's: Envoy, and of Maven Central Finagle (with ThriftMux) and Armeria.
 
     with finagle() as server, finagle() as client:
-        port = server.ask("serve mux")
-        said = client.ask(f"call mux {port} 5000 - hello:bob")
+        port = server.exchange("serve mux")
+        said = client.exchange(f"call mux {port} 5000 - hello:bob")
 
 The programs are finagle/FinagleTalk.java and armeria/ArmeriaTalk.java, which say what they read. Needs Java and Maven, for Armeria Debian's
 thrift-compiler. What is downloaded and compiled goes into a cache, once for each change: ``python foreign_peers.py`` fills it.

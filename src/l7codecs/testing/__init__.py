@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from l7codecs.testing.conformance import ProtocolConformance
 from l7codecs.testing.growth import growth
-from l7codecs.testing.peers import PeerCache, PeerProcess, installed
+from l7codecs.testing.peers import JsonPeer, PeerCache, PeerProcess, installed
 from l7codecs.testing.ports import free_port
 from l7codecs.testing.relay import PATIENCE, Piece, Recording, Relay
 from l7codecs.testing.replay import Outcome, check_cuts, replay
@@ -23,6 +23,7 @@ from l7codecs.testing.vectors import Vector, load_vectors, parse_vector
 
 __all__ = [
     "PATIENCE",
+    "JsonPeer",
     "Outcome",
     "PeerCache",
     "PeerProcess",

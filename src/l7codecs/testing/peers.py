@@ -6,13 +6,16 @@
         subprocess.run([installed("go"), "build", "-o", folder / "peer", "."], cwd=SOURCES, check=True)
 
     with PeerProcess([cache.made("go", build, SOURCES.iterdir()) / "peer"]) as peer:
-        said = peer.ask("call 4711 hello")
+        said = peer.exchange("call 4711 hello")
+
+Such processes serve tests of several protocols: what each is told, and what it says, is its own.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import select
 import shutil
@@ -21,9 +24,9 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-__all__ = ["PeerCache", "PeerProcess", "installed"]
+__all__ = ["JsonPeer", "PeerCache", "PeerProcess", "installed"]
 
 _READ_SIZE = 64 * 1024
 _PRINTED_SIZE = 3000
@@ -107,17 +110,12 @@ class PeerProcess:
     ) -> None:
         self.close()
 
-    def ask(self, line: str) -> str:
-        """Let it do something, and return what it says of that. Raises as `answer` does."""
-        self.begin(line)
-        return self.answer()
-
-    def begin(self, line: str) -> None:
-        """Let it do something, whose `answer` is to be read."""
+    def tell(self, line: str) -> None:
+        """Let it do something; `hear` what it says of that."""
         assert self._process.stdin is not None
         self._process.stdin.write(line.encode() + b"\n")
 
-    def answer(self) -> str:
+    def hear(self) -> str:
         """The line that it says of the first thing that has none yet.
 
         Raises:
@@ -134,6 +132,11 @@ class PeerProcess:
             self._read += octets
         line, _, self._read = self._read.partition(b"\n")
         return line.decode()
+
+    def exchange(self, line: str) -> str:
+        """Let it do something, and return what it says of that. Raises as `hear` does."""
+        self.tell(line)
+        return self.hear()
 
     def printed(self) -> str:
         """The last of what it has written as errors."""
@@ -158,3 +161,21 @@ class PeerProcess:
         self._process.kill()
         self._process.communicate()
         self._printed.close()
+
+
+class JsonPeer(PeerProcess):
+    """One that reads and writes objects of JSON, of which ``do`` says what to do."""
+
+    def ask(self, do: str, **what: Any) -> dict[str, Any]:
+        """Let it do something, and return what it says of that. Raises as `hear` does."""
+        self.begin(do, **what)
+        return self.answer()
+
+    def begin(self, do: str, **what: Any) -> None:
+        """Let it do something, whose `answer` is to be read."""
+        self.tell(json.dumps({"do": do, **what}))
+
+    def answer(self) -> dict[str, Any]:
+        """What it says of the first thing that has no answer yet. Raises as `hear` does."""
+        said: dict[str, Any] = json.loads(self.hear())
+        return said

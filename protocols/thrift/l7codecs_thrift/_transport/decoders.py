@@ -112,7 +112,7 @@ class ThriftDecoder(FramedDecoder):
                 self._http = HttpReader(self.sender, self.limits)
                 return self._next_http()
             if first == 0x78 and buffer.base + at == 0 and not self._inside and begins_zlib(data, at):
-                self._zlib = ZlibStream(self.limits, self._made_inside())
+                self._zlib = ZlibStream(self.limits, self._made_inside(), self._frames)
                 return self._zlib.next_event(self)
         size = i64(read_i32_be(data, at))
         if size < 0:

@@ -4,7 +4,8 @@
 
 What is inflated is read as any other direction is, piece by piece. A piece ends with a flush, with the stream, and where a quarter of
 ``limits.message`` has been inflated or packed (1 to 64 KiB). Its octets are those of the first event in it; further ones have none of their
-own, and what there is of a message that ends in a later piece belongs to that. A stream that ends is followed by another.
+own, and what there is of a message that ends in a later piece belongs to that. A stream that ends is followed by another. Pieces with
+nothing in them at the end of a stream (Go's transport writes one where it is closed) or of the connection are told as what concerns that.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from l7codecs.message import Data, Event
 
 from .._meaning.messages import ThriftMessage
 from .._meaning.words import ZLIB
+from .frames import Frames
 
 __all__ = ["Packer", "ZlibStream", "begins_zlib"]
 
@@ -59,7 +61,8 @@ class Packer:
 class ZlibStream:
     """What one direction inflates to. `inner` is a decoder of such, which pairs nothing."""
 
-    def __init__(self, limits: Limits, inner: Decoder) -> None:
+    def __init__(self, limits: Limits, inner: Decoder, frames: Frames) -> None:
+        self._frames = frames
         self._whole: i64 = max(_SMALLEST, min(limits.message // 4, _LARGEST))
         """What a piece is and inflates to, at most."""
         self._most: i64 = 2 * min(limits.message, 1 << 56) + _EMPTY
@@ -104,7 +107,7 @@ class ZlibStream:
         buffer = decoder.buffer
         while True:
             if not buffer.need(1):
-                return False
+                return decoder.ended and self._packed == 0 and buffer.message_size() > 0 and self._put_nothing(decoder)
             at: i64 = buffer.pos
             size = self._to_flush(buffer.data, at, buffer.end)
             flushed = size > 0
@@ -118,7 +121,8 @@ class ZlibStream:
             taken = self._inflate(decoder, octets)
             buffer.pass_over(taken)
             self._packed += taken
-            if self._machine.eof:
+            ended = self._machine.eof
+            if ended:
                 self._machine = zlib.decompressobj()
             elif self._size < self._whole and self._packed < self._whole and not (flushed and taken == size):
                 self._tail = (self._tail + octets[:taken])[-_TAIL:]
@@ -130,7 +134,17 @@ class ZlibStream:
             self._size = 0
             self._packed = 0
             self._piece(decoder)
+            if ended:
+                self._put_nothing(decoder)
             return True
+
+    def _put_nothing(self, decoder: Decoder) -> bool:
+        """Whether whole pieces with nothing in them stand at the end, which are told as that, then."""
+        if self._ready or self._error is not None or self._inner.unfinished() or self._head is not None:
+            return False
+        nothing = self._frames.nothing(b"", 0, 0, 0, False, ZLIB, b"", 0)
+        self._ready.append(self._wrapped(decoder, nothing))
+        return True
 
     def _to_flush(self, data: bytes, at: i64, end: i64) -> i64:
         """Octets from `at` on up to the end of the first flush; 0: none ends here."""
