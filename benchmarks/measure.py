@@ -2,7 +2,8 @@
 
 Each round runs every peer and then ours, on the same octets; the peers in the set-up of the round, which pytest-benchmark leaves out
 of its own time. A ratio is the median of the rounds' ratios, so that whatever else the machine does falls on both sides. Where what one run
-does must stay small, a round has several runs of each side, one after the other.
+does must stay small, a round has several runs of each side, one after the other; and where a run is so short that what the others left
+in the processor's caches would be most of what is timed.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ __all__ = ["Comparison", "Side", "add_row", "compare", "time_sides"]
 class Side:
     """One side of a row: `prepare` is not timed, `run` is.
 
-    With `own_time`, for a peer in a process of its own, `run` returns the seconds that it measured itself.
+    With `own_time`, for a peer in a process of its own, `run` returns the seconds that it measured itself. With `once` a single run stands
+    for all runs of a round: it is long enough, or is itself many, of which the time is that of one.
     """
 
     run: Callable[[], object]
     prepare: Callable[[], object] = lambda: None
     own_time: bool = False
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ def time_sides(
         nonlocal done
         if done % runs == 0:
             for name, peer in peers.items():
-                taken[name].append(sum(_time(peer) for _ in range(runs)))
+                count = 1 if peer.once else runs
+                taken[name].append(sum(_time(peer) for _ in range(count)) * runs / count)
         done += 1
         ours.prepare()
 

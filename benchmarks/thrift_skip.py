@@ -1,63 +1,53 @@
-"""Bare messages of Thrift beside Apache Thrift's own skip in Go, in a process of its own: `python -m benchmarks.thrift_skip`.
+"""Apache Thrift's own skip in Go, in a process of its own, which passes over messages again and again and says how long it took.
 
-Needs Go; its module comes from the proxy of Go. Both are asked in turns; what is printed is the median of the ratios.
+Needs Go; its module comes from the proxy of Go.
 """
 
 from __future__ import annotations
 
 import shutil
-import statistics
 import subprocess
 import tempfile
-import time
+from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 
-from .thrift_octets import COUNT, messages, reads
-from .thrift_sides import OurHeads
+__all__ = ["GoSkip"]
 
-TURNS = 41
-ROUNDS = 5
-
-
-def build(folder: Path) -> Path:
-    """The program, made in `folder`."""
-    shutil.copy(Path(__file__).with_suffix(".go"), folder / "main.go")
-    for arguments in (
-        ["mod", "init", "skip"],
-        ["get", "github.com/apache/thrift@v0.25.0"],
-        ["build", "-o", "skip", "."],
-    ):
-        subprocess.run(["go", *arguments], cwd=folder, check=True, capture_output=True, timeout=600)
-    return folder / "skip"
+MODULE = "github.com/apache/thrift@v0.25.0"
 
 
-def main() -> None:
-    octets = messages(compact=False)
-    chunks = reads(octets)
-    ours = OurHeads()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "messages").write_bytes(b"".join(octets))
-        with subprocess.Popen(
-            [build(folder), folder / "messages"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-        ) as peer:
-            assert peer.stdin is not None
-            assert peer.stdout is not None
-            own: list[float] = []
-            theirs: list[float] = []
-            for _ in range(TURNS):
-                peer.stdin.write(f"{ROUNDS}\n")
-                count, nanoseconds = map(int, peer.stdout.readline().split())
-                assert count == COUNT * ROUNDS
-                theirs.append(nanoseconds)
-                begun = time.perf_counter_ns()
-                for _ in range(ROUNDS):
-                    assert len(ours(chunks)) == COUNT
-                own.append((time.perf_counter_ns() - begun) / (COUNT * ROUNDS))
-            peer.stdin.close()
-    ratio = statistics.median(one / other for one, other in zip(theirs, own, strict=True))
-    print(f"l7codecs {min(own):.0f} ns, Go {min(theirs)} ns a message of {len(octets[0])} octets: {ratio:.2f} x")
+class GoSkip:
+    """Of these bare messages; `rounds` of all of them for each time that it is asked."""
 
+    def __init__(self, messages: Sequence[bytes], rounds: int) -> None:
+        self._rounds = rounds
+        self._count = len(messages)
+        self._folder = tempfile.TemporaryDirectory()
+        folder = Path(self._folder.name)
+        (folder / "messages").write_bytes(b"".join(messages))
+        shutil.copy(Path(__file__).with_suffix(".go"), folder / "main.go")
+        for arguments in (["mod", "init", "skip"], ["get", MODULE], ["build", "-o", "skip", "."]):
+            subprocess.run(["go", *arguments], cwd=folder, check=True, capture_output=True, timeout=600)
+        self._process = subprocess.Popen(
+            [folder / "skip", folder / "messages"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
-if __name__ == "__main__":
-    main()
+    def __enter__(self) -> GoSkip:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._folder.cleanup()
+
+    def __call__(self) -> float:
+        """The seconds of one round of all messages."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(f"{self._rounds}\n")
+        self._process.stdin.flush()
+        count, nanoseconds = map(int, self._process.stdout.readline().split())
+        assert count == self._count * self._rounds
+        return nanoseconds * self._count / 1e9

@@ -42,6 +42,7 @@ KNOWN = {
     "RedisReply": "a Message",
     "RedisRequest": "a Message",
     "ThriftDecoder": "what a stream of zlib inflates to, which is no such stream again",
+    "ThriftAnswer": "a Message",
     "ThriftMessage": "a Message",
     "ZlibStream": "as above",
     "Situation": "holds a Message that has not been changed itself",

@@ -167,3 +167,29 @@ def test_after_a_loss_only_what_is_certain_pairs() -> None:
                         assert answer.request is call
                         paired[moves] += 1
     assert paired[0] > 500 and paired[1] > 3000
+
+
+def test_many_that_wait_are_answered_in_their_order_and_out_of_it() -> None:
+    """A hundred wait at any time: those at the front, and one among them now and then, by which the ones before it are overtaken."""
+    for ids in (1, 3, 1_000_000):
+        session = observer()
+        waiting: list[Message] = []
+        for number in range(2_000):
+            waiting.append(say(session, C, f"m{number % 7}", CALL, number % ids))
+            assert session.pending == len(waiting)
+            if len(waiting) < 100:
+                continue
+            at = 5 if number % 50 == 0 and ids > 3 else 0
+            answered = waiting[at]
+            overtaken = waiting[:at]
+            del waiting[: at + 1]
+            name = answered.operation
+            assert name is not None and isinstance(answered.request_id, int)
+            assert say(session, S, name, REPLY, answered.request_id).request is answered
+            for late in overtaken:
+                assert late.operation is not None and isinstance(late.request_id, int)
+                assert say(session, S, late.operation, REPLY, late.request_id).request is late
+        for sender in (C, S):
+            assert [each.offset for each in session.decoder(sender).asks.waiting()] == [
+                each.offset for each in (waiting if sender is C else [])
+            ]

@@ -230,6 +230,8 @@ def call_pairs(
     found = scanner.map_pairs()
     if found is None:
         return None
+    if not scanner.is_mixed:
+        return cast(list[tuple[str, HeaderValue]], found)
     texts: Texts | None = None
     index: i64 = 0
     while index < len(found):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias, final
+from typing import Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
 from l7codecs import Limits
 from l7codecs.limits import DEFAULT_LIMITS
 
+from .known import LONGEST, Pair, entry_behind, find_entry, first_entry
 from .reading import read_value
 from .stream import Stream
 from .strings import string_between, string_end
@@ -29,16 +30,7 @@ from .values import Reference, Value
 
 __all__ = ["Entry", "Pair", "Scanner", "decode"]
 
-Pair: TypeAlias = tuple[object, ...]
-"""Key and value. Of a tuple whose length its type says mypyc makes a new one wherever it is put."""
-
 _MESSAGE: Final = b"\x0ddetailMessage"
-_PAIRS: Final[dict[bytes, Pair]] = {}
-"""Entries of maps by their octets, a string each for key and value: a consumer sends nearly the same attachments with each call."""
-_MOST: Final = 512
-"""How many of them are kept; then all are forgotten."""
-_LONGEST: Final = 128
-"""Octets of an entry that is kept."""
 
 
 @final
@@ -77,6 +69,8 @@ class Scanner(Stream):
         super().__init__(octets, start, stop, nesting, elements, partial)
         self._known: list[Value] | None = None
         self._all: list[Value] | None = None
+        self.is_mixed = False
+        """Whether `map_pairs` has met a value that is no string."""
 
     def string(self) -> str | None:
         """One string; None for null. Raises `ProtocolError` where there is none."""
@@ -164,6 +158,7 @@ class Scanner(Stream):
         if at < 0:
             return None
         pairs: list[Pair] = []
+        before = first_entry()
         while True:
             if at >= stop:
                 raise self.failure(at, CUT)
@@ -172,6 +167,12 @@ class Scanner(Stream):
             if tag == END:
                 self.at = at + 1
                 return pairs
+            known = entry_behind(before, octets, at, stop)
+            if known is not None:
+                before = known
+                pairs.append(known.pair)
+                at += known.size
+                continue
             if not _is_string(tag):
                 self.at = at
                 self.skip_many(2)
@@ -186,23 +187,20 @@ class Scanner(Stream):
                 key = string_between(octets, start, middle)
                 assert key is not None
                 self.at = middle
+                self.is_mixed = True
                 pairs.append((key, self.value()))
                 at = self.at
                 continue
             at = string_end(octets, middle, stop)
             if at < 0:
                 raise self.failure(middle, -at)
-            if at - start > _LONGEST:
+            if at - start > LONGEST:
                 pairs.append(_pair(octets, start, middle, at))
                 continue
-            entry = octets[start:at]
-            pair = _PAIRS.get(entry)
-            if pair is None:
-                pair = _pair(octets, start, middle, at)
-                if len(_PAIRS) >= _MOST:
-                    _PAIRS.clear()
-                _PAIRS[entry] = pair
-            pairs.append(pair)
+            before = find_entry(before, octets, start, at)
+            if not before.pair:
+                before.pair = _pair(octets, start, middle, at)
+            pairs.append(before.pair)
 
     def _enter_map(self) -> i64:
         """Where the first entry of the map begins at which the stream stands; -1: it was null."""

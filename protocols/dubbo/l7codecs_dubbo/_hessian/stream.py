@@ -15,6 +15,7 @@ from mypy_extensions import i64, mypyc_attr
 from l7codecs import ProtocolError
 from l7codecs.limits import DEFAULT_LIMITS
 
+from .known import find_definition, note_definition
 from .older import is_older
 from .strings import binary_end, string_between, string_end, units_end
 from .tags import (
@@ -276,7 +277,12 @@ class Stream:
         """Behind the class definition at `at`, which is counted; negative: why it cannot be read."""
         octets = self.octets
         stop = self.stop
+        begin = at
         name = at + 1
+        known = find_definition(octets, at, stop)
+        if known is not None and known.count <= self.elements:
+            self.classes = append(append(append(self.classes, name), at + known.first), known.count)
+            return at + known.size
         at = self._name_end(name)
         if at < 0:
             return at
@@ -298,6 +304,7 @@ class Stream:
             if at < 0:
                 return at
             left -= 1
+        note_definition(octets, begin, at, stop, first, count)
         self.classes = append(append(append(self.classes, name), first), count)
         return at
 

@@ -26,6 +26,7 @@ from l7codecs import ProtocolError
 from .binary_values import BinaryCursor
 from .cursor import Cursor
 from .encoding import Encoding, check_kind, check_size
+from .names import find_name
 from .skip_binary import BinarySkipper
 from .skipper import Skipper
 from .types import EXCEPTION, Head
@@ -61,8 +62,8 @@ class BinaryEncoding(Encoding):
         end = at + 8 + size
         if stop - end < 4:
             return None
-        name = octets[at + 8 : end].decode("utf-8", "replace")
-        return Head(kind, name, i64(read_i32_be(octets, end)), at, end + 4, at + 8, end, end, end + 4, at + 3)
+        named = find_name(octets, at + 8, end)
+        return Head(kind, named, i64(read_i32_be(octets, end)), at, end + 4, at + 8, end, end, end + 4, at + 3)
 
     def _old_head(self, octets: bytes, at: i64, stop: i64, size: i64, longest: i64) -> Head | None:
         check_size(size, longest, at)
@@ -73,9 +74,9 @@ class BinaryEncoding(Encoding):
         check_kind(kind, end)
         if stop - end < 5:
             return None
-        name = octets[at + 4 : end].decode("utf-8", "replace")
+        named = find_name(octets, at + 4, end)
         seqid = i64(read_i32_be(octets, end + 1))
-        return Head(kind, name, seqid, at, end + 5, at + 4, end, end + 1, end + 5, end, False)
+        return Head(kind, named, seqid, at, end + 5, at + 4, end, end + 1, end + 5, end, False)
 
     def _check_version(self, octets: bytes, at: i64, stop: i64) -> None:
         """Refuse a version that is not 8001, by as few of its octets as show it."""

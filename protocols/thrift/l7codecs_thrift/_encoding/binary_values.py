@@ -64,7 +64,7 @@ class BinaryCursor(Cursor):
             if stop - at < 3:
                 raise self.cut()
             found = i64(read_i16_be(octets, at + 1))
-            size: i64 = SIZES >> (kind << 2) & 15 if kind < UUID_TYPE else FIXED[kind]
+            size: i64 = SIZES >> (kind << 2) & 15 if kind < UUID_TYPE else i64(FIXED[kind])
             if size == 0 and kind != STRING:
                 self.check_type(kind, at)
             at += 3

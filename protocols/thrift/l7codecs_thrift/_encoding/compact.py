@@ -31,6 +31,7 @@ from l7codecs import ProtocolError
 from .compact_values import CompactCursor
 from .cursor import Cursor
 from .encoding import Encoding, check_kind, check_size
+from .names import find_name
 from .skip_compact import CompactSkipper
 from .skipper import Skipper
 from .types import EXCEPTION, Head
@@ -75,8 +76,8 @@ class CompactEncoding(Encoding):
         seqid = read_varint(octets, at + 2, seqid_stop) & 0xFFFFFFFF
         if seqid >= 0x80000000:
             seqid -= 0x100000000
-        name = octets[size_stop:body].decode("utf-8", "replace")
-        return Head(kind, name, seqid, at, body, size_stop, body, at + 2, seqid_stop, at + 1)
+        named = find_name(octets, size_stop, body)
+        return Head(kind, named, seqid, at, body, size_stop, body, at + 2, seqid_stop, at + 1)
 
     def skipper(self, head: Head, nesting: i64, elements: i64, payload: i64) -> Skipper:
         """See `Encoding.skipper`."""

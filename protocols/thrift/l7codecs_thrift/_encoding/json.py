@@ -24,6 +24,7 @@ from .cursor import Cursor
 from .encoding import Encoding, check_kind, check_number
 from .json_text import SPACE, JsonScan, quoted, string_end, text_between
 from .json_values import JsonCursor
+from .names import Name
 from .skipper import Skipper
 from .types import EXCEPTION, Head
 
@@ -108,7 +109,7 @@ class JsonEncoding(Encoding):
             raise ProtocolError(body, f"octet {octets[body]:02x}", "a struct's opening brace")
         seqid = i64(int(octets[seqid_at:seqid_stop]))
         check_number(seqid, seqid_at)
-        return Head(kind, name, seqid, begin, body, name_at, end, seqid_at, seqid_stop, kind_at)
+        return Head(kind, Name(name), seqid, begin, body, name_at, end, seqid_at, seqid_stop, kind_at)
 
     def skipper(self, head: Head, nesting: i64, elements: i64, payload: i64) -> Skipper:
         """See `Encoding.skipper`."""

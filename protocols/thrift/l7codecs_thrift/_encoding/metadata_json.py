@@ -21,6 +21,7 @@ from .cursor import Cursor
 from .encoding import Encoding, check_kind
 from .json_head import JsonHead, patched
 from .json_text import JsonScan, quoted, text_between
+from .names import Name
 from .skipper import Skipper
 from .types import BOOL, DOUBLE, EXCEPTION, I64, LIST, STRING, STRUCT, Field, Head
 
@@ -86,7 +87,7 @@ class MetadataJsonEncoding(Encoding):
             raise ProtocolError(reader.name_at, "a name that is no string of JSON", "one that is")
         return Head(
             reader.kind,
-            name,
+            Name(name),
             reader.seqid,
             at,
             reader.at,

@@ -19,6 +19,10 @@ __all__ = ["BinarySkipper"]
 _IN_STRUCT: Final[i64] = -1
 """What stands for the elements left in a struct."""
 _SHIFT: Final[i64] = 16
+_STRINGS: Final[i64] = STRING << 8 | STRING
+"""The types of a list of strings, or of a map of such."""
+_PASSED: Final[i64] = -2
+"""In place of the type of a value that is passed."""
 
 
 @final
@@ -69,6 +73,7 @@ class BinarySkipper(Skipper):
         left = self._left
         types = self._types
         kind = self._pending
+        payload = self.payload
         if self.done:
             return at
         while True:
@@ -100,7 +105,7 @@ class BinarySkipper(Skipper):
                 else:
                     left -= 1
                     kind = types & 0xFF if left & 1 == 0 else types >> 8
-            size: i64 = SIZES >> (kind << 2) & 15 if kind < UUID_TYPE else FIXED[kind]
+            size: i64 = SIZES >> (kind << 2) & 15 if kind < UUID_TYPE else i64(FIXED[kind])
             if size > 0:
                 kind = STOP
                 if size > stop - at:
@@ -110,18 +115,30 @@ class BinarySkipper(Skipper):
                 at += size
                 continue
             if kind == STRING:
-                if stop - at < 4:
+                more: i64 = (
+                    left if types == _STRINGS and left > 0 else 0
+                )  # of a list of strings, which are passed in a row
+                while True:
+                    if stop - at < 4:
+                        break
+                    size = i64(read_i32_be(octets, at))
+                    if size < 0 or size > payload:
+                        raise self._too_long(at, size)
+                    at += 4
+                    if size > stop - at:
+                        self._owed = size - (stop - at)
+                        at = stop
+                        kind = STOP
+                        break
+                    at += size
+                    if more == 0:
+                        kind = _PASSED
+                        break
+                    more -= 1
+                    left = more
+                if kind != _PASSED:
                     break
-                size = i64(read_i32_be(octets, at))
-                if size < 0 or size > self.payload:
-                    raise self._too_long(at, size)
-                at += 4
                 kind = STOP
-                if size > stop - at:
-                    self._owed = size - (stop - at)
-                    at = stop
-                    break
-                at += size
                 continue
             if kind == STRUCT:
                 self._push(at, left, types)
@@ -142,8 +159,8 @@ class BinarySkipper(Skipper):
                 continue
             if count < 0 or count > self.elements:
                 raise self._too_many(at - 4, count)
-            size = SIZES >> (element << 2) & 15 if element < UUID_TYPE else FIXED[element]
-            key_size: i64 = SIZES >> (key << 2) & 15 if key < UUID_TYPE else FIXED[key]
+            size = SIZES >> (element << 2) & 15 if element < UUID_TYPE else i64(FIXED[element])
+            key_size: i64 = SIZES >> (key << 2) & 15 if key < UUID_TYPE else i64(FIXED[key])
             if size > 0 and key_size > 0:
                 if head == 6:
                     size += key_size

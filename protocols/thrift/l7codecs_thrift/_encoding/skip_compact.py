@@ -137,7 +137,7 @@ class CompactSkipper(Skipper):
                 if kind == 1 or kind == 2:
                     kind = _NONE
                 continue
-            size: i64 = _SIZES >> (kind << 2) & 15 if kind < _STRUCT else _FIXED[kind]
+            size: i64 = _SIZES >> (kind << 2) & 15 if kind < _STRUCT else i64(_FIXED[kind])
             if size == 255:
                 raise ProtocolError(at, f"a value of type {kind}", "a type of the compact protocol")
             if size > 0:
@@ -215,8 +215,8 @@ class CompactSkipper(Skipper):
                 raise self._too_many(head, count)
             is_map = kind == _MAP
             kind = _NONE
-            size = _SIZES >> (element << 2) & 15 if element < _STRUCT else _FIXED[element]
-            key_size: i64 = _SIZES >> (key << 2) & 15 if key < _STRUCT else _FIXED[key]
+            size = _SIZES >> (element << 2) & 15 if element < _STRUCT else i64(_FIXED[element])
+            key_size: i64 = _SIZES >> (key << 2) & 15 if key < _STRUCT else i64(_FIXED[key])
             if size == 255 or key_size == 255 or element == 0 or key == 0:
                 raise ProtocolError(head, f"elements of type {key}, {element}", "types of the compact protocol")
             if size > 0 and key_size > 0:

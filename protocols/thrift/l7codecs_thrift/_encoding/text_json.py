@@ -18,6 +18,7 @@ from l7codecs import LimitExceeded, ProtocolError
 from .json_head import JsonHead, patched
 from .json_text import quoted, text_between
 from .metadata_json import MetadataJsonEncoding, SizedSkipper
+from .names import Name
 from .skipper import Skipper
 from .types import Head
 
@@ -40,7 +41,7 @@ class TextJsonEncoding(MetadataJsonEncoding):
         if name is None:
             raise ProtocolError(reader.name_at, "a name that is no string of JSON", "one that is")
         return Head(
-            reader.kind, name, reader.seqid, at, reader.at, reader.name_at, reader.name_stop, reader.seqid_at,
+            reader.kind, Name(name), reader.seqid, at, reader.at, reader.name_at, reader.name_stop, reader.seqid_at,
             reader.seqid_stop, reader.kind_at, True, stop,
         )  # fmt: skip
 

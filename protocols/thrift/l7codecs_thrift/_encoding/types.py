@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias, final
 
 from mypy_extensions import i64
 
+from .names import Name
+
 if TYPE_CHECKING:
     from uuid import UUID
 
@@ -85,7 +87,7 @@ class Head:
     def __init__(
         self,
         kind: i64,
-        name: str,
+        named: Name,
         seqid: i64,
         at: i64,
         body: i64,
@@ -99,8 +101,7 @@ class Head:
     ) -> None:
         self.kind: i64 = kind
         """`CALL`, `REPLY`, `EXCEPTION` or `ONEWAY`."""
-        self.name = name
-        """As it stands on the wire, with a multiplexed service; what is no UTF-8 in it is U+FFFD."""
+        self.named = named
         self.seqid: i64 = seqid
         """Signed, 32 bits."""
         self.at: i64 = at
@@ -112,6 +113,11 @@ class Head:
         self.kind_at: i64 = kind_at
         self.strict = strict
         self.stop: i64 = stop
+
+    @property
+    def name(self) -> str:
+        """As it stands on the wire, with a multiplexed service; what is no UTF-8 in it is U+FFFD."""
+        return self.named.text
 
     def __repr__(self) -> str:
         return f"<Head {self.kind} {self.name!r} {self.seqid} at {self.at}, body at {self.body}>"

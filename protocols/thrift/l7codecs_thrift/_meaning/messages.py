@@ -14,6 +14,7 @@ from l7codecs import Headers, Kind, Limits, Message, ProtocolError, Sender, Stat
 from l7codecs.headers import EMPTY_HEADERS
 from l7codecs.message import AttrValue, Flow
 
+from .._encoding.names import Name
 from .._encoding.types import Value
 from .origin import Origin
 from .table import CODECS
@@ -31,11 +32,10 @@ from .words import (
     exception_status,
 )
 
-__all__ = ["ThriftMessage"]
+__all__ = ["ThriftAnswer", "ThriftMessage", "new_message"]
 
 _OK: Final = Status.OK
 _UNKNOWN: Final = Status.UNKNOWN
-_COLON: Final = ":"
 _NO_HEADERS: Final[tuple[tuple[str, str | bytes], ...]] = ()
 
 
@@ -53,10 +53,12 @@ class ReplyOutcome:
         self.broken = broken
 
 
-@final
 @mypyc_attr(acyclic=True, free_list_len=1)
 class ThriftMessage(Message):
-    """One call, one-way call, reply or exception; or a frame that has no message, or none that can be read."""
+    """One call, one-way call, reply or exception; or a frame that has no message, or none that can be read.
+
+    This class is that of calls, whose heads say who is called; see `ThriftAnswer`.
+    """
 
     transport_id: i64
     encoding_id: i64
@@ -85,6 +87,7 @@ class ThriftMessage(Message):
         body: i64,
         end: i64,
         origin: Origin,
+        named: Name,
     ) -> None:
         self.flow = flow
         self.sender = sender
@@ -118,12 +121,34 @@ class ThriftMessage(Message):
         """In a stream of zlib: the same message as it is inside."""
         self.is_overtaken = False
         """At an endpoint: a call that was asked later has been answered before this one."""
-        self._name: str | None = None
+        self.named = named
+        self._name = named.text
+        self._service = named.service
+        self._operation = named.method
+        self._message_type = TYPES[type_id]
         self._outcome: ReplyOutcome | None = None
 
-    def set_name(self, name: str) -> None:
-        """The name as it reads, where its octets are not it."""
-        self._name = name
+    # What routers ask of every message: each only returns what is there, so that it costs nothing, see `with_members` of the build.
+
+    @property
+    def service(self) -> str | None:
+        """What stands before the last ``:`` of the name; of an answer, of its request's name. None where there is no ``:``."""
+        return self._service
+
+    @property
+    def operation(self) -> str | None:
+        """The method; of an answer without a name, that of its request."""
+        return self._operation
+
+    @property
+    def message_type(self) -> str:
+        """``call``, ``reply``, ``exception``, ``oneway``; ``none`` where there is no message, or none that can be read."""
+        return self._message_type
+
+    @property
+    def name(self) -> str:
+        """The name as the message has it: ``method``, or ``service:method``; empty where there is none."""
+        return self._name
 
     # What is asked of every message.
 
@@ -133,28 +158,12 @@ class ThriftMessage(Message):
         return self.body_stop == self.body_start
 
     @property
-    def name(self) -> str:
-        """The name as the message has it: ``method``, or ``service:method``; empty where there is none."""
-        found = self._name
-        if found is None:
-            found = self.plain[self.name_start : self.name_stop].decode("utf-8", "replace")
-            self._name = found
-        return found
-
-    @property
     def request_id(self) -> int | None:
         """The sequence id: 32 bits with sign. None where there is no message, of an answer of HTTP without one that of its request.
 
         Requests of HTTP that cannot be read have 0: each is answered all the same.
         """
-        if self.type_id != 0:
-            return self.number
-        if self.transport_id == HTTP and self.kind is Kind.REQUEST:
-            return 0
-        request = self._request
-        if not isinstance(request, ThriftMessage):
-            return None
-        return request.number if request.type_id != 0 else 0 if request.transport_id == HTTP else None
+        return self.number
 
     def renumbered(self, number: int) -> bytes | None:
         return self.origin.writer.renumbered(self, number)
@@ -163,11 +172,6 @@ class ThriftMessage(Message):
     def limits(self) -> Limits:
         """Those of the session."""
         return self.origin.limits
-
-    @property
-    def message_type(self) -> str:
-        """``call``, ``reply``, ``exception``, ``oneway``; ``none`` where there is no message, or none that can be read."""
-        return TYPES[self.type_id]
 
     @property
     def transport(self) -> str:
@@ -183,26 +187,6 @@ class ThriftMessage(Message):
     def payload(self) -> bytes:
         """The message without its transport, not compressed; of a message with ``more`` what is of it in the head."""
         return self.plain[self.head_start : max(self.head_start, self.body_stop)]
-
-    @property
-    def service(self) -> str | None:
-        """What stands before the last ``:`` of the name; of an answer, of its request's name. None where there is no ``:``."""
-        name = self.name
-        if self.type_id == REPLY or self.type_id == EXCEPTION or self.type_id == 0:
-            request = self.request
-            return None if request is None else request.service
-        return name.rpartition(_COLON)[0] or None
-
-    @property
-    def operation(self) -> str | None:
-        """The method; of an answer without a name, that of its request."""
-        name = self.name
-        if self.type_id == CALL or self.type_id == ONEWAY:
-            return name.rpartition(_COLON)[2] or None
-        if name:
-            return name
-        request = self.request
-        return None if request is None else request.operation
 
     # What came of it.
 
@@ -302,12 +286,11 @@ class ThriftMessage(Message):
 
     def wrapped(self, transport: i64, offset: i64, octets: bytes, start: i64, stop: i64) -> ThriftMessage:
         """The same message as one of another transport, that stands in ``octets[start:stop]``."""
-        message = ThriftMessage(
+        message = new_message(
             self.flow, self.sender, self.kind, offset, octets, start, stop, self.more, transport, self.encoding_id,
             self.type_id, self.number, self.plain, self.head_start, self.name_start, self.name_stop, self.body_start,
-            self.body_stop, self.origin,
+            self.body_stop, self.origin, self.named,
         )  # fmt: skip
-        message.set_name(self.name)
         message.infos = self.infos
         message.transforms = self.transforms
         message.malformed = self.malformed
@@ -342,28 +325,10 @@ class ThriftMessage(Message):
         if self.kind is Kind.RESPONSE:
             return None  # nobody waits for what answers it
         octets = self.octets[self.start : min(self.start + size, self.stop)]
-        short = ThriftMessage(
-            self.flow,
-            self.sender,
-            self.kind,
-            self.offset,
-            octets,
-            0,
-            len(octets),
-            True,
-            self.transport_id,
-            self.encoding_id,
-            self.type_id,
-            self.number,
-            b"",
-            0,
-            0,
-            0,
-            0,
-            0,
-            self.origin,
-        )
-        short.set_name(self.name)
+        short = new_message(
+            self.flow, self.sender, self.kind, self.offset, octets, 0, len(octets), True, self.transport_id,
+            self.encoding_id, self.type_id, self.number, b"", 0, 0, 0, 0, 0, self.origin, self.named,
+        )  # fmt: skip
         short.declared_size = self.stop - self.start if self.size is None else i64(self.size)
         return short
 
@@ -410,6 +375,70 @@ class ThriftMessage(Message):
             attributes["error.type"] = error
         if found.broken is not None:
             attributes["thrift.malformed"] = found.broken
+
+
+@final
+@mypyc_attr(acyclic=True, free_list_len=1)
+class ThriftAnswer(ThriftMessage):
+    """An answer, or what has no message: what its head does not say its request does."""
+
+    @property
+    def request_id(self) -> int | None:
+        if self.type_id != 0:
+            return self.number
+        if self.transport_id == HTTP and self.kind is Kind.REQUEST:
+            return 0
+        request = self._request
+        if not isinstance(request, ThriftMessage):
+            return None
+        return request.number if request.type_id != 0 else 0 if request.transport_id == HTTP else None
+
+    @property
+    def service(self) -> str | None:
+        request = self._request
+        return None if request is None else request.service
+
+    @property
+    def operation(self) -> str | None:
+        name = self._name
+        if name:
+            return name
+        request = self._request
+        return None if request is None else request.operation
+
+
+def new_message(
+    flow: Flow,
+    sender: Sender,
+    kind: Kind,
+    offset: i64,
+    octets: bytes,
+    start: i64,
+    stop: i64,
+    more: bool,
+    transport_id: i64,
+    encoding_id: i64,
+    type_id: i64,
+    number: i64,
+    plain: bytes,
+    head: i64,
+    name_start: i64,
+    name_stop: i64,
+    body: i64,
+    end: i64,
+    origin: Origin,
+    named: Name,
+) -> ThriftMessage:
+    """A message of the class for its type."""
+    if type_id == CALL or type_id == ONEWAY:
+        return ThriftMessage(
+            flow, sender, kind, offset, octets, start, stop, more, transport_id, encoding_id, type_id, number, plain,
+            head, name_start, name_stop, body, end, origin, named,
+        )  # fmt: skip
+    return ThriftAnswer(
+        flow, sender, kind, offset, octets, start, stop, more, transport_id, encoding_id, type_id, number, plain, head,
+        name_start, name_stop, body, end, origin, named,
+    )  # fmt: skip
 
 
 def http_status(number: i64) -> Status:

@@ -32,6 +32,10 @@ __all__ = ["ThriftPairing", "fits"]
 _LATE: Final[i64] = 256
 """Calls that were overtaken and are remembered all the same."""
 _AGAIN: Final[i64] = -8
+_NONE: Final[i64] = -1
+"""No place."""
+_MANY: Final[i64] = 64
+"""So many that wait no longer are left in the list at most, or as many as wait."""
 
 
 @final
@@ -43,9 +47,14 @@ class ThriftPairing(PairingTable):
         self._octets: i64 = limits.waiting
         self._size: i64 = 0
         self._reads = Reads(self._octets)
-        self._waiting: OrderedDict[ThriftMessage, int] = OrderedDict()
-        """In their order, with the octets that each has been counted with."""
-        self._by_id: dict[int, ThriftMessage | deque[ThriftMessage]] = {}
+        self._items: list[ThriftMessage | None] = []
+        """What waits, from `_first` on, in its order; None is what has left out of it. The first one waits, where any does."""
+        self._first: i64 = 0
+        self._count: i64 = 0
+        self._behind: i64 = 0
+        """How many have been before the first of the list: with it an index is a place that stays."""
+        self._places: dict[int, int | deque[int]] | None = None
+        """The places of what waits, by the ids, from the first answer on that is to another than the first, until nothing waits."""
         self._late: OrderedDict[int, ThriftMessage] = OrderedDict()
         self._early: OrderedDict[tuple[int, str], int] = OrderedDict()
         self._turns: i64 = 0
@@ -59,7 +68,7 @@ class ThriftPairing(PairingTable):
         self._echoes = False
         """Whether the server has repeated an id that says something."""
         self._any = False
-        self._last: int = 0
+        self._last: i64 = 0
         """The id of the call that was asked last, if there was any; whether it was another than that of the one before."""
         self._moves = False
         self.forgotten = 0
@@ -69,51 +78,17 @@ class ThriftPairing(PairingTable):
     def asked(self, request: Message) -> None:
         if not isinstance(request, ThriftMessage):
             return
-        number = int(request.number)
-        if self._early and self._came_early(number, request.name):
+        number = request.number
+        if self._early and self._came_early(int(number), request.name):
             return
         self._moves = self._any and number != self._last
         self._any = True
         self._last = number
-        if self._waiting:
+        if self._count > 0:
             self._turns = _AGAIN
             self._believed = False
         if self._doubtful and not self._is_certain(number):
             return
-        kept = self._keep(request)
-        if kept is None:
-            self.forgotten += 1
-            return
-        known = self._by_id.get(number)
-        if known is None:
-            self._by_id[number] = kept
-        elif isinstance(known, deque):
-            known.append(kept)
-        else:
-            self._by_id[number] = deque((known, kept))
-        if len(self._waiting) > self._limit:
-            self._remove(next(iter(self._waiting)))
-            self.forgotten += 1
-
-    def _is_certain(self, number: int) -> bool:
-        """Whether the answer to a call with this id can be told, after octets were lost."""
-        if self._believed:
-            return True
-        if not self._moves:
-            self._forget()
-            return False
-        if number in self._tainted:
-            known = self._by_id.get(number)
-            if known is None:
-                self._tainted.discard(number)
-                return True
-            for each in list(known) if isinstance(known, deque) else [known]:
-                self._remove(each)
-            return False
-        return True
-
-    def _keep(self, request: ThriftMessage) -> ThriftMessage | None:
-        """What to remember of `request`; None where it has to be forgotten."""
         size = request.stop - request.start
         if self._size + size > self._octets and size > SHORT:
             short = request.shortened(int(SHORT))
@@ -121,74 +96,133 @@ class ThriftPairing(PairingTable):
             request = short
             size = request.stop - request.start
         self._size += size
-        self._waiting[request] = int(size)
+        items = self._items
+        if self._places is not None:
+            note(self._places, number, self._behind + len(items))
+        items.append(request)
+        self._count += 1
         if request.octets is not self._reads.latest and self._reads.add(request.octets):
-            self._reads.gather(list(self._waiting))
+            self._reads.gather(self.waiting())
+        if self._count > self._limit:
+            self._remove(self._behind + self._first)
+            self.forgotten += 1
+
+    def _is_certain(self, number: i64) -> bool:
+        """Whether the answer to a call with this id can be told, after octets were lost."""
+        if self._believed:
+            return True
+        if not self._moves:
+            self._forget()
+            return False
+        if number in self._tainted:
+            known = self._all_places().get(number)
+            if known is None:
+                self._tainted.discard(number)
+                return True
+            for place in list(known) if isinstance(known, deque) else [known]:
+                self._remove(place)
+            return False
+        return True
+
+    def _all_places(self) -> dict[int, int | deque[int]]:
+        """Where what waits stands, by the ids."""
+        places = self._places
+        if places is None:
+            places = {}
+            place = self._behind
+            for each in self._items:
+                if each is not None:
+                    note(places, each.number, place)
+                place += 1
+            self._places = places
+        return places
+
+    def _at(self, place: i64) -> ThriftMessage:
+        """What waits there."""
+        request = self._items[place - self._behind]
+        assert request is not None
         return request
 
-    def _remove(self, request: ThriftMessage) -> None:
-        """`request` waits no longer."""
-        self._size -= self._waiting.pop(request)
-        if not self._waiting:
-            self._reads.clear()
-        number = int(request.number)
-        known = self._by_id[number]
-        if isinstance(known, deque):
-            if known[0] is request:
-                known.popleft()
-            else:
-                known.remove(request)
-            if len(known) == 1:
-                self._by_id[number] = known[0]
-        else:
-            del self._by_id[number]
+    def _remove(self, place: i64) -> None:
+        """What waits at `place` waits no longer."""
+        items = self._items
+        request = self._at(place)
+        self._size -= request.stop - request.start
+        self._count -= 1
+        if self._count == 0:
+            self._forget()
+            return
+        if self._places is not None:
+            remove_note(self._places, request.number, place)
+        first = place - self._behind
+        items[first] = None
+        if first != self._first:
+            return
+        while items[first] is None:
+            first += 1
+        if first >= _MANY and first * 2 >= len(items):
+            del items[:first]
+            self._behind += first
+            first = 0
+        self._first = first
 
     # Answers.
 
     def answered(self, answer: Message) -> Message | None:
         if not isinstance(answer, ThriftMessage):
             return None
-        request = self._find(answer)
-        if request is None:
+        place = self._find(answer)
+        if place < 0:
             return self._find_late(answer)
-        first = next(iter(self._waiting))
-        if request is not first:
-            self._overtake(request)
-        if len(self._waiting) == 1:
+        request = self._at(place)
+        if place != self._behind + self._first:
+            self._overtake(place)
+        if self._count == 1:
             self._turns += 1
         if answer.number != 0 and answer.number == request.number:
             self._echoes = True
-        self._remove(request)
+        self._remove(place)
         return request
 
     def answered_in_order(self, answer: ThriftMessage) -> None:
         """`answer` has no id and no name: it is to what has waited longest. With no octet in it, to one of which nothing is known, too."""
-        if self._waiting and not self._doubtful:
-            first = next(iter(self._waiting))
+        if self._count > 0 and not self._doubtful:
+            place = self._behind + self._first
+            first = self._at(place)
             if first.type_id != 0 and answer.http_status == 200 and answer.is_empty:
                 return  # a one-way call has been asked, which does not wait
-            self._remove(first)
+            self._remove(place)
             answer.number = first.number
             answer.request = first
 
-    def _find(self, answer: ThriftMessage) -> ThriftMessage | None:
-        """The call that waits and is answered."""
-        known = self._by_id.get(int(answer.number))
+    def _find(self, answer: ThriftMessage) -> i64:
+        """The place of the call that waits and is answered; `_NONE` where there is none."""
+        if self._count == 0:
+            return _NONE
+        number = answer.number
         name = answer.name
-        if known is not None:
-            if isinstance(known, deque):
-                for each in known:
-                    if fits(each, name):
-                        return each
-                return None if name else known[0]
-            if fits(known, name) or not name:
-                return known
-            return known if self._moves and not self._doubtful else None
-        number = int(answer.number)
-        if self._doubtful or len(self._waiting) != 1 or number in self._late or (self._echoes and number != 0):
-            return None
-        alone = next(iter(self._waiting))
-        return alone if not name or fits(alone, name) else None
+        place = self._behind + self._first
+        first = self._at(place)
+        same = first.number == number
+        if same and fits(first, name):
+            return place
+        if self._count == 1:
+            if same:
+                return place if not name or (self._moves and not self._doubtful) else _NONE
+            if self._doubtful or number in self._late or (self._echoes and number != 0):
+                return _NONE
+            return place if not name or fits(first, name) else _NONE
+        known = self._all_places().get(number)
+        if known is None:
+            return _NONE
+        if isinstance(known, deque):
+            for each in known:
+                if fits(self._at(each), name):
+                    return each
+            return _NONE if name else known[0]
+        if not name or fits(self._at(known), name):
+            return known
+        return known if self._moves and not self._doubtful else _NONE
 
     def _find_late(self, answer: ThriftMessage) -> Message | None:
         """A call that was overtaken; else the answer is remembered, as one that comes before its call."""
@@ -218,18 +252,19 @@ class ThriftPairing(PairingTable):
             self._early[key] = count - 1
         return True
 
-    def _overtake(self, request: ThriftMessage) -> None:
-        """Everything that was asked before `request` waits no longer."""
+    def _overtake(self, place: i64) -> None:
+        """Everything that was asked before what waits at `place` waits no longer."""
+        number = self._at(place).number
         while True:
-            first = next(iter(self._waiting))
-            if first is request:
+            before = self._behind + self._first
+            if before == place:
                 return
-            number = int(first.number)
-            alone = number != int(request.number) and not isinstance(self._by_id[number], deque)
-            self._remove(first)
+            first = self._at(before)
+            alone = first.number != number and not isinstance(self._all_places()[first.number], deque)
+            self._remove(before)
             if alone:
                 first.detach()
-                self._late[number] = first
+                self._late[first.number] = first
                 if len(self._late) > _LATE:
                     self._late.popitem(last=False)
 
@@ -238,16 +273,18 @@ class ThriftPairing(PairingTable):
     def lose(self) -> None:
         self._early.clear()
         self._late.clear()
-        self._believed = self._turns >= TURNS and len(self._waiting) <= 1 and (self._believed or not self._doubtful)
+        self._believed = self._turns >= TURNS and self._count <= 1 and (self._believed or not self._doubtful)
         self._doubtful = True
         if self._believed or not self._moves:
             self._forget()
         else:
-            self._tainted.update(self._by_id)
+            self._tainted.update(self._all_places())
 
     def _forget(self) -> None:
-        self._waiting.clear()
-        self._by_id.clear()
+        self._items.clear()
+        self._first = 0
+        self._count = 0
+        self._places = None
         self._size = 0
         self._reads.clear()
 
@@ -258,14 +295,44 @@ class ThriftPairing(PairingTable):
         self._tainted.clear()
 
     def waits(self, request: Message) -> bool:
-        return isinstance(request, ThriftMessage) and request in self._waiting
+        if not isinstance(request, ThriftMessage):
+            return False
+        known = self._all_places().get(request.number)
+        if isinstance(known, deque):
+            return any(self._at(place) is request for place in known)
+        return known is not None and self._at(known) is request
 
     def waiting(self) -> list[Message]:
-        return list(self._waiting)
+        return [each for each in self._items if each is not None]
 
     @property
     def pending(self) -> int:
-        return len(self._waiting)
+        return self._count
+
+
+def note(places: dict[int, int | deque[int]], number: i64, place: i64) -> None:
+    """One with the id `number` stands at `place`, behind all others."""
+    known = places.get(number)
+    if known is None:
+        places[number] = place
+    elif isinstance(known, deque):
+        known.append(place)
+    else:
+        places[number] = deque((known, int(place)))
+
+
+def remove_note(places: dict[int, int | deque[int]], number: i64, place: i64) -> None:
+    """It stands there no longer."""
+    known = places[number]
+    if not isinstance(known, deque):
+        del places[number]
+        return
+    if known[0] == place:
+        known.popleft()
+    else:
+        known.remove(int(place))
+    if len(known) == 1:
+        places[number] = known[0]
 
 
 def fits(request: ThriftMessage, name: str) -> bool:

@@ -33,6 +33,7 @@ from .zlib_stream import ZlibStream, begins_zlib
 
 __all__ = ["ThriftDecoder"]
 
+_REQUEST: Final = Kind.REQUEST
 _RESPONSE: Final = Kind.RESPONSE
 _CONTROL: Final = Kind.CONTROL
 _HEAD: Final[i64] = 64
@@ -103,7 +104,7 @@ class ThriftDecoder(FramedDecoder):
         first: i64 = data[at]
         if first >= 0x40:
             if first == 0x80:
-                return self._begin(BINARY)
+                return self._begin_strict()
             if first == 0x82:
                 return self._begin(COMPACT)
             if first == 0x5B:
@@ -139,9 +140,14 @@ class ThriftDecoder(FramedDecoder):
         offset: i64 = buffer.message_offset
         octets = buffer.message()
         start = buffer.message_start()
-        message = self._message(octets, start, start + size, offset, False)
+        message = self._frames.strict(octets, start, start + size, offset, False, start + 4, FRAMED)
+        if message is None:
+            message = self._message(octets, start, start + size, offset, False)
         buffer.finish()
-        self.pair(message)
+        if message.kind is _REQUEST:
+            self.asks.asked(message)
+        else:
+            self.pair(message)
         return message
 
     @property
@@ -175,6 +181,27 @@ class ThriftDecoder(FramedDecoder):
             raise _moved(error, start, stop, offset) from None
 
     # Messages without a frame.
+
+    def _begin_strict(self) -> Event | None:
+        """A message of the strict binary protocol begins here that has no frame: mostly all of it is in the window."""
+        buffer = self.buffer
+        at: i64 = buffer.pos
+        stop = self._frames.strict_end(buffer.data, at, min(buffer.end, at + self._buffered))
+        if stop < 0:
+            return self._begin(BINARY)
+        size = stop - at
+        buffer.pass_over(size)
+        offset: i64 = buffer.message_offset
+        octets = buffer.message()
+        start = buffer.message_start()
+        message = self._frames.strict(octets, start, start + size, offset, False, start, UNFRAMED)
+        assert message is not None
+        buffer.finish()
+        if message.kind is _REQUEST:
+            self.asks.asked(message)
+        else:
+            self.pair(message)
+        return message
 
     def _begin(self, encoding: i64) -> Event | None:
         """A message begins here that has no frame."""
@@ -460,7 +487,7 @@ def overtake(answers: StrictPairing, request: Message) -> None:
 def _shifted(head: Head, by: i64) -> Head:
     """`head`, which stands `by` octets further on."""
     return Head(
-        head.kind, head.name, head.seqid, head.at + by, head.body + by, head.name_at + by, head.name_stop + by,
+        head.kind, head.named, head.seqid, head.at + by, head.body + by, head.name_at + by, head.name_stop + by,
         head.seqid_at + by, head.seqid_stop + by, head.kind_at + by, head.strict, head.stop,
     )  # fmt: skip
 

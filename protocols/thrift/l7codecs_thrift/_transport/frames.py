@@ -16,13 +16,15 @@ from mypy_extensions import i64
 from l7codecs import Kind, LimitExceeded, ProtocolError, Sender
 from l7codecs.message import Flow
 
+from .._encoding.names import NO_NAME, find_name
 from .._encoding.skip_binary import BinarySkipper
 from .._encoding.types import Head
-from .._meaning.messages import ThriftMessage
+from .._meaning.messages import ThriftAnswer, ThriftMessage, new_message
 from .._meaning.origin import Origin
 from .._meaning.table import CODECS
 from .._meaning.words import (
     BINARY,
+    CALL,
     COMPACT,
     FINAGLE,
     HEADER,
@@ -39,6 +41,11 @@ __all__ = ["Frames", "encoding_at", "finagle_struct"]
 
 _KINDS: Final = (Kind.CONTROL, Kind.REQUEST, Kind.RESPONSE, Kind.RESPONSE, Kind.ONEWAY)
 _CONTROL: Final = Kind.CONTROL
+_RESPONSE: Final = Kind.RESPONSE
+_STRICT: Final[i64] = 12
+"""Octets of a head in the strict binary protocol, without its name."""
+_VERSION: Final[i64] = -0x7FFF
+"""Its first 16 bits, with a sign."""
 _BRACE: Final[i64] = 0x7B
 _BRACKET: Final[i64] = 0x5B
 _FIELD_TYPES: Final = bytes((2, 3, 4, 6, 8, 10, 11, 12, 13, 14, 15, 16))
@@ -83,6 +90,53 @@ class Frames:
         self._longest: i64 = limits.head
         self._skipper = BinarySkipper(limits.nesting, limits.elements, limits.payload)
 
+    def strict(
+        self, octets: bytes, start: i64, stop: i64, offset: i64, more: bool, at: i64, transport: i64
+    ) -> ThriftMessage | None:
+        """As `framed`, of a message of the strict binary protocol alone; None where there is none, or where it is wrong."""
+        if stop - at < _STRICT:
+            return None
+        word = i64(read_i32_be(octets, at))
+        kind = word & 0xFF
+        size = i64(read_i32_be(octets, at + 4))
+        name = at + 8
+        if word >> 16 != _VERSION or kind < CALL or kind > ONEWAY or size < 0 or size > self._longest:
+            return None
+        name_stop = name + size
+        if name_stop > stop - 4:
+            return None
+        number = i64(read_i32_be(octets, name_stop))
+        if kind == CALL or kind == ONEWAY:
+            return ThriftMessage(
+                self._flow, self._sender, _KINDS[kind], offset, octets, start, stop, more, transport, BINARY, kind,
+                number, octets, at, name, name_stop, name_stop + 4, stop, self._origin,
+                find_name(octets, name, name_stop),
+            )  # fmt: skip
+        return ThriftAnswer(
+            self._flow, self._sender, _RESPONSE, offset, octets, start, stop, more, transport, BINARY, kind, number,
+            octets, at, name, name_stop, name_stop + 4, stop, self._origin, find_name(octets, name, name_stop),
+        )  # fmt: skip
+
+    def strict_end(self, octets: bytes, at: i64, stop: i64) -> i64:
+        """Behind the message of the strict binary protocol at `at`; -1 where ``octets[:stop]`` has not all of it, or where it is wrong."""
+        if stop - at < _STRICT:
+            return -1
+        word = i64(read_i32_be(octets, at))
+        kind = word & 0xFF
+        size = i64(read_i32_be(octets, at + 4))
+        if word >> 16 != _VERSION or kind < CALL or kind > ONEWAY or size < 0 or size > self._longest:
+            return -1
+        body = at + _STRICT + size
+        if body > stop:
+            return -1
+        skipper = self._skipper
+        skipper.clear()
+        try:
+            end = skipper.feed(octets, body, stop)
+        except ProtocolError:
+            return -1
+        return end if skipper.done else -1
+
     def framed(
         self, octets: bytes, start: i64, stop: i64, offset: i64, more: bool, at: i64, transport: i64
     ) -> ThriftMessage:
@@ -91,16 +145,9 @@ class Frames:
         Raises:
             ProtocolError: there is none. The offset is an index into `octets`.
         """
-        if stop - at >= 12 and octets[at] == 0x80 and octets[at + 1] == 0x01:
-            kind: i64 = octets[at + 3]
-            size = i64(read_i32_be(octets, at + 4))
-            name = at + 8
-            if 0 < kind <= ONEWAY and 0 <= size <= self._longest and size <= stop - name - 4:
-                return ThriftMessage(
-                    self._flow, self._sender, _KINDS[kind], offset, octets, start, stop, more, transport, BINARY, kind,
-                    i64(read_i32_be(octets, name + size)), octets, at, name, name + size, name + size + 4, stop,
-                    self._origin,
-                )  # fmt: skip
+        message = self.strict(octets, start, stop, offset, more, at, transport)
+        if message is not None:
+            return message
         if at >= stop and not more:
             return self.nothing(octets, start, stop, offset, more, transport, octets, at)
         if stop - at >= 2:
@@ -156,13 +203,10 @@ class Frames:
         head: Head,
     ) -> ThriftMessage:
         """As `plain`, of which the head is known."""
-        message = ThriftMessage(
+        return new_message(
             self._flow, self._sender, _KINDS[head.kind], offset, octets, start, stop, more, transport, encoding,
-            head.kind, head.seqid, plain, at, head.name_at, head.name_stop, head.body, end, self._origin,
+            head.kind, head.seqid, plain, at, head.name_at, head.name_stop, head.body, end, self._origin, head.named,
         )  # fmt: skip
-        if encoding != BINARY:
-            message.set_name(head.name)
-        return message
 
     def _cut(self, at: i64, more: bool, what: str) -> ProtocolError:
         """`what` is not all there."""
@@ -186,9 +230,9 @@ class Frames:
         self, octets: bytes, start: i64, stop: i64, offset: i64, more: bool, transport: i64, plain: bytes, at: i64
     ) -> ThriftMessage:
         """A frame without a message."""
-        return ThriftMessage(
+        return ThriftAnswer(
             self._flow, self._sender, _CONTROL, offset, octets, start, stop, more, transport, NO_ENCODING, 0, 0,
-            plain, at, at, at, at, at, self._origin,
+            plain, at, at, at, at, at, self._origin, NO_NAME,
         )  # fmt: skip
 
     def _headed(
