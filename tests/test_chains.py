@@ -23,6 +23,12 @@ COUNT = int(os.environ.get("L7CODECS_CHAIN", "40000"))
 """A link takes 32 octets of the stack at least: so many take five times as much as there is."""
 
 KNOWN = {
+    "AllOf": "conditions within each other: who writes rules, and no peer",
+    "AnyOf": "as AllOf",
+    "Not": "as AllOf",
+    "_Start": "as _Node",
+    "_Node": "five deep: each field is switched once",
+    "Config": "the depth of a configuration, which `parse_config` bounds",
     "Message": "`Message.request` ends after two links, and `Situation.original` is what the caller gave first",
     "DubboEvent": "a Message",
     "DubboMessage": "a Message",

@@ -15,7 +15,7 @@ import pytest
 
 import l7codecs
 
-PACKAGES = ["l7codecs", "l7codecs.capture", "l7codecs_http2", "l7codecs_redis"]
+PACKAGES = ["l7codecs", "l7codecs.capture", "l7codecs.routing", "l7codecs_http2", "l7codecs_redis"]
 MODULES = sorted(
     {
         getattr(package, name).__module__

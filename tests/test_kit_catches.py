@@ -620,6 +620,36 @@ class AttributeOfTheOtherSide(ToyMessage):
         attributes["toy.size"] = 1
 
 
+@fault(
+    "framed",
+    "test_schema_and_attributes_agree",
+    r"resource of the client's request .* is b?'other', and resources are \(",
+)
+class AnotherResource(ToyMessage):
+    @property
+    def resource(self) -> str | bytes | None:
+        return "other"
+
+
+@fault(
+    "framed",
+    "test_schema_and_attributes_agree",
+    r"resource_start\(0\) of the client's request .* is b?'other', not None|not b?''",
+)
+class AnotherStart(ToyMessage):
+    def resource_start(self, size: int) -> str | bytes | None:
+        return "other"
+
+
+@fault(
+    "framed", "test_schema_and_attributes_agree", r"access of the client's request .* is 'read', and l7.access is None"
+)
+class AnotherAccess(ToyMessage):
+    @property
+    def access(self) -> str | None:
+        return "read"
+
+
 @fault("framed", "test_schema_and_attributes_agree", r"resources of the client's request .* have 1, not str or bytes")
 class ResourcesOfNumbers(ToyMessage):
     @property

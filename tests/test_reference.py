@@ -17,6 +17,7 @@ WRITTEN = [
 PACKAGES = [
     "l7codecs",
     "l7codecs.capture",
+    "l7codecs.routing",
     "l7codecs.testing",
     "l7codecs_dubbo",
     "l7codecs_http2",

@@ -19,6 +19,7 @@ if _sys.argv[:1] == ["-m"] and ("-m", "l7codecs") in zip(_sys.orig_argv, _sys.or
 
 from l7codecs import buffer as _buffer
 from l7codecs.buffer import Buffer
+from l7codecs.config import Config, ConfigError, ConfigProblem, ConfigValue, RouteFormat
 from l7codecs.decoder import Decoder, FramedDecoder
 from l7codecs.detect import AutoSession, Candidate, detect
 from l7codecs.endpoint.changes import Changes
@@ -59,6 +60,10 @@ __all__ = [
     "Buffer",
     "Candidate",
     "Changes",
+    "Config",
+    "ConfigError",
+    "ConfigProblem",
+    "ConfigValue",
     "Data",
     "Decoder",
     "Detection",
@@ -93,6 +98,7 @@ __all__ = [
     "QuietPairing",
     "RegistryError",
     "RequestId",
+    "RouteFormat",
     "Sender",
     "Session",
     "Shared",

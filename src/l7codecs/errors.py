@@ -5,7 +5,8 @@ L7Error
 │   ├── LimitExceeded        they may be well-formed, but pass one of our limits
 │   └── IncompleteMessage    the direction ended, or lost octets, inside a message
 ├── Unsupported              a change or an answer that the protocol cannot make
-└── RegistryError            a plugin is unknown, registered twice, or broken
+├── RegistryError            a plugin is unknown, registered twice, or broken
+└── ConfigError              a configuration is wrong, in so many places (l7codecs.config)
 
 PluginWarning                a plugin is broken, and something else went on without it
 

@@ -246,6 +246,12 @@ class Message(Event):
         return self.attributes.get("l7.blocks") is True
 
     @property
+    def access(self) -> str | None:
+        """What it does to data (``l7.access``): ``read``, ``write``, ``admin``, ``unknown``…; None where that has no meaning."""
+        what = self.attributes.get("l7.access")
+        return what if isinstance(what, str) else None
+
+    @property
     def service(self) -> str | None:
         """The called service: ``com.acme.Orders``."""
         return None
@@ -259,6 +265,17 @@ class Message(Event):
     def resources(self) -> tuple[str | bytes, ...]:
         """What it is asked of: keys, topics, a path. Those in the head, of a message with ``more``."""
         return ()
+
+    @property
+    def resource(self) -> str | bytes | None:
+        """The only one of `resources`; None where there is none, or are several. Rooms override it to find it sooner."""
+        found = self.resources
+        return found[0] if len(found) == 1 else None
+
+    def resource_start(self, size: i64) -> str | bytes | None:
+        """The first `size` octets or characters of `resource`; all of it where it has no more."""
+        found = self.resource
+        return None if found is None else found[:size]
 
     @property
     def status(self) -> Status | None:

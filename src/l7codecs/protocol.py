@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from l7codecs.config import RouteFormat
 from l7codecs.decoder import Decoder
 from l7codecs.kinds import Address, AttrValue, Sender
 from l7codecs.limits import DEFAULT_LIMITS, Limits
@@ -112,6 +113,8 @@ class Protocol:
     usually listens on. ``id_bits`` is the width of the number of `Pairing.ID` and `Pairing.STREAM`.
     ``memory(limits, told)`` makes what the connections of one service teach each other, a `Knowledge`. It is ``flow.memory``: that of
     the service where the caller shares (`Shared`), else of the connection alone.
+    ``route_formats`` read how others write routes of this protocol. ``route_names`` are what a MetaRouter calls its fields: by such a name,
+    ``service``, ``operation`` or the key of an attribute; any other name there is that of a header.
     """
 
     name: str
@@ -125,6 +128,8 @@ class Protocol:
     id_bits: int = 0
     specification: str = ""
     memory: Callable[[Limits, Told | None], Knowledge] | None = None
+    route_formats: tuple[RouteFormat, ...] = ()
+    route_names: Mapping[str, str] = field(default_factory=dict)
     schema: dict[str, Attribute] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

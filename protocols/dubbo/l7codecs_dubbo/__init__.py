@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from l7codecs import Attribute, Direction, Pairing, Protocol
 
+from ._routes import ENVOY_ROUTES, META_NAMES
 from ._session import ID_BITS, DubboSession
 from ._wire.detection import detect
 from ._wire.events import DubboEvent
@@ -22,6 +23,8 @@ PROTOCOL = Protocol(
     title="Apache Dubbo",
     session=DubboSession,
     detect=detect,
+    route_formats=(ENVOY_ROUTES,),
+    route_names=META_NAMES,
     ports=(20880,),
     pairing=Pairing.ID,
     id_bits=ID_BITS,

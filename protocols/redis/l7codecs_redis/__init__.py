@@ -8,6 +8,7 @@ from ._detect import detect
 from ._replication import RdbFile
 from ._reply import RedisReply
 from ._request import RedisRequest
+from ._routes import ENVOY_ROUTES
 from ._session import RedisSession
 
 __all__ = ["PROTOCOL", "RdbFile", "RedisReply", "RedisRequest", "RedisSession"]
@@ -21,6 +22,7 @@ PROTOCOL = Protocol(
     session=RedisSession,
     detect=detect,
     ports=(6379,),
+    route_formats=(ENVOY_ROUTES,),
     pairing=Pairing.FIFO,
     specification="RESP protocol specification, redis.io",
     attributes=(

@@ -146,6 +146,22 @@ class RedisRequest(Message):
         return tuple([arguments[index] for index in spec.key_indices(arguments)])
 
     @property
+    def resource(self) -> str | bytes | None:
+        """The only key; None where there is none, or are several."""
+        if self._key_size >= 0:
+            at = self.start + self._key_at
+            return self.octets[at : at + self._key_size]
+        found = self.resources
+        return found[0] if len(found) == 1 else None
+
+    def resource_start(self, size: i64) -> str | bytes | None:
+        if self._key_size >= 0:
+            at = self.start + self._key_at
+            return self.octets[at : at + min(size, self._key_size)]
+        found = self.resource
+        return None if found is None else found[:size]
+
+    @property
     def arguments(self) -> list[bytes]:
         """The command's name and its arguments; those whole in the head, of a message with ``more``."""
         found = self._arguments
@@ -209,6 +225,10 @@ class RedisRequest(Message):
         if spec.blocks == 0 or self.situation.pins == "transaction" or self.situation.pins == NO_PINS:
             return False
         return spec.blocks == 1 or _has_block(self.arguments)
+
+    @property
+    def access(self) -> str | None:
+        return None if self.spec is NO_COMMAND else self.spec.access
 
     @property
     def payload(self) -> bytes:

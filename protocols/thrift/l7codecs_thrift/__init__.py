@@ -9,6 +9,7 @@ from ._meaning.messages import ThriftMessage
 from ._mux.messages import MuxMessage
 from ._mux.session import TAG_BITS, MuxSession
 from ._mux.session import detect as detect_mux
+from ._routes import ENVOY_ROUTES, META_NAMES
 from ._session import ID_BITS, ThriftSession
 from ._transport.detection import detect
 
@@ -30,6 +31,8 @@ PROTOCOL = Protocol(
     title="Apache Thrift",
     session=ThriftSession,
     detect=detect,
+    route_formats=(ENVOY_ROUTES,),
+    route_names=META_NAMES,
     ports=(9090,),
     pairing=Pairing.ID,
     id_bits=ID_BITS,

@@ -315,6 +315,17 @@ class Http2Message(Message):
         return (path,) if end < 0 else (path[:end],)
 
     @property
+    def resource(self) -> str | bytes | None:
+        """The path without its query; None of an RPC."""
+        if self.speaks != HTTP or (self.role != REQUEST and self.role != PROMISE):
+            return None
+        path = self.path
+        if path is None:
+            return None
+        end = path.find("?")
+        return path if end < 0 else path[:end]
+
+    @property
     def grpc_status(self) -> int | None:
         """``grpc-status``, of trailers or of a response that has no body."""
         number = self.grpc_number()

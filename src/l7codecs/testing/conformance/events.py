@@ -76,6 +76,7 @@ def check_message(message: Message, protocol: Protocol, name: str) -> None:
     _check_numbers(message, own, here)
     _check_outcome(message, here)
     _check_attributes(message, own, here)
+    _check_shortcuts(message, here)
     assert message.raw == before, f"raw {here} is changed by reading it"
 
 
@@ -125,6 +126,18 @@ def _check_attributes(message: Message, own: Protocol, here: str) -> None:
         f"attribute network.protocol.name {here} is {attributes.get('network.protocol.name')!r}, not {message.protocol!r}"
     )
     assert dict(message.attributes) == attributes, f"attributes {here} are others when they are read again"
+
+
+def _check_shortcuts(message: Message, here: str) -> None:
+    """What a router asks for by itself is the same as what it is a part of."""
+    resources = message.resources
+    only = resources[0] if len(resources) == 1 else None
+    assert message.resource == only, f"resource {here} is {message.resource!r}, and resources are {resources!r}"
+    for size in (0, 1, 3, 1 << 20):
+        start, expected = message.resource_start(size), None if only is None else only[:size]
+        assert start == expected, f"resource_start({size}) {here} is {start!r}, not {expected!r}"
+    access = message.attributes.get("l7.access")
+    assert message.access == access, f"access {here} is {message.access!r}, and l7.access is {access!r}"
 
 
 def check_ends(events: Iterable[Event], name: str) -> None:
