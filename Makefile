@@ -6,6 +6,7 @@ ARGS   ?=
 
 PY      := $(VENV)/bin/python
 PYTEST  := $(PY) -m pytest
+FUZZED  := redis http2 kafka dubbo thrift
 CAPTURE := examples/captures/redis.pcap
 SOURCES := pyproject.toml $(shell find build_hook src protocols/*/l7codecs_* -name '*.py')
 
@@ -13,7 +14,7 @@ SOURCES := pyproject.toml $(shell find build_hook src protocols/*/l7codecs_* -na
 export L7CODECS_OBJECTS := $(CURDIR)/build/objects
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pure interop example bench fuzz lint format docs build clean
+.PHONY: help demo test test-pure interop example bench fuzz fuzz-replay talk lint format docs build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,8 +59,18 @@ bench: $(VENV)/bench ## measure beside the peers, and print the ratios
 	$(PYTEST) benchmarks --benchmark-json=.benchmarks/report.json --benchmark-columns=median,iqr,rounds $(ARGS) || status=$$?; \
 	[ ! -s .benchmarks/report.json ] || $(PY) benchmarks/report.py .benchmarks/report.json docs/reference/performance.md; exit $$status
 
-fuzz: $(VENV)/test ## feed every protocol with mutated octets, for longer than the suite does
-	FUZZ_SECONDS=$${FUZZ_SECONDS:-60} L7CODECS_ORACLE=1 $(PYTEST) fuzz protocols/http2/tests/test_interleaving.py \
+fuzz: $(VENV)/fuzz ## hold PROTOCOL (default: each in turn) to its promises for SECONDS (default: 60), guided by what is covered
+	@set -e; for protocol in $(or $(PROTOCOL),$(FUZZED)); do \
+	    $(VENV)/bin/l7codecs fuzz $$protocol --seconds $(or $(SECONDS),60) $(ARGS); \
+	done
+
+fuzz-replay: $(VENV)/test ## run the inputs of fuzz/corpus again, in the build that is installed
+	@set -e; for protocol in $(or $(PROTOCOL),$(FUZZED)); do \
+	    ! [ -d fuzz/corpus/$$protocol ] || $(VENV)/bin/l7codecs fuzz $$protocol --replay fuzz/corpus/$$protocol $(ARGS); \
+	done
+
+talk: $(VENV)/test ## conversations at random with real implementations and with a maker that knows the truth, for FUZZ_SECONDS each
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-60} L7CODECS_ORACLE=1 $(PYTEST) protocols/http2/tests/test_interleaving.py \
 		protocols/redis/tests/test_certainty.py $(ARGS)
 
 lint: $(VENV)/lint ## ruff and mypy --strict
@@ -114,6 +125,6 @@ $(VENV)/pip: | $(VENV)/created
 	@touch $@
 
 # What is optional, and the development tools: one stamp for each dependency group.
-$(VENV)/test $(VENV)/lint $(VENV)/bench $(VENV)/docs $(VENV)/build: $(VENV)/%: pyproject.toml | $(VENV)/installed $(VENV)/pip
+$(VENV)/test $(VENV)/lint $(VENV)/bench $(VENV)/fuzz $(VENV)/docs $(VENV)/build: $(VENV)/%: pyproject.toml | $(VENV)/installed $(VENV)/pip
 	$(PY) -m pip install -q 'l7codecs[all]' --group $*
 	@touch $@

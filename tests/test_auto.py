@@ -29,7 +29,7 @@ from l7codecs import (
 )
 from l7codecs.detect import AutoSession
 from l7codecs.message import Flow
-from l7codecs.registry import refresh
+from l7codecs.registry import refresh, usable_protocols
 
 C, S = Sender.CLIENT, Sender.SERVER
 PING = b"*1\r\n$4\r\nPING\r\n"
@@ -432,3 +432,17 @@ def test_a_boundary_beyond_the_octets_is_an_error(at: int) -> None:
     list(session.gap(C, 5))
     with pytest.raises(ProtocolError, match=r"boundary at index .* of 3 octets from the decoder of beyond"):
         list(islice(session.receive(C, b"abc"), 100_000))
+
+
+def test_what_waits_stays_before_a_gap_of_the_other_side() -> None:
+    """Nothing is detected: the server's octets come in their order, though the client lost some between."""
+    session = AutoSession(Flow("auto"), usable_protocols(), Limits(), None)
+    events = [
+        *session.receive(S, b"\0"),
+        *session.gap(C),
+        *session.receive(S, b"\x17"),
+        *session.eof(C),
+        *session.eof(S),
+    ]
+    said = [(event.offset, event.raw) for event in events if event.sender is S]
+    assert said == [(0, b"\0"), (1, b"\x17")]

@@ -225,6 +225,10 @@ class AutoSession(Session):
                 return self
             self._look(final=True)
         if self._found is None:
+            for decoder in self._undecided:  # what waits of either side stays that side's
+                rest = decoder.next_event()
+                if rest is not None:
+                    decoder.set_aside(rest)
             return super().gap(sender, size)
         decoded: list[Event] = []
         while self._replay:

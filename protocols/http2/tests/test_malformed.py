@@ -335,3 +335,15 @@ def test_a_malformed_answer_is_never_ok() -> None:
         events = list(session.receive(Sender.SERVER, b"\0\0\0\4\0\0\0\0\0" + octets))
         (answer,) = [event for event in events if isinstance(event, Message) and event.kind is Kind.RESPONSE]
         assert (answer.status, answer.error) == (expected, "PROTOCOL_ERROR")
+
+
+def test_trailers_of_a_client_tell_no_outcome() -> None:
+    """Whatever they say: attributes of a server are not on a client's messages."""
+    session = open_session("http2")
+    begin = [*REQUEST, (b"content-type", b"application/grpc")]
+    octets = PREFACE + frame(SETTINGS, 0, 0, b"") + frame(HEADERS, END_HEADERS, 1, block(begin))
+    said = block([(b":status", b"200"), (b"grpc-status", b"5")])
+    octets += frame(HEADERS, END_HEADERS | END_STREAM, 1, said)
+    trailers = list(session.receive(Sender.CLIENT, octets))[-1]
+    assert isinstance(trailers, Message) and trailers.kind is Kind.TRAILERS
+    assert not {"http.response.status_code", "rpc.response.status_code"} & set(trailers.attributes)

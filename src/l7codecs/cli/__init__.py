@@ -61,6 +61,29 @@ def _parser() -> argparse.ArgumentParser:
     protocols = commands.add_parser("protocols", help="list the registered protocols", allow_abbrev=False)
     protocols.add_argument("--json", action="store_true", help="one JSON array, with the schema of every attribute")
     protocols.set_defaults(module="l7codecs.cli.protocols")
+
+    fuzz = commands.add_parser(
+        "fuzz", help="hold a protocol to its promises with octets that nobody wrote", allow_abbrev=False
+    )
+    fuzz.add_argument("protocol", metavar="NAME", help="a registered protocol")
+    fuzz.add_argument("--seconds", type=float, default=60, help="default: 60")
+    fuzz.add_argument("--seed", type=int, default=0, help="repeat a run; default: another each time")
+    fuzz.add_argument("--vectors", action="append", default=[], metavar="FOLDER", help="conversations to begin with")
+    fuzz.add_argument("--dictionary", default="", metavar="FILE", help="tokens, as libFuzzer and AFL read them")
+    fuzz.add_argument(
+        "--corpus", default="", metavar="FOLDER", help="inputs that are kept; read, and added to with --grow"
+    )
+    fuzz.add_argument("--grow", action="store_true", help="write inputs that reach something new into the corpus")
+    fuzz.add_argument("--target", action="append", default=[], metavar="TARGET", help="default: all")
+    fuzz.add_argument(
+        "--engine", choices=("auto", "atheris", "own"), default="auto", help="default: atheris, if there is"
+    )
+    fuzz.add_argument("--findings", default="fuzz-findings", metavar="FOLDER", help="where a finding is kept")
+    fuzz.add_argument(
+        "--replay", action="append", default=[], metavar="PATH", help="run files instead, or all of a folder"
+    )
+    fuzz.add_argument("--minimize", action="store_true", help="make the corpus small, and say what it covers")
+    fuzz.set_defaults(module="l7codecs.cli.fuzz")
     return parser
 
 
@@ -97,10 +120,13 @@ def _run(arguments: Sequence[str] | None) -> int:
             from l7codecs.cli.decode import run
         elif options.module == "l7codecs.cli.detect":
             from l7codecs.cli.detect import run
+        elif options.module == "l7codecs.cli.fuzz":
+            from l7codecs.cli.fuzz import run
         else:
             from l7codecs.cli.protocols import run
     except ModuleNotFoundError as error:
-        raise UsageError(f"{error.name} is not installed: pip install 'l7codecs[cli,capture]'") from None
+        extra = "fuzz" if options.module == "l7codecs.cli.fuzz" else "cli,capture"
+        raise UsageError(f"{error.name} is not installed: pip install 'l7codecs[{extra}]'") from None
     l7codecs_command.imported()
     broken = 0
 

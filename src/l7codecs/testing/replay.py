@@ -107,13 +107,8 @@ class Outcome:
             AssertionError: anything but a `ProtocolError` is raised, or one that says that the plugin is at fault.
         """
         try:
-            for event in events:
-                self.events.append(event)
-                self._append(event)
-        except ProtocolError as error:
-            if error.spec == AT_FAULT:
-                raise AssertionError(f"the plugin is at fault, of the {sender.value}: {error}") from error
-            self.errors[sender] = error
+            while self._take(sender, events):
+                pass
         except AssertionError:
             raise
         except Exception as error:
@@ -121,6 +116,21 @@ class Outcome:
             raise AssertionError(
                 f"decoding the {sender.value}'s octets raises {error!r}, {last}: nothing but ProtocolError may be raised"
             ) from error
+
+    def _take(self, sender: Sender, events: Iterator[Event]) -> bool:
+        """As `take`; whether there may be more, behind an error of the other direction, which waited until its protocol was known."""
+        try:
+            for event in events:
+                self.events.append(event)
+                self._append(event)
+        except ProtocolError as error:
+            if error.spec == AT_FAULT:
+                raise AssertionError(f"the plugin is at fault, of the {sender.value}: {error}") from error
+            whose = sender if error.sender is None else error.sender
+            goes_on = whose is not sender and whose not in self.errors
+            self.errors[whose] = error
+            return goes_on
+        return False
 
     def _append(self, event: Event) -> None:
         before = self.descriptions[event.sender]

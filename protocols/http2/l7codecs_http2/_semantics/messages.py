@@ -460,24 +460,31 @@ class Http2Message(Message):
             attributes["http2.malformed"] = self.malformed
         if self.role == REQUEST or self.role == PROMISE:
             self._collect_request(attributes)
-        else:
-            code = self.status_code
-            if code is not None:
-                attributes["http2.interim_status" if self.role == INTERIM else "http.response.status_code"] = code
-            if self.speaks != HTTP:
-                self._collect_rpc(attributes, self.request)
-                number = self.grpc_status if self.framed or self.speaks == GRPC_WEB else None
-                if number is not None:
-                    attributes[STATUS_CODE_KEY] = GRPC_STATUS[number] if number < len(GRPC_STATUS) else str(number)
-                elif self.speaks >= GRPC_WEB and error is not None:
-                    attributes[STATUS_CODE_KEY] = error
-                if self.speaks == TRIPLE:
-                    exception = self._number_of(EXCEPTION_CODE)
-                    if exception is not None:
-                        attributes["dubbo.exception_code"] = exception
-                calls = self.calls
-                if calls is not None:
-                    collect_calls("connect" if self.speaks >= CONNECT_STREAM else "grpc", calls, attributes)
+        elif self.sender is Sender.SERVER:
+            self._collect_outcome(attributes, error)
+        elif self.speaks != HTTP:  # a client's trailers, which tell no outcome, whatever they say
+            self._collect_rpc(attributes, self.request)
+
+    def _collect_outcome(self, attributes: dict[str, AttrValue], error: str | None) -> None:
+        """What a server says of a request."""
+        code = self.status_code
+        if code is not None:
+            attributes["http2.interim_status" if self.role == INTERIM else "http.response.status_code"] = code
+        if self.speaks == HTTP:
+            return
+        self._collect_rpc(attributes, self.request)
+        number = self.grpc_status if self.framed or self.speaks == GRPC_WEB else None
+        if number is not None:
+            attributes[STATUS_CODE_KEY] = GRPC_STATUS[number] if number < len(GRPC_STATUS) else str(number)
+        elif self.speaks >= GRPC_WEB and error is not None:
+            attributes[STATUS_CODE_KEY] = error
+        if self.speaks == TRIPLE:
+            exception = self._number_of(EXCEPTION_CODE)
+            if exception is not None:
+                attributes["dubbo.exception_code"] = exception
+        calls = self.calls
+        if calls is not None:
+            collect_calls("connect" if self.speaks >= CONNECT_STREAM else "grpc", calls, attributes)
 
     def _collect_request(self, attributes: dict[str, AttrValue]) -> None:
         collect_request(self.method, self.path, self.value(SCHEME), self.authority, attributes)

@@ -4,7 +4,7 @@ A size and a few small numbers stand everywhere in the messages of Kafka, so a p
 
     a request   a key and a version that the table has, a client id of printable text, and a body that ends with its frame
     an answer   the correlation id of a request that waits, and a body of that key and version that ends with its frame;
-                or, where nobody knows the request: it is followed by such a one, or by two more frames, with ids that rise
+                or, where nobody knows the request: it is followed by such a one, or by two more frames, with the next ids
 
 Of a frame longer than `LOOK` octets, so many are looked at, and have to be the beginning of such a body. What is looked at does not depend
 on how many octets there are: first `GLANCE` of them, then `LOOK`.
@@ -40,7 +40,7 @@ NO: Final[i64] = 0
 _SIZE: Final[i64] = 4
 _FAR: Final[i64] = 1 << 60
 _CHAINED: Final[i64] = 1 << 10
-"""The largest answer of an unknown request that is believed by those that follow, and how far apart their ids may be."""
+"""The largest answer of an unknown request that is believed by those that follow."""
 
 
 @final
@@ -250,8 +250,8 @@ def _weigh_chain(octets: bytes, at: i64, end: i64, waiting: InFlight | None) -> 
         if here + ANSWER > end:
             return here + ANSWER - at
         number = i64(read_i32_be(octets, here + _SIZE))
-        if number <= latest or number > first + _CHAINED:
-            return NO
+        if number != latest + 1:
+            return NO  # what ends a frame, and looks like one, is followed by a frame as well
         size = i64(read_i32_be(octets, here))
         if size < 4:
             return NO

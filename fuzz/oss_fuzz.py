@@ -1,0 +1,32 @@
+"""A fuzzer of one protocol as OSS-Fuzz runs it: libFuzzer's arguments, and an exception where a promise is broken. See build.sh."""
+
+import random
+import sys
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["l7codecs", "l7codecs_@protocol@"]):
+    from l7codecs.testing.fuzzing import Fuzzer, load_material
+
+HERE = Path(getattr(sys, "_MEIPASS", Path(__file__).parent))
+
+
+def main() -> None:
+    fuzzer = Fuzzer(load_material("@protocol@", vectors=[HERE / "vectors"]))
+    mutator = fuzzer.mutator(fuzzer.seeds())
+
+    def mutate(data: bytes, most: int, seed: int) -> bytes:
+        return mutator.mutate(
+            bytes(data),
+            most,
+            random.Random(seed),
+            lambda octets, size: bytes(atheris.Mutate(octets, size)) if octets else octets,
+        )
+
+    atheris.Setup(sys.argv, fuzzer.run, custom_mutator=mutate)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

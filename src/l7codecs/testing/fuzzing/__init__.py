@@ -1,0 +1,21 @@
+"""Fuzzing of any registered protocol: the promises of the conformance kit, held against octets that nobody wrote.
+
+``l7codecs fuzz NAME`` is the command; see the guide "Fuzz your protocol". What it does:
+
+    material      a protocol's vectors, constants, dictionary and grammar: what inputs are made of
+    program       an input: steps, in one compact form for all targets
+    mutation      how inputs are changed
+    targets       what is done with them: direction, conversation, endpoints, loss, growth, detection, capture
+    properties    what has to hold
+    engine        the loop, with atheris or without
+
+Needs the extra ``fuzz``; atheris, which it brings where there is a wheel, guides by coverage.
+"""
+
+from __future__ import annotations
+
+from l7codecs.testing.fuzzing.engine import TARGETS, Fuzzer
+from l7codecs.testing.fuzzing.material import Material, load_material
+from l7codecs.testing.fuzzing.program import Program, Step
+
+__all__ = ["TARGETS", "Fuzzer", "Material", "Program", "Step", "load_material"]

@@ -1,0 +1,226 @@
+"""The octets of one connection, of one side or of both, with losses and ends: cut in any way, they say the same."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from l7codecs.kinds import Sender
+from l7codecs.session import Session
+from l7codecs.testing.fuzzing.program import Program, Step
+from l7codecs.testing.fuzzing.properties import (
+    check_answers,
+    check_bounds,
+    check_conserved,
+    check_cost,
+    check_forwarded,
+    check_messages,
+    limits_of,
+)
+from l7codecs.testing.fuzzing.targets import Target
+from l7codecs.testing.loss import difference_after_loss
+from l7codecs.testing.replay import Outcome, difference_by_cuts
+from l7codecs.testing.vectors import Vector
+
+__all__ = ["Conversation", "Direction", "Read"]
+
+SENDERS = (Sender.CLIENT, Sender.SERVER)
+FEED, LOSE, GAP, END, AGAIN = range(5)
+_MOST_OCTETS = 64 * 1024
+_ONE_BY_ONE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What comes of a side: octets, ``lost`` octets (0: an unknown number; -1: none are), or its end."""
+
+    sender: Sender
+    octets: bytes = b""
+    lost: int = -1
+    end: bool = False
+
+
+class Conversation(Target):
+    """Both sides, interleaved, with losses and ends.
+
+    0 octets of side `a`; 1 octets that are lost of it, their number told unless `b` is odd; 2 an unknown number lost; 3 its end; 4 the
+    last `a` % 4 + 1 steps `b` % 32 times over.
+    """
+
+    name = "conversation"
+    number = 1
+    operations = 5
+
+    def seeds(self, chance: random.Random) -> Iterator[Program]:
+        for vector in self.material.vectors:
+            yield self.program(vector)
+        for octets in self.material.made(chance, 24):
+            yield self.program(octets)
+
+    def program(self, vector: Vector) -> Program:
+        """What `vector` is as a program, a step for each message."""
+        pieces = self.material.pieces(vector)
+        return Program(self.number, tuple(Step(FEED, SENDERS.index(sender), 0, octets) for sender, octets in pieces))
+
+    def reads(self, program: Program) -> list[Read]:
+        """What a program says, without what is more than enough."""
+        found: list[Read] = []
+        ended: set[Sender] = set()
+        left = _MOST_OCTETS
+        for step in program.steps:
+            sender = SENDERS[step.a & 1]
+            operation = step.operation % self.operations
+            if operation == AGAIN:
+                for read in found[-(step.a % 4 + 1) :] * (step.b % 32):
+                    if not read.end and left > len(read.octets):
+                        left -= len(read.octets)
+                        found.append(read)
+                continue
+            if sender in ended:
+                continue
+            if operation == END:
+                ended.add(sender)
+                found.append(Read(sender, end=True))
+            elif operation == GAP:
+                found.append(Read(sender, lost=0))
+            elif operation == LOSE:
+                found.append(Read(sender, lost=0 if step.b & 1 else len(step.octets)))
+            elif step.octets and left > len(step.octets):
+                left -= len(step.octets)
+                found.append(Read(sender, step.octets))
+        return _last_ends(found)
+
+    def run(self, program: Program) -> None:
+        reads = self.reads(program)
+        size = sum(len(read.octets) for read in reads)
+        limits = limits_of(program.limits)
+        start = time.process_time()
+        whole, session = self.replay(_joined(reads), program, True)
+        lossy = any(read.lost >= 0 for read in reads)
+        chance = random.Random(program.seed)
+        for cut in (_cut(reads, 1 if size <= _ONE_BY_ONE else 61, None), _cut(reads, 0, chance)):
+            other, _ = self.replay(cut, program, False)
+            difference = difference_after_loss(whole, other) if lossy else self.difference(whole, other)
+            assert not difference, f"cut in another way: {difference}"
+        seconds = time.process_time() - start
+        fed = {
+            sender: b"".join(read.octets for read in reads if read.sender is sender and read.lost < 0)
+            for sender in Sender
+        }
+        check_conserved(whole, fed)
+        check_messages(whole, self.material.protocol)
+        if not lossy:
+            check_answers(whole, self.material.protocol)
+        check_forwarded(session, whole.events)
+        self.figures["octets"] += size
+        self.figures["messages"] += len(whole.events)
+        self.figures["errors"] += len(whole.errors)
+
+        def again(times: int) -> None:
+            self.replay(reads * times, program, False)
+            self.replay(_cut(reads * times, 7, None), program, False)
+
+        check_cost(again, seconds, size + len(reads), f"decoding, with {limits}")
+
+    def difference(self, one: Outcome, other: Outcome) -> str:
+        """Where two outcomes of the same octets part."""
+        return difference_by_cuts(one, other)
+
+    def replay(self, reads: Iterable[Read], program: Program, watch: bool) -> tuple[Outcome, Session]:
+        """Feed a new session; a direction with an error gets no more."""
+        session = self.open(program)
+        outcome = Outcome()
+        ended: set[Sender] = set()
+        for read in reads:
+            sender = read.sender
+            if sender in outcome.errors or sender in ended:
+                continue
+            if read.end:
+                if not ended:
+                    outcome.pending = session.pending
+                ended.add(sender)
+                outcome.take(sender, session.eof(sender))
+            elif read.lost >= 0:
+                outcome.take(sender, session.gap(sender, read.lost))
+            else:
+                outcome.take(sender, session.receive(sender, read.octets))
+                if watch:
+                    check_bounds(session, sender, len(read.octets))
+        return outcome, session
+
+    def open(self, program: Program) -> Session:
+        """A new session of an observer."""
+        return self.material.protocol.open(limits=limits_of(program.limits))
+
+    def explain(self, program: Program) -> str:
+        lines = []
+        for read in self.reads(program):
+            who = "C" if read.sender is Sender.CLIENT else "S"
+            if read.end:
+                lines.append(f"# {who} ends")
+            elif read.lost >= 0:
+                lines.append(f"# {who} loses {read.lost or 'an unknown number of'} octets")
+            else:
+                lines.append(f"{who} {repr(read.octets)[2:-1]}")
+        return f"# {limits_of(program.limits)}\n" + "\n".join(lines) + "\n"
+
+
+class Direction(Conversation):
+    """One side alone: of the first step. Its octets, whatever is said of losses and ends."""
+
+    name = "direction"
+    number = 0
+    operations = 1
+
+    def seeds(self, chance: random.Random) -> Iterator[Program]:
+        for vector in (*self.material.vectors, *self.material.made(chance, 24)):
+            pieces = self.material.pieces(vector)
+            for side, sender in enumerate(SENDERS):
+                steps = tuple(Step(FEED, side, 0, octets) for who, octets in pieces if who is sender)
+                if steps:
+                    yield Program(self.number, steps)
+
+    def reads(self, program: Program) -> list[Read]:
+        side = program.steps[0].a & 1 if program.steps else 0
+        steps = [Step(FEED, side, step.b, step.octets) for step in program.steps]
+        return super().reads(program.with_steps(steps))
+
+
+def _last_ends(reads: list[Read]) -> list[Read]:
+    """The same, and the end of every side that has none."""
+    ended = {read.sender for read in reads if read.end}
+    return reads + [Read(sender, end=True) for sender in SENDERS if sender not in ended]
+
+
+def _joined(reads: Sequence[Read]) -> list[Read]:
+    """In as few reads as the order of the sides allows."""
+    found: list[Read] = []
+    parts: list[bytes] = []
+    for read in reads:
+        plain = read.lost < 0 and not read.end
+        if parts and not (plain and found[-1].sender is read.sender):
+            found[-1] = Read(found[-1].sender, b"".join(parts))
+            parts = []
+        if plain:
+            if not parts:
+                found.append(read)
+            parts.append(read.octets)
+        else:
+            found.append(read)
+    if parts:
+        found[-1] = Read(found[-1].sender, b"".join(parts))
+    return found
+
+
+def _cut(reads: Iterable[Read], size: int, chance: random.Random | None) -> Iterator[Read]:
+    """In reads of `size`, or of sizes that `chance` chooses."""
+    for read in reads:
+        at = 0
+        if read.lost >= 0 or read.end:
+            yield read
+        while at < len(read.octets):
+            step = size if chance is None else chance.choice((1, 2, 3, 5, 9, 20, 100, 1000))
+            yield Read(read.sender, read.octets[at : at + step])
+            at += step

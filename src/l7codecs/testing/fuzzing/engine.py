@@ -1,0 +1,284 @@
+"""One process that fuzzes: it runs inputs until the time is over or a promise is broken.
+
+With atheris (extra ``fuzz``) libFuzzer chooses the inputs by what they cover and compare; without it this does, by the lines that they
+reach where Python is 3.12 or newer, at random from what there is otherwise. How inputs are changed is the same (`mutation`).
+A finding is written to a folder, with what was raised, and ends the process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from l7codecs.testing.fuzzing.captures import Captures
+from l7codecs.testing.fuzzing.conversation import Conversation, Direction
+from l7codecs.testing.fuzzing.detection import Detection
+from l7codecs.testing.fuzzing.endpoints import Endpoints
+from l7codecs.testing.fuzzing.growing import Growth
+from l7codecs.testing.fuzzing.losses import Losses
+from l7codecs.testing.fuzzing.material import Material, packages_of
+from l7codecs.testing.fuzzing.measuring import Lines
+from l7codecs.testing.fuzzing.mutation import Mutator
+from l7codecs.testing.fuzzing.program import Program
+from l7codecs.testing.fuzzing.targets import Target
+
+__all__ = ["FOUND", "TARGETS", "Fuzzer", "TookTooLong", "inputs_of", "signature"]
+
+TARGETS: tuple[type[Target], ...] = (Direction, Conversation, Endpoints, Losses, Growth, Detection, Captures)
+"""In the order of their numbers."""
+FOUND = 77
+"""The exit status of a process that has found something."""
+MOST_OCTETS = 16 * 1024
+_SEEDS = 80
+"""Of a target."""
+_PATIENCE = 30.0
+"""Seconds of the processor after which an input hangs."""
+
+
+class TookTooLong(BaseException):
+    """An input does not come to its end."""
+
+
+def inputs_of(paths: Iterable[Path]) -> list[tuple[Path, bytes]]:
+    """The files of a corpus: those named, and all in the folders named."""
+    found: list[tuple[Path, bytes]] = []
+    for path in paths:
+        files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+        found += [(file, file.read_bytes()) for file in files]
+    return found
+
+
+def signature(error: BaseException) -> str:
+    """What tells one fault from another: what was raised, and its words without numbers and octets."""
+    words = str(error).partition("\n")[0]
+    plain = "".join(c for c in words if not c.isdigit())
+    return f"{type(error).__name__}: {plain[:48]}"
+
+
+class Fuzzer:
+    """Runs inputs against the targets of a protocol."""
+
+    def __init__(self, material: Material, names: Sequence[str] = (), seed: int = 0) -> None:
+        """`names` are those of the targets, default all. Raises ValueError for one that is unknown."""
+        unknown = set(names) - {target.name for target in TARGETS}
+        if unknown:
+            raise ValueError(
+                f"unknown target {', '.join(sorted(unknown))}; there are {', '.join(t.name for t in TARGETS)}"
+            )
+        chosen = [target(material) for target in TARGETS if not names or target.name in names]
+        self.material = material
+        self.targets = {target.number: target for target in chosen if target.usable()}
+        if not self.targets:
+            raise ValueError(f"{material.protocol.name} has nothing for {', '.join(names) or 'any target'}")
+        self.chance = random.Random(seed)
+        self.executions: Counter[str] = Counter()
+        self.lines: Lines | None = None
+
+    def seeds(self, seconds: float = 1000) -> list[bytes]:
+        """Good programs of every target, not too many for so many `seconds`, which are for what is made of them."""
+        most = max(6, min(_SEEDS, int(seconds / 3)))
+        found: list[bytes] = []
+        for target in self.targets.values():
+            programs = [program.encode() for program in target.seeds(self.chance)]
+            found += programs if len(programs) <= most else self.chance.sample(programs, most)
+        return found
+
+    def run(self, data: bytes) -> None:
+        """Run one input. Raises whatever is wrong."""
+        program = Program.decode(data)
+        target = self.targets.get(program.target)
+        if target is None:
+            return
+        self.executions[target.name] += 1
+        previous = signal.signal(signal.SIGVTALRM, _too_long)
+        signal.setitimer(signal.ITIMER_VIRTUAL, _PATIENCE)
+        try:
+            target.run(program)
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+            signal.signal(signal.SIGVTALRM, previous)
+
+    def explain(self, data: bytes) -> str:
+        """An input in words."""
+        program = Program.decode(data)
+        target = self.targets.get(program.target)
+        return program.to_text() if target is None else f"{target.name}\n{target.explain(program)}"
+
+    def mutator(self, seeds: Iterable[bytes]) -> Mutator:
+        """What changes inputs."""
+        conversation = Conversation(self.material)
+
+        def made(chance: random.Random) -> Program | None:
+            for vector in self.material.made(chance, 1):
+                return conversation.program(vector)
+            return None
+
+        operations = {target.number: target.operations for target in self.targets.values()}
+        return Mutator(self.material.tokens, [Program.decode(seed) for seed in seeds], made, operations)
+
+    def figures(self) -> dict[str, dict[str, int]]:
+        """By target, what was counted."""
+        return {
+            target.name: {"executions": self.executions[target.name], **target.figures}
+            for target in self.targets.values()
+        }
+
+    def shrink(self, data: bytes, seconds: float = 20.0) -> bytes:
+        """Fewer steps and octets that fail alike."""
+        why = self.fails(data)
+        if why is None:
+            return data
+        until = time.monotonic() + seconds
+        program = Program.decode(data)
+        size = max(len(program.steps) // 2, 1)
+        while size and time.monotonic() < until:
+            at = 0
+            while at < len(program.steps) and time.monotonic() < until:
+                fewer = program.with_steps(program.steps[:at] + program.steps[at + size :])
+                if self.fails(fewer.encode()) == why:
+                    program = fewer
+                else:
+                    at += size
+            size //= 2
+        return self._shorter(program, why, until).encode()
+
+    def _shorter(self, program: Program, why: str, until: float) -> Program:
+        """The same steps with fewer octets."""
+        for number in range(len(program.steps)):
+            size = len(program.steps[number].octets) // 2
+            while size and time.monotonic() < until:
+                at = 0
+                while time.monotonic() < until:
+                    step = program.steps[number]
+                    if at >= len(step.octets):
+                        break
+                    short = type(step)(step.operation, step.a, step.b, step.octets[:at] + step.octets[at + size :])
+                    steps = (*program.steps[:number], short, *program.steps[number + 1 :])
+                    if self.fails(program.with_steps(steps).encode()) == why:
+                        program = program.with_steps(steps)
+                    else:
+                        at += size
+                size //= 2
+        return program
+
+    def fails(self, data: bytes) -> str | None:
+        """The signature of what an input raises; None where it raises nothing."""
+        try:
+            self.run(data)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            return signature(error)
+        return None
+
+    # The loop.
+
+    def guard(self, folder: Path, seconds: float) -> Callable[[bytes], None]:
+        """`run`, which writes a finding into `folder` and ends the process, as it does after `seconds`; and the figures, now and then."""
+        began = written = time.monotonic()
+        folder.mkdir(parents=True, exist_ok=True)
+
+        def one(data: bytes) -> None:
+            nonlocal written
+            try:
+                self.run(data)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
+                name = hashlib.sha1(data, usedforsecurity=False).hexdigest()[:12]
+                (folder / f"{name}.fuzz").write_bytes(data)
+                said = "".join(traceback.format_exception(error, limit=-12))
+                (folder / f"{name}.txt").write_text(
+                    f"{signature(error)}\n{said}\n{self.explain(data)}", "utf-8", "backslashreplace"
+                )
+                self.write_figures(folder, time.monotonic() - began)
+                sys.stdout.flush()
+                os._exit(FOUND)
+            now = time.monotonic()
+            if now - written > 1:
+                written = now
+                self.write_figures(folder, now - began)
+                if now - began > seconds:
+                    sys.stdout.flush()
+                    os._exit(0)
+
+        return one
+
+    def write_figures(self, folder: Path, seconds: float) -> None:
+        """For whoever started the process."""
+        (folder / "figures.json").write_text(json.dumps({"seconds": seconds, "targets": self.figures()}))
+
+    def loop(self, seconds: float, corpus: Path, folder: Path, kept: Sequence[bytes]) -> None:
+        """Without atheris: choose, change, run; what reaches new lines is kept in `corpus`."""
+        one = self.guard(folder, seconds + 5)
+        pool = [*kept, *self.seeds(seconds)]
+        mutator = self.mutator(pool)
+        if sys.version_info >= (3, 12):
+            self.lines = Lines(("l7codecs", *packages_of(self.material.protocol)))
+            self.lines.start()
+        began = time.monotonic()
+        for data in list(pool):
+            if time.monotonic() - began < seconds:
+                one(data)
+        corpus.mkdir(parents=True, exist_ok=True)
+        while time.monotonic() - began < seconds:
+            recent = self.chance.random() < 0.5
+            parent = pool[-1 - self.chance.randrange(min(len(pool), 60))] if recent else self.chance.choice(pool)
+            data = mutator.mutate(parent, MOST_OCTETS, self.chance)
+            if self.lines is not None:
+                self.lines.fresh = 0
+            one(data)
+            if self.lines is not None and self.lines.fresh:
+                pool.append(data)
+                (corpus / hashlib.sha1(data, usedforsecurity=False).hexdigest()).write_bytes(data)
+        if self.lines is not None:
+            self.lines.stop()
+        self.write_figures(folder, time.monotonic() - began)
+
+    def guided(self, seconds: float, corpus: Path, folder: Path, kept: Sequence[bytes]) -> None:
+        """With atheris; it does not return."""
+        import atheris
+
+        seeds_folder = folder / "seeds"
+        seeds_folder.mkdir(parents=True, exist_ok=True)
+        corpus.mkdir(parents=True, exist_ok=True)
+        seeds = [*kept, *self.seeds(seconds)]
+        for data in seeds:
+            (seeds_folder / hashlib.sha1(data, usedforsecurity=False).hexdigest()).write_bytes(data)
+        mutator = self.mutator(seeds)
+
+        def mutate(data: bytes, most: int, seed: int) -> bytes:
+            return mutator.mutate(bytes(data), most, random.Random(seed), _inner)
+
+        def _inner(octets: bytes, most: int) -> bytes:
+            return bytes(atheris.Mutate(octets, most)) if octets else octets
+
+        arguments = [
+            sys.argv[0],
+            f"-max_total_time={max(1, int(seconds))}",
+            f"-max_len={MOST_OCTETS}",
+            f"-seed={self.chance.randrange(1, 1 << 31)}",
+            f"-artifact_prefix={folder}/",
+            "-timeout=120",
+            "-rss_limit_mb=4096",
+            "-print_final_stats=1",
+            "-len_control=0",
+            "-reload=0",
+            str(corpus),
+            str(seeds_folder),
+        ]
+        atheris.Setup(arguments, self.guard(folder, seconds), custom_mutator=mutate)
+        atheris.Fuzz()
+
+
+def _too_long(number: int, frame: object) -> None:
+    raise TookTooLong(f"an input takes more than {_PATIENCE:.0f} s of the processor")

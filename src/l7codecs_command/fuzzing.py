@@ -1,0 +1,48 @@
+"""The first step of the process that fuzzes: what is imported after it is pure Python, and tells atheris what it covers.
+
+Of this package, since importing anything of ``l7codecs`` imports most of it, too early.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.machinery
+import sys
+
+__all__ = ["main"]
+
+
+def prefer_sources() -> None:
+    """Import modules of ``l7codecs`` and its plugins from their ``.py`` files, though compiled ones may lie beside them."""
+    hook = importlib.machinery.FileFinder.path_hook(
+        (importlib.machinery.SourceFileLoader, importlib.machinery.SOURCE_SUFFIXES)
+    )
+
+    def ours(path: str) -> importlib.machinery.FileFinder:
+        if not any(part.startswith("l7codecs") and "." not in part for part in path.replace("\\", "/").split("/")):
+            raise ImportError
+        return hook(path)  # type: ignore[return-value]  # it is one
+
+    sys.path_hooks.insert(0, ours)
+    sys.path_importer_cache.clear()
+
+
+def main(arguments: list[str]) -> int:
+    """``python -m l7codecs_command.fuzzing REQUEST [PACKAGE…]``: the packages are those whose coverage guides."""
+    request, *packages = arguments
+    prefer_sources()
+    watched: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+    if packages:
+        import atheris
+
+        watched = atheris.instrument_imports(include=packages)
+    with watched:
+        from l7codecs.registry import load_protocols
+        from l7codecs.testing.fuzzing.worker import main as run
+
+        load_protocols()
+    return run(request)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

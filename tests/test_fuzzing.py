@@ -1,0 +1,242 @@
+"""The fuzzing suite finds what it is for, says the same of the same input, and finds nothing in what is right."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import toys
+from l7codecs import Flow, Kind, Limits, Message, Protocol, Sender
+from l7codecs.cli import main
+from l7codecs.endpoint.ordering import AnswerOrder
+from l7codecs.pairing.tables import FifoPairing
+from l7codecs.testing.fuzzing import TARGETS, Fuzzer, Material, Program, Step, load_material
+from l7codecs.testing.fuzzing.material import parse_dictionary
+from l7codecs.testing.fuzzing.mutation import resized
+from toys import ToyDecoder, ToyMessage, ToySession
+
+ROOT = Path(__file__).resolve().parent.parent
+C = Sender.CLIENT
+
+
+def fuzzer(protocol: Protocol, *targets: str, numbered: bool = False) -> Fuzzer:
+    return Fuzzer(Material(protocol, toys.framed_vectors(numbered)), targets, 1)
+
+
+def first_fault(each: Fuzzer, most: int = 4000) -> str | None:
+    """What is found in so many inputs."""
+    seeds = each.seeds()
+    mutator = each.mutator(seeds)
+    chance = random.Random(2)
+    for number in range(most):
+        data = seeds[number] if number < len(seeds) else mutator.mutate(chance.choice(seeds), 4096, chance)
+        try:
+            each.run(data)
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+    return None
+
+
+# ------------------------------------------------------------------------------------------------------------- the format
+
+
+def test_any_octets_are_a_program() -> None:
+    chance = random.Random(3)
+    for size in range(200):
+        program = Program.decode(chance.randbytes(size))
+        assert Program.decode(program.encode()) == program
+
+
+def test_a_program_is_the_same_behind_its_octets() -> None:
+    program = Program(1, (Step(0, 1, 2, b"abc"), Step(3), Step(4, 0, 255, b"x" * 65535)), 3, 65535)
+    assert Program.decode(program.encode()) == program
+    assert len(Program.decode(Program(0, (Step(0, 0, 0, b"y" * 70_000),)).encode()).steps) == 2
+
+
+@pytest.mark.parametrize(
+    ("octets", "start", "stop", "put", "expected"),
+    [
+        (b"\0\0\0\x05hello", 6, 6, b"XX", b"\0\0\0\x07heXXllo"),
+        (b"$5\r\nhello\r\n", 4, 6, b"", b"$3\r\nllo\r\n"),
+        (b"\0\0\x05\x00\x01\0\0\0\x01hello", 11, 11, b"--", b"\0\0\x07\x00\x01\0\0\0\x01he--llo"),
+        (b"\0\x09\0\x03abcrest", 5, 6, b"12", b"\0\x0a\0\x04a12crest"),
+        (b"no length", 2, 3, b"", b"nolength"),
+    ],
+)
+def test_lengths_are_put_right(octets: bytes, start: int, stop: int, put: bytes, expected: bytes) -> None:
+    assert resized(octets, start, stop, put) == expected
+
+
+def test_a_dictionary_is_read_as_others_read_it() -> None:
+    assert parse_dictionary('# tokens\nname="GET"\n\n"\\x00\\"a"\n') == [b"GET", b'\0"a']
+    with pytest.raises(ValueError, match="line 1"):
+        parse_dictionary("GET")
+
+
+# ------------------------------------------------------------------------------------------------- what is right, and what is not
+
+
+@pytest.mark.parametrize("target", [each.name for each in TARGETS])
+@pytest.mark.parametrize("numbered", [False, True])
+def test_nothing_is_found_in_what_is_right(target: str, numbered: bool) -> None:
+    protocol = toys.numbered() if numbered else toys.framed()
+    assert first_fault(fuzzer(protocol, target, numbered=numbered), 30 if target == "growth" else 120) is None
+
+
+class Raises(ToyDecoder):
+    def message(self, octets: bytes, start: int, stop: int, offset: int, more: bool) -> ToyMessage:
+        if octets[start + 5 : start + 6] == b"\xff":
+            raise KeyError("255")
+        return super().message(octets, start, stop, offset, more)
+
+
+class LooksAhead(ToyDecoder):
+    """Says something that depends on what is there."""
+
+    def message(self, octets: bytes, start: int, stop: int, offset: int, more: bool) -> ToyMessage:
+        found = super().message(octets, start, stop, offset, more)
+        if found.kind is Kind.PUSH and len(octets) > stop and octets[stop] == 0:
+            found.kind = Kind.RESPONSE
+        return found
+
+
+class PairsTheLast(ToyDecoder):
+    """The newest request is answered first."""
+
+    def pair(self, message: Message) -> None:
+        table = self.asks if self.sender is C else self.answers
+        assert isinstance(table, FifoPairing)
+        if message.kind in (Kind.REQUEST, Kind.HEARTBEAT):
+            table.asked(message)
+        elif message.kind is Kind.RESPONSE and table.pending:
+            waiting = table.waiting()
+            table.clear()
+            message.request = waiting.pop()
+            for request in waiting:
+                table.asked(request)
+
+
+class Rescans(ToyDecoder):
+    """Looks through all that has come, at each message."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.all = b""
+
+    def message(self, octets: bytes, start: int, stop: int, offset: int, more: bool) -> ToyMessage:
+        self.all += octets[start:stop]
+        sum(self.all)
+        return super().message(octets, start, stop, offset, more)
+
+
+FAULTS = [
+    (Raises, "conversation", "KeyError"),
+    (Raises, "direction", "KeyError"),
+    (LooksAhead, "conversation", "cut in another way"),
+    (PairsTheLast, "conversation", "a later request was answered before"),
+    (Rescans, "growth", "times as long"),
+]
+
+
+@pytest.mark.parametrize(("fault", "target", "says"), FAULTS, ids=[f"{f.__name__}-{t}" for f, t, _ in FAULTS])
+def test_a_fault_of_a_decoder_is_found(fault: type[ToyDecoder], target: str, says: str) -> None:
+    session = type("Opens", (ToySession,), {"decoders": fault})
+    assert says in str(first_fault(fuzzer(toys.framed(session=session), target)))
+
+
+class CrossesLate(AnswerOrder):
+    """A late answer is written, as if it were the next request's."""
+
+    def answer(self, request: Message | None, message: Message, octets: bytes) -> bytes:
+        if request is not None and not self._waiting.waits(request):
+            return self.push(message, octets)
+        return super().answer(request, message, octets)
+
+
+class WritesBackwards(AnswerOrder):
+    """What is answered is written at once."""
+
+    def answer(self, request: Message | None, message: Message, octets: bytes) -> bytes:
+        return self.push(message, octets)
+
+
+@pytest.mark.parametrize("order", [CrossesLate, WritesBackwards])
+def test_a_fault_of_an_endpoint_is_found(order: type[AnswerOrder]) -> None:
+    class Opens(ToySession):
+        def new_order(self, sender: Sender) -> AnswerOrder:
+            decoder = self.decoder(sender)
+            return order(decoder.answers, self.limits, decoder.asks)
+
+    assert "AssertionError" in str(first_fault(fuzzer(toys.framed(session=Opens), "endpoints")))
+
+
+def test_a_wrong_pair_after_loss_is_found() -> None:
+    class Opens(ToySession):
+        """Pairs on as if nothing were lost."""
+
+        def __init__(self, flow: Flow, limits: Limits, endpoint: Sender | None = None) -> None:
+            super().__init__(flow, limits, endpoint)
+            table = self.decoder(C).asks
+            assert isinstance(table, FifoPairing)
+            table.observes = False
+
+    found = str(first_fault(fuzzer(toys.framed(session=Opens), "loss")))
+    assert "is told to answer" in found
+
+
+# ------------------------------------------------------------------------------------------------------------- the command
+
+
+def test_shrinking_leaves_what_fails() -> None:
+    session = type("Opens", (ToySession,), {"decoders": Raises})
+    each = fuzzer(toys.framed(session=session), "conversation")
+    good = [Step(0, 0, 0, toys.frame("?", b"GET key"))] * 5
+    bad = Program(1, (*good, Step(0, 0, 0, toys.frame("?", b"\xffwith more behind it")), *good))
+    small = Program.decode(each.shrink(bad.encode()))
+    assert each.fails(small.encode()) == each.fails(bad.encode())
+    assert len(small.steps) == 1 and len(small.steps[0].octets) <= 26
+
+
+def test_an_author_says_in_pyproject_what_there_is(tmp_path: Path) -> None:
+    (tmp_path / "said").mkdir()
+    (tmp_path / "said" / "one.txt").write_text("C GET\n")
+    (tmp_path / "tokens.dict").write_text('"abc"\n')
+    (tmp_path / "grammar.py").write_text(
+        "from l7codecs import Sender\ndef conversation(chance):\n    return [(Sender.CLIENT, b'made')]\n"
+    )
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.l7codecs.fuzz.redis]\nvectors = "said"\ndictionary = "tokens.dict"\ngrammar = "grammar.py"\nmisleading = ["one"]\n'
+    )
+    material = load_material("redis", folder=tmp_path)
+    assert [vector.name for vector in material.all_vectors] == ["one"]
+    assert b"abc" in material.tokens and material.misleading == ("one",)
+    assert [vector.pieces for vector in material.made(random.Random(1), 1)] == [((C, b"made"),)]
+
+
+def test_the_command_fuzzes_and_replays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    vectors = str(ROOT / "protocols" / "redis" / "vectors")
+    arguments = ["fuzz", "redis", "--vectors", vectors, "--corpus", "corpus"]
+    given = [*arguments, "--grow", "--seconds", "2", "--seed", "7", "--engine", "own", "--target", "direction"]
+    assert main(given) == 0
+    assert "nothing was found" in capsys.readouterr().out
+    Path("corpus").mkdir(exist_ok=True)
+    Path("corpus/one").write_bytes(Program(0, (Step(0, 0, 0, b"*1\r\n$4\r\nPING\r\n"),)).encode())
+    assert main([*arguments, "--replay", "corpus"]) == 0
+    assert "0 fail" in capsys.readouterr().out
+
+
+def test_the_command_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["fuzz", "redis"]) == 2
+    assert "--vectors" in capsys.readouterr().err
+    assert main(["fuzz", "nothing"]) == 2
+    vectors = str(ROOT / "protocols" / "redis" / "vectors")
+    assert main(["fuzz", "redis", "--vectors", vectors, "--target", "nothing"]) == 2
