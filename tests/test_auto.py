@@ -446,3 +446,30 @@ def test_what_waits_stays_before_a_gap_of_the_other_side() -> None:
     ]
     said = [(event.offset, event.raw) for event in events if event.sender is S]
     assert said == [(0, b"\0"), (1, b"\x17")]
+
+
+def test_what_waited_comes_in_the_order_in_which_it_came() -> None:
+    """What a client may say depends on what its server has said: here that it breaks the protocol. An error is raised once."""
+    reads = [
+        (C, PREFACE),
+        (S, b"aderField"),
+        (C, bytes.fromhex("00000f008287840000080000000000") + b"\x03\0\0\0\0\x03abc"),
+    ]
+    said = []
+    for size in range(1, 40):
+        session = auto(None)
+        heard: list[object] = []
+        for sender, octets in [
+            *reads,
+            (C, b" "),
+            (S, b" "),
+        ]:  # what stands behind the error of the other side is still to come
+            for at in range(0, len(octets), size):
+                try:
+                    for event in session.receive(sender, octets[at : at + size]):
+                        heard.append(str(event))
+                except ProtocolError as error:
+                    if (error.sender, str(error)) not in heard:
+                        heard.append((error.sender, str(error)))
+        said.append(sorted(map(str, heard)))
+    assert [each for each in said if each != said[0]] == []

@@ -94,6 +94,7 @@ def conversation(chance: random.Random) -> list[tuple[Sender, bytes]]:
         elif kind == PROMISE:
             if client and chance.random() < 0.9:
                 continue
+            stream = chance.choice((1, asked, max(promised - 2, 1), max(promised - 2, 1)))
             payload = promised.to_bytes(4, "big") + block(chance, True)
             promised += 2
             flags = 4

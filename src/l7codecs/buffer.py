@@ -148,7 +148,7 @@ class Buffer:
             if at >= 0:
                 self._scanned = 0
                 size = at + 1 - self.pos
-                return size if size <= limit else -1
+                return size if size <= limit else i64(-1)
             scanned = inside
         index = self._scanned_chunks
         queue = self._queue

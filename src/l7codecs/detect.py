@@ -155,6 +155,8 @@ class AutoSession(Session):
         self._said = False
         """Something was sent that tells no protocol."""
         self._order: list[Sender] = []
+        self._turns: list[tuple[Sender, int]] = []
+        """Whose octets came, and how many, while no protocol is known: what one side says may depend on what the other has said before."""
         self._ends: list[Sender] = []
         self._gaps: list[tuple[Sender, int]] = []
         """Octets that were lost before any came."""
@@ -199,12 +201,21 @@ class AutoSession(Session):
             super().receive(sender, data)
             if sender not in self._order:
                 self._order.append(sender)
+            if not self._decided:
+                self._note(sender, memoryview(data).nbytes)
             self._look(final=False)
             return self
         if self._replay:
             self._replay.append((sender, bytes(data)))
             return self
         return self._found.receive(sender, data)
+
+    def _note(self, sender: Sender, size: int) -> None:
+        turns = self._turns
+        if turns and turns[-1][0] is sender:
+            turns[-1] = (sender, turns[-1][1] + size)
+        else:
+            turns.append((sender, size))
 
     def eof(self, sender: Sender) -> Iterator[Event]:
         if self._found is None:
@@ -260,8 +271,10 @@ class AutoSession(Session):
         return next(found)
 
     def _step(self, found: Session) -> None:
-        """The first entry of the replay is done: feed the next."""
+        """The first entry of the replay is done: feed the next. A direction with an error takes no more; it has been raised once."""
         self._replay.popleft()
+        while self._replay and found.decoder(self._replay[0][0]).error is not None:
+            self._replay.popleft()
         if self._replay:
             self._feed(found, *self._replay[0])
 
@@ -302,6 +315,7 @@ class AutoSession(Session):
             if name == "":
                 break
         self._decided = True
+        self._turns.clear()
         for decoder in self._undecided:
             decoder.passing = True
 
@@ -369,8 +383,11 @@ class AutoSession(Session):
                 setattr(found, name, value)
         for sender, size in self._gaps:
             found.gap(sender, size)
-        for sender in self._order:
-            self._replay.append((sender, self._undecided[sender is Sender.SERVER].first()))
+        heard = {each.sender: memoryview(each.first()) for each in self._undecided}
+        for sender, size in self._turns:
+            self._replay.append((sender, bytes(heard[sender][:size])))
+            heard[sender] = heard[sender][size:]
+        self._turns.clear()
         for sender in self._ends:
             self._replay.append((sender, None))
         if self._replay:

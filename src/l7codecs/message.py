@@ -380,7 +380,7 @@ class Data(Event):
         self.more = more
         self._octets = octets
         self._start = start
-        self._stop: i64 = stop if stop >= 0 else len(octets)
+        self._stop: i64 = stop if stop >= 0 else i64(len(octets))
         self._first = first if last >= 0 else start
         self._last = last if last >= 0 else self._stop
 

@@ -194,7 +194,7 @@ class ReplyReader(ResumingDecoder):
                 if at >= stop:
                     return -1
                 octet = data[at]
-            return at + 1 if data[at - 1] == CR else -1
+            return at + 1 if data[at - 1] == CR else i64(-1)
         if kind == _COLON or kind == _COMMA:
             while 0x30 <= octet <= 0x39:
                 at += 1
@@ -209,7 +209,7 @@ class ReplyReader(ResumingDecoder):
                     return -1
                 octet = data[at]
             line = octet == CR and at > start + 1 and at + 1 < end and data[at + 1] == LF
-            return at + 2 if line and at - start <= self._head_limit - 2 else -1
+            return at + 2 if line and at - start <= self._head_limit - 2 else i64(-1)
         if kind != DOLLAR:
             return -1
         size: i64 = 0
@@ -515,7 +515,7 @@ class ReplyReader(ResumingDecoder):
                 at = buffer.pos + line
                 aside = not buffer.data[at : at + size].endswith(b"subscribe")
         self._nested = -1
-        return self._push(count, _ASIDE if aside else 0)
+        return self._push(count, _ASIDE if aside else i64(0))
 
     def _close(self) -> None:
         """The innermost aggregate is complete."""

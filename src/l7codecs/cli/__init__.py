@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     fuzz.add_argument("protocol", metavar="NAME", help="a registered protocol")
     fuzz.add_argument("--seconds", type=float, default=60, help="default: 60")
+    fuzz.add_argument("--runs", type=int, default=0, metavar="N", help="no more than N inputs")
     fuzz.add_argument("--seed", type=int, default=0, help="repeat a run; default: another each time")
     fuzz.add_argument("--vectors", action="append", default=[], metavar="FOLDER", help="conversations to begin with")
     fuzz.add_argument("--dictionary", default="", metavar="FILE", help="tokens, as libFuzzer and AFL read them")

@@ -70,6 +70,7 @@ def _fuzz(options: argparse.Namespace, material: Material, fuzzer: Fuzzer) -> in
             "targets": options.target,
             "seed": seed,
             "seconds": options.seconds,
+            "runs": options.runs,
             "folder": str(Path(grown) / "work"),
             "grown": str(material.corpus) if options.grow and material.corpus else str(Path(grown) / "grown"),
             "guided": guided,

@@ -145,7 +145,7 @@ class LineDecoder(Decoder):
         if end > at and data[end - 1] == _CR:
             end -= 1
         verb = _verb_at(self, data, at, end)
-        block: i64 = _block_of(self, verb, data, at, end, size) if verb.block != 0 else -1
+        block: i64 = _block_of(self, verb, data, at, end, size) if verb.block != 0 else i64(-1)
         self._verb = verb
         self._line_size = end - at
         self._block = size
@@ -284,7 +284,7 @@ def _follow(decoder: LineDecoder, verb: Verb, data: bytes, at: i64, end: i64, si
     decoder._head_left = 0
     if verb.head != 0 and block >= 0 and not verb.goes_on:
         start, stop = find_word(data, at, end, verb.head, decoder._tabs)
-        part: i64 = read_number(data, start, stop) if start >= 0 else 0
+        part: i64 = read_number(data, start, stop) if start >= 0 else i64(0)
         part = min(max(part, 0), block)
         if have + part > decoder._head_limit:
             decoder.exceed(0, f"a head of {have + part} octets", f"at most limits.head = {decoder._head_limit}")
@@ -329,7 +329,7 @@ def _go_on(decoder: LineDecoder) -> Event | None:
         at = buffer.pos
         end = _end_of_line(data, at, size)
         verb = _verb_at(decoder, data, at, end)
-        block: i64 = _block_of(decoder, verb, data, at, end, size) if verb.block != 0 else -1
+        block: i64 = _block_of(decoder, verb, data, at, end, size) if verb.block != 0 else i64(-1)
         _follow(decoder, verb, data, at, end, size, block)
 
 

@@ -169,7 +169,7 @@ def read_old(octets: bytes, offset: i64, magic: i64, last: int, appended: int) -
 def _next_old(octets: bytes, at: i64, offset: i64, magic: i64) -> i64:
     """Where the message at `at` ends, which is whole, of `magic`, and not compressed again."""
     left: i64 = len(octets) - at - LOG_OVERHEAD
-    size: i64 = int32_at(octets, at + 8) if left >= 0 else -1
+    size: i64 = int32_at(octets, at + 8) if left >= 0 else i64(-1)
     least = _OLD_SIZE if magic == 0 else _OLD_SIZE + 8
     if size < least or size > left:
         raise ProtocolError(int(offset), f"a message of {size} octets in {left}", "messages that are whole", SPEC)

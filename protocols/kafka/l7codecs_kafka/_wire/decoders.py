@@ -201,7 +201,7 @@ class RequestDecoder(_Doubting):
             elif size != -1:
                 body = self._without_client_id(start, key, version, size, more)
         else:
-            body = start + CLIENT_ID if key == CONTROLLED_SHUTDOWN and version == 0 else -1
+            body = start + CLIENT_ID if key == CONTROLLED_SHUTDOWN and version == 0 else i64(-1)
         if body >= 0:
             if form.flexible:
                 if body < stop and octets[body] == 0:

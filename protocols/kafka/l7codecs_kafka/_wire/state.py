@@ -201,7 +201,7 @@ def session_place(request: KafkaRequest) -> i64:
     if request.body < 0:
         return -1
     at = request.body + (13 if request.version >= 15 else 17)
-    return at if at + 8 <= request.stop else -1
+    return at if at + 8 <= request.stop else i64(-1)
 
 
 def continues_a_session(key: i64) -> bool:

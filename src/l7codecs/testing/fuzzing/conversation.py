@@ -112,7 +112,7 @@ class Conversation(Target):
         check_conserved(whole, fed)
         check_messages(whole, self.material.protocol)
         if not lossy:
-            check_answers(whole, self.material.protocol)
+            check_answers(whole, self.material.protocol, self.material.loose_ids)
         check_forwarded(session, whole.events)
         self.figures["octets"] += size
         self.figures["messages"] += len(whole.events)

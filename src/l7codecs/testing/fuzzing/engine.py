@@ -217,8 +217,8 @@ class Fuzzer:
         """For whoever started the process."""
         (folder / "figures.json").write_text(json.dumps({"seconds": seconds, "targets": self.figures()}))
 
-    def loop(self, seconds: float, corpus: Path, folder: Path, kept: Sequence[bytes]) -> None:
-        """Without atheris: choose, change, run; what reaches new lines is kept in `corpus`."""
+    def loop(self, seconds: float, corpus: Path, folder: Path, kept: Sequence[bytes], most: int = 0) -> None:
+        """Without atheris: choose, change, run; what reaches new lines is kept in `corpus`. `most` executions, 0 for as many as come."""
         one = self.guard(folder, seconds + 5)
         pool = [*kept, *self.seeds(seconds)]
         mutator = self.mutator(pool)
@@ -226,11 +226,15 @@ class Fuzzer:
             self.lines = Lines(("l7codecs", *packages_of(self.material.protocol)))
             self.lines.start()
         began = time.monotonic()
+
+        def goes_on() -> bool:
+            return time.monotonic() - began < seconds and not 0 < most <= self.executions.total()
+
         for data in list(pool):
-            if time.monotonic() - began < seconds:
+            if goes_on():
                 one(data)
         corpus.mkdir(parents=True, exist_ok=True)
-        while time.monotonic() - began < seconds:
+        while goes_on():
             recent = self.chance.random() < 0.5
             parent = pool[-1 - self.chance.randrange(min(len(pool), 60))] if recent else self.chance.choice(pool)
             data = mutator.mutate(parent, MOST_OCTETS, self.chance)
@@ -244,8 +248,8 @@ class Fuzzer:
             self.lines.stop()
         self.write_figures(folder, time.monotonic() - began)
 
-    def guided(self, seconds: float, corpus: Path, folder: Path, kept: Sequence[bytes]) -> None:
-        """With atheris; it does not return."""
+    def guided(self, seconds: float, corpus: Path, folder: Path, kept: Sequence[bytes], most: int = 0) -> None:
+        """As `loop`, with atheris; it does not return."""
         import atheris
 
         seeds_folder = folder / "seeds"
@@ -266,6 +270,7 @@ class Fuzzer:
             sys.argv[0],
             f"-max_total_time={max(1, int(seconds))}",
             f"-max_len={MOST_OCTETS}",
+            f"-runs={most or -1}",
             f"-seed={self.chance.randrange(1, 1 << 31)}",
             f"-artifact_prefix={folder}/",
             "-timeout=120",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 from l7codecs.errors import L7Error, ProtocolError
@@ -93,6 +95,8 @@ class Pool:
     """Exchanges of `places`, none given twice: a vector is decoded for all that are in it."""
 
     def __init__(self, material: Material, places: list[Place]) -> None:
+        self.seconds = 0.0
+        """Of the processor, that decoding took: no cost of what is tried."""
         self._material = material
         self._by_vector: dict[str, list[Place]] = {}
         for place in places:
@@ -103,10 +107,12 @@ class Pool:
         """One of `place`."""
         decoded = self._decoded[place]
         if not decoded:
+            start = time.process_time()
             exchanges = decode_exchanges(self._material, place.vector)
             for each in self._by_vector[place.vector.name]:
                 if len(self._decoded[each]) < _POOL:
                     self._decoded[each].append(exchanges[each.turn])
+            self.seconds += time.process_time() - start
         return decoded.pop()
 
 
@@ -115,7 +121,7 @@ def find_exchanges(material: Material) -> list[Place]:
     found: dict[tuple[object, ...], Place] = {}
     tried = 0
     for vector in sorted(material.vectors, key=lambda vector: vector.size):
-        if vector.size > _LARGEST or vector.name in material.stateful:
+        if vector.size > _LARGEST or any(fnmatch(vector.name, each) for each in material.stateful):
             continue
         for turn, exchange in enumerate(decode_exchanges(material, vector)):
             key = key_of(exchange.request)

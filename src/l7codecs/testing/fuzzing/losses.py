@@ -11,6 +11,7 @@ import random
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from functools import cached_property
 
 from l7codecs.errors import IncompleteMessage, LimitExceeded, ProtocolError
@@ -61,7 +62,7 @@ class Losses(Target):
         return [
             vector
             for vector in self.material.all_vectors
-            if vector.size <= _LARGEST and vector.name not in self.material.misleading
+            if vector.size <= _LARGEST and not any(fnmatch(vector.name, each) for each in self.material.misleading)
         ]
 
     def seeds(self, chance: random.Random) -> Iterator[Program]:

@@ -8,7 +8,11 @@ A room says where it has them in the ``pyproject.toml`` of the folder where the 
     grammar = "fuzz/grammar.py"      # optional: conversation(chance) makes one, as a list of (sender, octets)
     corpus = "fuzz/corpus/acme"      # optional: inputs that are kept
     misleading = ["a-value"]         # optional: vectors in which, behind lost octets, something looks like a message and is none
-    stateful = ["transaction"]       # optional: vectors of which endpoints take no requests: they mean something only where they stand
+    stateful = ["*-transaction"]     # optional: vectors of which endpoints take no requests: they mean something only where they stand
+    loose_ids = true                 # optional: servers may answer with ids of their own
+    doubts = true                    # optional: any request may stay without an answer, so the oldest are forgotten beyond the limits
+
+Names of vectors may have ``*`` and ``?``.
 """
 
 from __future__ import annotations
@@ -49,6 +53,8 @@ class Material:
     corpus: Path | None = None
     stateful: tuple[str, ...] = ()
     misleading: tuple[str, ...] = ()
+    doubts: bool = False
+    loose_ids: bool = False
 
     @cached_property
     def vectors(self) -> list[Vector]:
@@ -193,8 +199,9 @@ def load_material(
     tokens = parse_dictionary(file_of_tokens.read_text("utf-8")) if file_of_tokens is not None else []
     grammar = _load_grammar(folder / str(said["grammar"])) if "grammar" in said else None
     kept = corpus or (folder / str(said["corpus"]) if "corpus" in said else None)
-    stateful = tuple(_texts(said.get("stateful")))
-    return Material(protocol, found, tokens, grammar, kept, stateful, tuple(_texts(said.get("misleading"))))
+    stateful, misleading = (tuple(_texts(said.get(key))) for key in ("stateful", "misleading"))
+    doubts, loose_ids = (said.get(key) is True for key in ("doubts", "loose_ids"))
+    return Material(protocol, found, tokens, grammar, kept, stateful, misleading, doubts, loose_ids)
 
 
 def _texts(value: object) -> list[str]:

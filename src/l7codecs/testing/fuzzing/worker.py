@@ -33,7 +33,7 @@ def main(request: str) -> int:
     kept = [data for _, data in inputs_of([material.corpus] if material.corpus and material.corpus.is_dir() else [])]
     grown = Path(said["grown"])
     if said["guided"]:
-        fuzzer.guided(said["seconds"], grown, folder, kept)
+        fuzzer.guided(said["seconds"], grown, folder, kept, said["runs"])
     else:
-        fuzzer.loop(said["seconds"], grown, folder, kept)
+        fuzzer.loop(said["seconds"], grown, folder, kept, said["runs"])
     return 0
