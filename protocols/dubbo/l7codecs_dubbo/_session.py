@@ -60,7 +60,8 @@ class DubboSession(RewritingSession):
         return None if octets is None else remade(message, octets, message.more)
 
     def reread(self, head: Message, octets: bytes) -> Message:
-        assert isinstance(head, DubboMessage)
+        if not isinstance(head, DubboMessage):
+            raise Unsupported(f"this is no message of Dubbo: {head!r}")
         return remade(head, octets, False)
 
     # Answers.

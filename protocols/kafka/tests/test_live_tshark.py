@@ -12,9 +12,9 @@ import pytest
 
 from l7codecs import Message, Sender, open_session
 from l7codecs.capture import CaptureWriter
-from l7codecs.testing import Vector, load_vectors, replay
+from l7codecs.testing import Vector, installed, load_vectors, replay
 
-from .conftest import needs, tool
+from .conftest import needs
 
 pytestmark = pytest.mark.interop
 
@@ -44,7 +44,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[ElementTree
                 connection.send(port * 1_000_000_000 + number * 1_000_000, sender, said)
             connection.close(port * 1_000_000_000 + (len(vector.pieces) + 1) * 1_000_000)
     words = [
-        needs(tool("broker").tool, "tshark"),
+        needs(installed, "tshark"),
         "-r",
         str(path),
         "-d",

@@ -66,7 +66,8 @@ class ThriftSession(RewritingSession):
         return None if octets is None else reread(message, octets, message.more)
 
     def reread(self, head: Message, octets: bytes) -> Message:
-        assert isinstance(head, ThriftMessage)
+        if not isinstance(head, ThriftMessage):
+            raise Unsupported(f"this is no message of Thrift: {head!r}")
         return reread(head, octets, False)
 
     def send_message(self, message: Message, changes: Changes | None) -> bytes:

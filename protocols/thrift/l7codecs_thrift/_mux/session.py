@@ -220,7 +220,8 @@ class MuxSession(RewritingSession):
         return changed(message, changes)
 
     def reread(self, head: Message, octets: bytes) -> Message:
-        assert isinstance(head, MuxMessage)
+        if not isinstance(head, MuxMessage):
+            raise Unsupported(f"this is no message of ThriftMux: {head!r}")
         return joined(head, octets)
 
     # Answers.
