@@ -122,6 +122,29 @@ def test_what_the_interface_does_not_say_stays(types: ThriftTypes) -> None:
     assert types.arguments(message) == {"item": 5, "others": "x", 8: 0.5}
 
 
+@pytest.mark.parametrize("kind", ["binary", "compact", "json"])
+def test_a_value_of_another_type_is_no_error(kind: str, types: ThriftTypes) -> None:
+    for held, seen in (
+        (((MAP, DOUBLE, I32), [(1.5, 3)]), {1.5: 3}),
+        (((MAP, STRING, I32), [("name", 3)]), {"name": 3}),
+        (((LIST, I32), [1]), [1]),
+    ):
+        (message,) = said((Sender.CLIENT, written(kind, "find", 1, 1, [(1, held)])))
+        assert types.arguments(message) == {"item": seen}
+    for much in ((STRING, "abc"), (I32, 5)):
+        (message,) = said((Sender.CLIENT, written(kind, "tell", 1, 1, [(1, much)])))
+        found = types.arguments(message)["much"]
+        assert found == much[1] and type(found) is type(much[1])
+
+
+@pytest.mark.parametrize(("much", "seen"), [('"abc"', "abc"), ("9" * 400, int("9" * 400)), ('"NaN"', None), ("5", 5.0)])
+def test_a_double_in_its_own_json(much: str, seen: object, types: ThriftTypes) -> None:
+    text = '{"metadata": {"version": 1, "name": "tell", "ttype": 4, "seqid": 0}, "payload": {"much": ' + much + "}}"
+    (message,) = said((Sender.CLIENT, len(text).to_bytes(4, "big") + text.encode()))
+    found = types.arguments(message)["much"]
+    assert found == seen and type(found) is type(seen) if seen is not None else found != found
+
+
 def test_its_own_json(types: ThriftTypes, tmp_path: Path) -> None:
     text = (
         b'{"metadata": {"version": 1, "name": "find", "ttype": 1, "seqid": 0}, "payload": {"item": {"name": "a", "picture": "AP8=", '

@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from l7codecs import LimitExceeded, Unsupported
 
@@ -151,7 +151,7 @@ class _Namer:
         for key, held in value.items():
             spec = specs.get(key)
             if spec is None:
-                made[key if isinstance(key, str) else int(str(key))] = held
+                made[cast("str | int", key)] = held
             else:
                 made[spec[1]] = self.value(spec[0], spec[2] if len(spec) > 3 else None, held, depth + 1)
         return made
@@ -161,7 +161,7 @@ class _Namer:
         if depth > _DEPTH:
             raise LimitExceeded(self._offset, f"more than {_DEPTH} levels of containers", f"at most {_DEPTH}")
         if kind == STRUCT:
-            return self.struct(spec, value, depth) if isinstance(value, dict) else value
+            return self.struct(spec, value, depth) if self._has_fields(value) else value
         if kind in (LIST, SET):
             inner, of = _element(spec)
             return [self.value(inner, of, each, depth + 1) for each in value] if isinstance(value, list) else value
@@ -169,13 +169,18 @@ class _Namer:
             return self._map(spec, value, depth)
         if kind == _BINARY:
             return self._binary(value)
-        if kind == _I32 and spec is not None and isinstance(value, int):
+        if kind == _I32 and spec is not None and isinstance(value, int) and not isinstance(value, bool):
             return spec._VALUES_TO_NAMES.get(value, value)
-        if kind == BOOL and isinstance(value, int):
+        if self._named and kind == BOOL and value in (0, 1):
             return bool(value)
-        if kind == DOUBLE and isinstance(value, int | str):
-            return float(value)
+        if self._named and kind == DOUBLE and isinstance(value, int | str) and not isinstance(value, bool):
+            return _as_double(value)
         return value
+
+    def _has_fields(self, value: object) -> bool:
+        """Whether it may be a struct: a map in place of one may have other keys than ids, or names."""
+        wanted = str if self._named else int
+        return isinstance(value, dict) and all(type(key) is wanted for key in value)
 
     def _map(self, spec: Any, value: Value, depth: int) -> object:
         (key_kind, key_of), (kind, of) = _element(spec[0]), _element(spec[1])
@@ -205,6 +210,14 @@ class _Namer:
             return base64.b64decode(value + "=" * (-len(value) % 4), validate=True)
         except (binascii.Error, ValueError):
             return value
+
+
+def _as_double(value: int | str) -> object:
+    """In JSON that does not say its types: a number without a point, or the name of one that is none."""
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return value
 
 
 def _element(spec: Any) -> tuple[int, Any]:
