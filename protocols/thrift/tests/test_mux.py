@@ -273,6 +273,33 @@ def test_a_message_in_fragments_changes() -> None:
     assert written == call(2, "x", ((b"a", b"b"),))
 
 
+def test_what_is_given_up_between_its_frames_ends_there() -> None:
+    """As Finagle reads and writes it: neither side sends the rest of what is discarded."""
+    first = in_pieces(call(2, "a" * 90), 60)[0]
+    told = in_pieces(frame(-2, 2, b"\0\0\0" + thrift("hello", 2)), 10)
+    session = open_session("thriftmux")
+    begun, discarded, again = session.receive(C, first + frame(66, 0, b"\0\0\2late") + call(2))
+    assert isinstance(discarded, MuxMessage) and isinstance(again, MuxMessage)
+    assert discarded.request is begun and (again.kind, again.operation) == (Kind.REQUEST, "hello")
+    events = list(session.receive(S, frame(-66, 2) + told[0] + frame(-66, 2) + frame(65, 2)))
+    assert [each.kind for each in events if isinstance(each, MuxMessage)] == [
+        Kind.RESPONSE, Kind.RESPONSE, Kind.RESPONSE, Kind.HEARTBEAT,
+    ]  # fmt: skip
+    assert [each.request for each in events if isinstance(each, MuxMessage)] == [begun, again, again, None]
+    assert list(session.eof(S)) == list(session.eof(C)) == [] and session.unanswered() == []
+
+
+def test_an_endpoint_forgets_what_is_given_up_between_its_frames() -> None:
+    shared = Shared()
+    first = in_pieces(call(2, "a" * 90), 60)[0]
+    assert shared.ask(0, first + frame(66, 0, b"\0\0\2late")) == [] and shared.upstream.queued == 0
+    (asked,) = shared.ask(1, call(2))
+    told = in_pieces(frame(-2, asked.tag, b"\0\0\0" + thrift("hello", 2)), 10)
+    assert shared.answer(told[0]) == [(1, b"")]
+    assert shared.answer(frame(-66, asked.tag)) == [(1, frame(-66, 2))]
+    assert shared.clients[1].queued == 0 and shared.clients[1].unanswered() == shared.upstream.unanswered() == []
+
+
 def test_fragments_are_bounded_and_of_one_type() -> None:
     limits = Limits(streams=3, waiting=10_000, payload=5000, message=2000, head=100)
     head = in_pieces(call(2), 20)[0]

@@ -55,6 +55,8 @@ class MuxMessage(Message):
         self.frames = frames
         self.continues: MuxMessage | None = None
         """The head of the message of which this frame is a further one."""
+        self.ends: MuxMessage | None = None
+        """The head of a message that was to come in several frames, and ends with this one, which gives it up."""
         self._parts: Dispatch | None = None
         self._carried: ThriftMessage | None = None
         self._looked = False

@@ -48,6 +48,7 @@ _KINDS: Final = {
     66: Kind.RESET, -62: Kind.RESET,
 }  # fmt: skip
 _TPING: Final[i64] = 65
+_RDISCARDED: Final[i64] = -66
 _TREQ: Final[i64] = 1
 _TDISPATCH: Final[i64] = 2
 _RERR: Final = 127
@@ -111,6 +112,12 @@ class MuxDecoder(FramedDecoder):
     def _gather(self, made: MuxMessage, more: bool) -> None:
         """`made` is the first of several frames, or may be a further one; with `more` octets than are at hand."""
         tag = int(made.tag & (FRAGMENT - 1))
+        if not made.is_fragment and (made.discards or made.type_id == _RDISCARDED):
+            given_up = made.request_id
+            if given_up is not None and given_up in self._open:
+                made.ends = self._open[given_up]
+                self._close(given_up)
+            return
         head = self._open.get(tag)
         if head is None and not made.is_fragment:
             return
@@ -165,6 +172,10 @@ class MuxDecoder(FramedDecoder):
             if isinstance(asks, (StrictPairing, IdPairing)) and message.discards:
                 message.request = asks.find(message)
             return
+        ends = message.ends
+        if ends is not None and ends.request is not None:
+            message.request = ends.request  # whose answer had begun
+            return
         super().pair(message)
         if message.kind is Kind.RESPONSE and message.request is None and message.type_name == "Rerr":
             message.kind = Kind.CONTROL  # to what was no request
@@ -197,8 +208,13 @@ class MuxSession(RewritingSession):
     def send_message(self, message: Message, changes: Changes | None) -> bytes:
         if not isinstance(message, MuxMessage) or not self.keeps_books(message.sender):
             return super().send_message(message, changes)
-        if message.discards and message.request is None and self.endpoint is not None:
-            return b""  # it is answered, and its tag may be that of another client's here
+        if message.discards and self.endpoint is not None:
+            if message.request is None:
+                return b""  # it is answered, and its tag may be that of another client's here
+            if self.gathering.drop(message.request):
+                return b""  # nothing of it was written
+        if message.ends is not None and message.request is not None:
+            self.gathering.drop_answer(message.request)
         if not message.is_fragment:
             return super().send_message(message, changes)
         made = message if changes is None else changed(message, changes)  # what is refused is refused now
