@@ -12,7 +12,19 @@ from struct import pack
 import pytest
 
 import l7codecs
-from l7codecs import Changes, Data, IncompleteMessage, Kind, LimitExceeded, Limits, Message, Sender, Status, Unsupported
+from l7codecs import (
+    Changes,
+    Data,
+    IncompleteMessage,
+    Kind,
+    LimitExceeded,
+    Limits,
+    Message,
+    ProtocolError,
+    Sender,
+    Status,
+    Unsupported,
+)
 from l7codecs.testing import Vector, check_cuts, replay
 from l7codecs_thrift import ThriftMessage
 
@@ -224,3 +236,23 @@ def test_an_error_has_the_type_of_content_that_was_asked_with() -> None:
     list(observer.receive(C, said + body))
     (told,) = observer.receive(S, written)
     assert isinstance(told, ThriftMessage) and told.exception == (1, 'no "hello"') and told.encoding == "ttext"
+
+
+def test_a_size_that_is_told_twice_or_not_at_all_is_refused() -> None:
+    """Who stands behind a proxy might read another one (RFC 9112, 6.3)."""
+    body = message(9)
+    size = f"Content-Length: {len(body)}\r\n"
+    assert one(post(body, size)).operation == "hello"
+    for fields in ("Content-Length: 5\r\n", "Transfer-Encoding: xchunked\r\n", "Transfer-Encoding: chunked, gzip\r\n"):
+        with pytest.raises(ProtocolError, match="RFC 9112"):
+            list(l7codecs.open_session("thrift").receive(C, post(body, fields)))
+    assert one(post(body, "Transfer-Encoding: gzip\r\n", 4)).operation == "hello"
+
+
+@pytest.mark.parametrize("status", ["100 Continue", "204 No Content", "304 Not Modified"])
+def test_what_has_no_body_has_none_whatever_size_it_says(status: str) -> None:
+    session = l7codecs.open_session("thrift")
+    list(session.receive(C, post(message(9))))
+    for fields in ("Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"):
+        (event,) = session.receive(S, f"HTTP/1.1 {status}\r\n{fields}\r\n".encode())
+        assert isinstance(event, ThriftMessage) and event.http_status == int(status[:3]) and event.is_empty

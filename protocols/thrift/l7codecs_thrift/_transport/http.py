@@ -229,32 +229,44 @@ class HttpReader:
             self._lines.append(text)
             return
         self._head_size = buffer.message_size()
-        coding = (self.field("transfer-encoding") or "").lower()
-        if coding.endswith("chunked"):
+        self._body_size = 0
+        status: i64 = _status(self._lines[0]) if self._sender is Sender.SERVER else 0
+        if self._sender is Sender.SERVER and (100 <= status < 200 or status in _NO_BODY):
+            self._state = _BODY  # whatever size it says
+            return
+        codings = self._fields("transfer-encoding")
+        if codings:
+            coding = codings[-1]
+            if coding.lower().rpartition(",")[2].strip() != "chunked":
+                raise ProtocolError(buffer.message_offset, f"transfer-encoding {coding[:20]!r}", "chunked, last", _SPEC)
             self._state = _CHUNK
             return
-        length = self.field("content-length")
-        self._body_size = 0
-        if length is not None:
+        lengths = self._fields("content-length")
+        if lengths:
+            length = lengths[0]
+            for other in lengths:
+                if other != length:
+                    seen = f"content-length {length[:20]!r} and {other[:20]!r}"
+                    raise ProtocolError(buffer.message_offset, seen, "one of them", _SPEC)
             if not (length.isascii() and length.isdigit() and len(length) < 18):
                 raise ProtocolError(buffer.message_offset, f"content-length {length[:20]!r}", "a number", _SPEC)
             self._body_size = int(length)
             if self._body_size > self._limits.payload:
                 self._refuse(f"a body of {length} octets", f"at most limits.payload = {self._limits.payload}")
-        elif self._sender is Sender.SERVER:
-            status = _status(self._lines[0])
-            if status >= 200 and status not in _NO_BODY:
-                self._state = _TO_END
-                return
+        elif status >= 200:
+            self._state = _TO_END
+            return
         self._state = _BODY
 
     def field(self, name: str) -> str | None:
         """The first field of that name, in lower case."""
-        for line in self._lines[1:]:
-            key, _, value = line.partition(":")
-            if key.strip().lower() == name:
-                return value.strip()
-        return None
+        found = self._fields(name)
+        return found[0] if found else None
+
+    def _fields(self, name: str) -> list[str]:
+        """All fields of that name, in lower case."""
+        pairs = [line.partition(":") for line in self._lines[1:]]
+        return [value.strip() for key, _, value in pairs if key.strip().lower() == name]
 
     def _carried(
         self,
