@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import zlib
 from struct import pack
 
 import l7codecs
 from l7codecs import Kind, Limits, Message, Sender
 from l7codecs.session import Session
+from l7codecs_thrift import ThriftMessage
 
 C, S = Sender.CLIENT, Sender.SERVER
 CALL, REPLY, EXCEPTION, ONEWAY = 1, 2, 3, 4
@@ -193,3 +195,39 @@ def test_many_that_wait_are_answered_in_their_order_and_out_of_it() -> None:
             assert [each.offset for each in session.decoder(sender).asks.waiting()] == [
                 each.offset for each in (waiting if sender is C else [])
             ]
+
+
+def test_what_is_inflated_counts_as_what_waits() -> None:
+    session = observer(Limits(waiting=200_000))
+    body = b"\x0b\0\1" + pack(">i", 50_000) + bytes(50_000) + b"\0"
+    for number in range(40):
+        message = zlib.compress(octets("a", CALL, number)[4:-1] + body)
+        said = b"\x0f\xff\0\0" + pack(">iH", number, 1) + b"\0\1\1\0" + message
+        list(session.receive(C, pack(">i", len(said)) + said))
+    waits = [each for each in session.unanswered() if isinstance(each, ThriftMessage)]
+    assert len(waits) == 40 and sum(len(each.plain) for each in waits) <= 200_000
+    for number in reversed(range(40)):
+        answer = say(session, S, "a", REPLY, number)
+        assert answer.request is not None and answer.request.request_id == number
+
+
+def test_what_was_overtaken_is_bounded_in_octets() -> None:
+    session = observer(Limits(waiting=200_000))
+    body = b"\x0b\0\1" + pack(">i", 50_000) + bytes(50_000) + b"\0"
+    for turn in range(2):  # once those of the first have been answered late, there is room again
+        for number in range(0, 80, 2):
+            call = octets("fire", CALL, number)[4:-1] + body
+            list(session.receive(C, pack(">i", len(call)) + call))
+            say(session, C, "a", CALL, number + 1)
+            say(session, S, "a", REPLY, number + 1)
+        late = [say(session, S, "fire", REPLY, number).request for number in range(0, 80, 2)]
+        sizes = [len(each.raw) for each in late if each is not None]
+        assert len(sizes) == 40 and 150_000 < sum(sizes) <= 200_000 + 40 * 1024, turn
+
+
+def test_answers_before_their_calls_have_names_of_a_size() -> None:
+    session = observer()
+    for name in ("a" * 256, "a" * 257):
+        say(session, S, name, REPLY, 1)
+        say(session, C, name, CALL, 1)
+    assert session.pending == 1

@@ -32,6 +32,8 @@ __all__ = ["ThriftPairing", "fits"]
 _LATE: Final[i64] = 256
 """Calls that were overtaken and are remembered all the same."""
 _AGAIN: Final[i64] = -8
+_LONG: Final[i64] = 256
+"""Characters of a name with which an answer before its call is remembered."""
 _NONE: Final[i64] = -1
 """No place."""
 _MANY: Final[i64] = 64
@@ -56,6 +58,7 @@ class ThriftPairing(PairingTable):
         self._places: dict[int, int | deque[int]] | None = None
         """The places of what waits, by the ids, from the first answer on that is to another than the first, until nothing waits."""
         self._late: OrderedDict[int, ThriftMessage] = OrderedDict()
+        self._late_size: i64 = 0
         self._early: OrderedDict[tuple[int, str], int] = OrderedDict()
         self._turns: i64 = 0
         """How often in a row a call was answered before the next was asked; negative for a while after it was otherwise."""
@@ -89,12 +92,10 @@ class ThriftPairing(PairingTable):
             self._believed = False
         if self._doubtful and not self._is_certain(number):
             return
-        size = request.stop - request.start
+        size = kept(request)
         if self._size + size > self._octets and size > SHORT:
-            short = request.shortened(int(SHORT))
-            assert isinstance(short, ThriftMessage)
-            request = short
-            size = request.stop - request.start
+            request = shortened(request)
+            size = kept(request)
         self._size += size
         items = self._items
         if self._places is not None:
@@ -147,7 +148,7 @@ class ThriftPairing(PairingTable):
         """What waits at `place` waits no longer."""
         items = self._items
         request = self._at(place)
-        self._size -= request.stop - request.start
+        self._size -= kept(request)
         self._count -= 1
         if self._count == 0:
             self._forget()
@@ -231,8 +232,9 @@ class ThriftPairing(PairingTable):
         late = self._late.get(number)
         if late is not None and (fits(late, name) or not name):
             del self._late[number]
+            self._late_size -= kept(late)
             return late
-        if not self._doubtful:
+        if not self._doubtful and len(name) <= _LONG:
             self._turns = _AGAIN
             key = (number, name)
             self._early[key] = self._early.get(key, 0) + 1
@@ -263,16 +265,30 @@ class ThriftPairing(PairingTable):
             alone = first.number != number and not isinstance(self._all_places()[first.number], deque)
             self._remove(before)
             if alone:
-                first.detach()
-                self._late[first.number] = first
-                if len(self._late) > _LATE:
-                    self._late.popitem(last=False)
+                self._remember(first)
+
+    def _remember(self, request: ThriftMessage) -> None:
+        """`request` was overtaken, and may still be answered."""
+        before = self._late.pop(request.number, None)
+        if before is not None:
+            self._late_size -= kept(before)
+        size = kept(request)
+        if self._late_size + size > self._octets and size > SHORT:
+            request = shortened(request)
+            size = kept(request)
+        request.detach()
+        self._late[request.number] = request
+        self._late_size += size
+        if len(self._late) > _LATE:
+            _number, oldest = self._late.popitem(last=False)
+            self._late_size -= kept(oldest)
 
     # Loss.
 
     def lose(self) -> None:
         self._early.clear()
         self._late.clear()
+        self._late_size = 0
         self._believed = self._turns >= TURNS and self._count <= 1 and (self._believed or not self._doubtful)
         self._doubtful = True
         if self._believed or not self._moves:
@@ -292,6 +308,7 @@ class ThriftPairing(PairingTable):
         self._forget()
         self._early.clear()
         self._late.clear()
+        self._late_size = 0
         self._tainted.clear()
 
     def waits(self, request: Message) -> bool:
@@ -308,6 +325,19 @@ class ThriftPairing(PairingTable):
     @property
     def pending(self) -> int:
         return self._count
+
+
+def kept(request: ThriftMessage) -> i64:
+    """The octets that `request` keeps, with those that it was inflated to."""
+    size = request.stop - request.start
+    return size if request.plain is request.octets else size + request.body_stop - request.head_start
+
+
+def shortened(request: ThriftMessage) -> ThriftMessage:
+    """`request` without most of its body, for which there is no room."""
+    short = request.shortened(int(SHORT))
+    assert isinstance(short, ThriftMessage)
+    return short
 
 
 def note(places: dict[int, int | deque[int]], number: i64, place: i64) -> None:
