@@ -367,3 +367,13 @@ def test_the_largest_sizes_pass_the_limit(protocol: str, size: int) -> None:
     session = open_session(protocol)
     with pytest.raises(LimitExceeded, match=f"a frame of {size + 4} octets"):
         list(session.receive(Sender.CLIENT, size.to_bytes(4, "big") + b"\x80\x01\0\x01"))
+
+
+def test_what_is_discarded_has_a_tag() -> None:
+    """24 bits say what is given up, of which a tag has 23."""
+    session = open_session("thriftmux")
+    list(session.receive(C, frame(2, 2, bytes(6) + bytes.fromhex("80010001 00000001 61 00000000 00"))))
+    (wide,) = session.receive(C, frame(66, 0, bytes.fromhex("800002") + b"gone"))
+    assert (wide.request_id, wide.reason, wide.request) == (0, None, None)
+    (right,) = session.receive(C, frame(66, 0, bytes.fromhex("000002") + b"gone"))
+    assert (right.request_id, right.reason) == (2, "gone") and right.request is not None

@@ -72,8 +72,10 @@ class MuxMessage(Message):
 
     @property
     def discards(self) -> bool:
-        """Whether it is Tdiscarded, and says of what."""
-        return (self.type_id == _DISCARDED or self.type_id == _OLD_DISCARDED) and self.stop - self.start >= 11
+        """Whether it is Tdiscarded, and says of what: no tag has more than 23 bits."""
+        if self.type_id != _DISCARDED and self.type_id != _OLD_DISCARDED:
+            return False
+        return self.stop - self.start >= 11 and i64(self.octets[self.start + HEADER]) < 0x80
 
     @property
     def is_fragment(self) -> bool:
