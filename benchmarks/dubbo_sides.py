@@ -212,5 +212,5 @@ def dubbo_python(path: str) -> list[str]:
             folder,
         )
 
-    site = programs.made("dubbo-python", b"0.0.4", install) / "site"
+    site = programs.CACHE.made("dubbo-python", install, [b"0.0.4"]) / "site"
     return [sys.executable, str(PROGRAMS / "dubbo_python_loop.py"), path, str(site)]
