@@ -74,14 +74,18 @@ class Exact(ValueTest):
         return False
 
 
-@final
-class Prefix(ValueTest):
-    """Texts and octets that begin with ``text``."""
+class _Affix(ValueTest):
+    """What stands at one end of texts and octets; compared without case where `fold` says so."""
 
     def __init__(self, text: str, fold: bool = False) -> None:
         self.fold = fold
         self.text = text.lower() if fold else text
         self.octets = self.text.encode("utf-8", "surrogatepass")
+
+
+@final
+class Prefix(_Affix):
+    """Texts and octets that begin with ``text``."""
 
     def accepts(self, value: object) -> bool:
         if isinstance(value, str):
@@ -92,13 +96,8 @@ class Prefix(ValueTest):
 
 
 @final
-class Suffix(ValueTest):
+class Suffix(_Affix):
     """Texts and octets that end with ``text``."""
-
-    def __init__(self, text: str, fold: bool = False) -> None:
-        self.fold = fold
-        self.text = text.lower() if fold else text
-        self.octets = self.text.encode("utf-8", "surrogatepass")
 
     def accepts(self, value: object) -> bool:
         if isinstance(value, str):

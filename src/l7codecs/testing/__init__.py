@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from l7codecs.testing.conformance import ProtocolConformance
 from l7codecs.testing.growth import growth
-from l7codecs.testing.peers import JsonPeer, PeerCache, PeerProcess, installed
+from l7codecs.testing.peers import JsonPeer, PeerCache, PeerProcess, installed, load_tool, start_peers
 from l7codecs.testing.ports import free_port
 from l7codecs.testing.relay import PATIENCE, Piece, Recording, Relay
 from l7codecs.testing.replay import Outcome, check_cuts, replay
@@ -36,7 +36,9 @@ __all__ = [
     "free_port",
     "growth",
     "installed",
+    "load_tool",
     "load_vectors",
     "parse_vector",
     "replay",
+    "start_peers",
 ]

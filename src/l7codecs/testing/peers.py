@@ -15,18 +15,22 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import json
 import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-__all__ = ["JsonPeer", "PeerCache", "PeerProcess", "installed"]
+import pytest
+
+__all__ = ["JsonPeer", "PeerCache", "PeerProcess", "installed", "load_tool", "start_peers"]
 
 _READ_SIZE = 64 * 1024
 _PRINTED_SIZE = 3000
@@ -39,6 +43,34 @@ def installed(program: str) -> str:
     if found is None:
         raise FileNotFoundError(f"{program} is not installed")
     return found
+
+
+def load_tool(folder: Path, name: str) -> Any:
+    """The module `name` of `folder`, whose modules import one another by their names.
+
+    Several folders may have a module of one name: where another's is loaded already, that fails rather than gives it.
+    """
+    if str(folder) in sys.path:
+        sys.path.remove(str(folder))
+    sys.path.insert(0, str(folder))
+    module = importlib.import_module(name)
+    assert module.__file__ is not None and Path(module.__file__).parent == folder, (
+        f"{name} is that of {module.__file__}"
+    )
+    return module
+
+
+def start_peers(start: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """What `start` returns, in a test or a fixture.
+
+    Skips where real peers, which are downloaded, are not asked for (``L7CODECS_INTEROP=1``); fails where a program is not installed.
+    """
+    if os.environ.get("L7CODECS_INTEROP") != "1":
+        pytest.skip("real peers are asked for by L7CODECS_INTEROP=1")
+    try:
+        return start(*arguments, **options)
+    except FileNotFoundError as error:
+        pytest.fail(str(error))
 
 
 class PeerCache:

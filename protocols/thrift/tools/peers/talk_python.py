@@ -8,6 +8,7 @@ import threading
 sys.path.insert(0, sys.argv[1])
 
 from l7peers import Bigger, Shop, Stall, ttypes
+from talk_services import Handler
 from thrift import TMultiplexedProcessor
 from thrift.protocol import (
     TBinaryProtocol,
@@ -70,77 +71,14 @@ def read(kind, text):
     return value
 
 
-class Handler:
-    """The services, which remember what they saw."""
-
-    def __init__(self, prefix):
-        self.prefix = prefix
-
-    def see(self, method, *arguments):
-        seen.append(f"{self.prefix}{method}:{','.join(arguments)}")
-
-    def hello(self, name):
-        self.see("hello", name.encode().hex())
-        return f"hello {name}"
-
-    def nothing(self):
-        self.see("nothing")
-
-    def echo(self, everything):
-        self.see("echo", written(everything))
-        return everything
-
-    def grow(self, tree, levels):
-        self.see("grow", written(tree), str(levels))
-        for number in range(levels):
-            tree = ttypes.Tree(name=f"level {number}", children=[tree])
-        return tree
-
-    def swap(self, value):
-        self.see("swap", written(value))
-        return ttypes.Value(values=[value])
-
-    def find(self, name):
-        self.see("find", name.encode().hex())
-        if name == "oops":
-            raise ttypes.Oops(why="it is gone", code=-7)
-        if name == "denied":
-            raise ttypes.Denied(reason="nobody may", details=["a", "b"])
-        return ttypes.Item(name=name, count=3)
-
-    def check(self, name):
-        self.see("check", name.encode().hex())
-        if name == "oops":
-            raise ttypes.Oops(why="it is gone", code=-7)
-
-    def fire(self, what):
-        self.see("fire", what.encode().hex())
-
-    def add(self, left, right):
-        self.see("add", str(left), str(right))
-        return left + right
-
-    def missing(self):
-        self.see("missing")
-        return None
-
-    def failing(self, why):
-        self.see("failing", why.encode().hex())
-        raise RuntimeError(why)
-
-    def count(self, many):
-        self.see("count", ";".join(map(str, many)))
-        return sum(many)
-
-
 def serve(port, transport, encoding, multiplexed):
     """Offer the services."""
     if multiplexed:
         processor = TMultiplexedProcessor.TMultiplexedProcessor()
-        processor.registerProcessor("Shop", Shop.Processor(Handler("Shop.")))
-        processor.registerProcessor("Stall", Stall.Processor(Handler("Stall.")))
+        processor.registerProcessor("Shop", Shop.Processor(Handler("Shop.", ttypes, written, seen)))
+        processor.registerProcessor("Stall", Stall.Processor(Handler("Stall.", ttypes, written, seen)))
     else:
-        processor = Shop.Processor(Handler("Shop."))
+        processor = Shop.Processor(Handler("Shop.", ttypes, written, seen))
     if transport == "http":
         server = THttpServer.THttpServer(processor, ("127.0.0.1", port), ENCODINGS[encoding])
     else:

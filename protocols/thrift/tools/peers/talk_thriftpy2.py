@@ -7,6 +7,7 @@ import threading
 import time
 
 import thriftpy2
+from talk_services import Handler
 from thriftpy2 import http
 from thriftpy2.protocol import (
     TApacheJSONProtocolFactory,
@@ -64,82 +65,20 @@ def read(kind, text):
     return value
 
 
-class Handler:
-    """The services, which remember what they saw."""
-
-    def __init__(self, prefix):
-        self.prefix = prefix
-
-    def see(self, method, *arguments):
-        seen.append(f"{self.prefix}{method}:{','.join(arguments)}")
-
-    def hello(self, name):
-        self.see("hello", name.encode().hex())
-        return f"hello {name}"
-
-    def nothing(self):
-        self.see("nothing")
-
-    def echo(self, everything):
-        self.see("echo", written(everything))
-        return everything
-
-    def grow(self, tree, levels):
-        self.see("grow", written(tree), str(levels))
-        for number in range(levels):
-            tree = peers.Tree(name=f"level {number}", children=[tree])
-        return tree
-
-    def swap(self, value):
-        self.see("swap", written(value))
-        return peers.Value(values=[value])
-
-    def find(self, name):
-        self.see("find", name.encode().hex())
-        if name == "oops":
-            raise peers.Oops(why="it is gone", code=-7)
-        if name == "denied":
-            raise peers.Denied(reason="nobody may", details=["a", "b"])
-        return peers.Item(name=name, count=3)
-
-    def check(self, name):
-        self.see("check", name.encode().hex())
-        if name == "oops":
-            raise peers.Oops(why="it is gone", code=-7)
-
-    def fire(self, what):
-        self.see("fire", what.encode().hex())
-
-    def add(self, left, right):
-        self.see("add", str(left), str(right))
-        return left + right
-
-    def missing(self):
-        self.see("missing")
-
-    def failing(self, why):
-        self.see("failing", why.encode().hex())
-        raise RuntimeError(why)
-
-    def count(self, many):
-        self.see("count", ";".join(map(str, many)))
-        return sum(many)
-
-
 def serve(port, transport, encoding, multiplexed):
     """Offer the services."""
     if transport == "http":
         server = http.make_server(
-            peers.Shop, Handler("Shop."), "127.0.0.1", port, proto_factory=ENCODINGS[encoding],
+            peers.Shop, Handler("Shop.", peers, written, seen), "127.0.0.1", port, proto_factory=ENCODINGS[encoding],
             trans_factory=transports(transport, encoding),
         )  # fmt: skip
     else:
-        processor = TProcessor(peers.Shop, Handler("Shop."))
+        processor = TProcessor(peers.Shop, Handler("Shop.", peers, written, seen))
         if multiplexed:
             shop = processor
             processor = TMultiplexedProcessor()
             processor.register_processor("Shop", shop)
-            processor.register_processor("Stall", TProcessor(peers.Stall, Handler("Stall.")))
+            processor.register_processor("Stall", TProcessor(peers.Stall, Handler("Stall.", peers, written, seen)))
         server = TThreadedServer(
             processor, TServerSocket("127.0.0.1", port, client_timeout=None), iprot_factory=ENCODINGS[encoding],
             itrans_factory=transports(transport, encoding),
