@@ -21,7 +21,7 @@ from l7codecs.testing import Recording, Relay
 WITHOUT_UUID = {"cpp", "thriftpy2"}
 """Peers whose interface has none."""
 SERVERS_WITHOUT = {("thriftpy2", "json")}
-"""thriftpy2's server reads one request of Apache's JSON again and again, until its client has gone."""
+"""In Apache's JSON thriftpy2's server does not answer as often as it is asked."""
 UNREADABLE = {("cpp", "thriftpy2", "http")}
 """thriftpy2's answers of HTTP have no size, without which the client of C++ reads nothing."""
 SILENT = ("node", "cpp")
