@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gc
+import gzip
 import tracemalloc
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from struct import pack
 
+import pytest
 from hpack import Encoder
 
 from endpoint_toys import BY_ID
@@ -252,3 +256,103 @@ def test_requests_of_dubbo_that_are_gathered() -> None:
     most = 8 * limits.queued + limits.message + 64 * KI + 100 * 1_500
     assert held(lambda: get_protocol("dubbo").open(limits=limits, endpoint=C), work) < most
     assert refused > 200
+
+
+def thrift(number: int, size: int) -> bytes:
+    """A call with a text of `size` octets in the strict binary protocol."""
+    return b"\x80\x01\0\1\0\0\0\1a" + pack(">i", number) + b"\x0b\0\1" + pack(">i", size) + bytes(size) + b"\0"
+
+
+def framed(octets: bytes) -> bytes:
+    return len(octets).to_bytes(4, "big") + octets
+
+
+def headed(number: int, size: int, infos: int = 0) -> bytes:
+    """The same in a frame with THeader and a transform."""
+    said = b"\0\1\1" + (b"\1" + bytes((0x80 | infos & 0x7F, infos >> 7)) + b"\2ab\2cd" * infos if infos else b"\0")
+    said += bytes(-len(said) % 4)
+    return framed(b"\x0f\xff\0\0" + pack(">iH", number, len(said) // 4) + said + zlib.compress(thrift(number, size)))
+
+
+def posted(number: int, size: int) -> bytes:
+    body = gzip.compress(thrift(number, size))
+    return b"POST / HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+class Packed:
+    """The same in a stream of zlib."""
+
+    def __init__(self) -> None:
+        self.machine = zlib.compressobj()
+
+    def __call__(self, number: int, size: int) -> bytes:
+        return self.machine.compress(framed(thrift(number, size))) + self.machine.flush(zlib.Z_SYNC_FLUSH)
+
+
+@pytest.mark.parametrize("side", [None, S])
+@pytest.mark.parametrize("transport", ["header", "infos", "http", "zlib"])
+def test_thrift_that_is_compressed(transport: str, side: Sender | None) -> None:
+    """Calls of a few octets that wait, and of which many are made."""
+    limits = Limits(pending=1_000, waiting=256 * KI, message=128 * KI)
+
+    def work(session: Session) -> Iterator[object]:
+        packed = Packed()
+        for number in range(80):
+            if transport == "header":
+                said = headed(number, 60_000)
+            elif transport == "infos":
+                said = headed(number, 10, 500)
+            elif transport == "http":
+                said = posted(number, 60_000)
+            else:
+                said = packed(number, 60_000)
+            yield from session.receive(C, said)
+
+    # An observer remembers the first octets of each further one; an endpoint as much again of what may never be answered.
+    most = 2 * limits.waiting + (limits.waiting if side else 0) + 80 * (KI + 1_500) + limits.message + 256 * KI
+    assert held(lambda: get_protocol("thrift").open(limits=limits, endpoint=side), work) < most
+
+
+def test_small_calls_in_a_stream_of_zlib_keep_their_own() -> None:
+    """Of each piece of 64 KiB one waits."""
+    limits = Limits(pending=1_000, waiting=256 * KI)
+
+    def work(session: Session) -> Iterator[object]:
+        packed = Packed()
+        for number in range(100):
+            oneway = bytearray(thrift(0, 60_000))
+            oneway[3] = 4
+            said = packed.machine.compress(framed(bytes(oneway))) + packed(number, 10)
+            yield from session.receive(C, said)
+        assert session.pending == 100
+
+    most = 2 * limits.waiting + 100 * 3_000 + 512 * KI
+    assert held(lambda: get_protocol("thrift").open(limits=limits), work) < most
+
+
+def test_requests_of_http2_that_wait_for_a_stream() -> None:
+    """Their heads say little, since the table of header compression has it."""
+    limits = Limits(pending=10_000, waiting=64 * KI)
+    refused = 0
+
+    def work(session: Session) -> Iterator[object]:
+        nonlocal refused
+        fields = [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "a")]
+        yield session.pending_output()
+        for connection in range(20):
+            client = get_protocol("http2").open(endpoint=S)
+            encoder = Encoder()
+            deque(client.receive(C, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0)), maxlen=0)
+            for number in range(20):
+                block = encoder.encode([*fields, ("x", f"{connection} {number // 10}" + "v" * 3_500)], False)
+                for event in client.receive(C, frame(1, 5, 2 * number + 1, block)):
+                    if not isinstance(event, Message) or event.operation != "GET":
+                        continue
+                    try:
+                        yield session.send(event)
+                    except LimitExceeded:
+                        refused += 1
+
+    most = 8 * limits.waiting + 300 * 2_500 + 256 * KI
+    assert held(lambda: get_protocol("http2").open(limits=limits, endpoint=C), work) < most
+    assert refused > 100

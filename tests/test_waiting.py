@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -18,14 +19,19 @@ from l7codecs import (
     Limits,
     Message,
     Pairing,
+    PairingTable,
     Protocol,
     Sender,
     Session,
     Verdict,
 )
+from l7codecs.pairing.lanes import LanePairing
+from l7codecs.pairing.numbering import StrictPairing
+from l7codecs.pairing.quiet import QuietPairing
 
 C, S = Sender.CLIENT, Sender.SERVER
 READ = 64 * 1024
+INFLATED = 100_000
 
 
 class Plain(Message):
@@ -75,6 +81,30 @@ class Toy(FramedDecoder):
 
 class UnawareToy(Toy):
     made = Unaware
+
+
+class Inflated(Plain):
+    """A message of a few octets that its room makes many of."""
+
+    def __init__(
+        self,
+        flow: Flow,
+        sender: Sender,
+        kind: Kind,
+        offset: int,
+        octets: bytes,
+        start: int,
+        stop: int,
+        more: bool,
+        request: Message | None = None,
+    ) -> None:
+        super().__init__(flow, sender, kind, offset, octets, start, stop, more, request)
+        self.plain = bytes(INFLATED)
+        self.kept += INFLATED
+
+
+class InflatedToy(Toy):
+    made = Inflated
 
 
 def toy(pairing: Pairing, decoder: type[Toy] = Toy) -> Protocol:
@@ -127,6 +157,91 @@ def test_large_requests_that_wait_are_bounded_in_octets(pairing: Pairing) -> Non
     assert whole[:10] == [True] * 10 and sum(whole) == whole.index(False) + (
         pairing is Pairing.FIFO
     )  # the last one too
+
+
+@PAIRINGS
+def test_what_requests_inflate_to_counts(pairing: Pairing) -> None:
+    session = toy(pairing, InflatedToy).open(limits=Limits(waiting=1024 * 1024))
+
+    def ask() -> Iterator[object]:
+        for number in range(200):
+            yield from session.receive(C, frame(b"?", number, 2_000))
+
+    assert grown(ask()) < 2_600_000  # they inflate to 20 MB
+    answers = [event for number in range(200) for event in session.receive(S, frame(b"!", number))]
+    assert [answer.request.operation for answer in answers] == [f"op {number}" for number in range(200)]
+
+
+@pytest.mark.parametrize("table", ["in order", "by number", "quiet", "lanes"])
+def test_an_endpoint_is_full_of_what_requests_inflate_to(table: str) -> None:
+    limits = Limits(waiting=10 * INFLATED)
+    waiting: PairingTable = FifoPairing(1_000, True, limits.waiting)
+    if table == "by number":
+        waiting = StrictPairing(limits, 32, False, True)
+    elif table == "quiet":
+        waiting = QuietPairing(1_000, lambda _: False, lambda _request, _answer: 1, limits.waiting, True)
+    elif table == "lanes":
+        waiting = LanePairing(1_000, 2 * limits.waiting, False)
+    flow = Flow("toy")
+    for number in range(100):
+        request = Inflated(flow, C, Kind.REQUEST, 0, frame(b"?", number, 100), 0, 106, False)
+        assert waiting.full is (number >= 10)
+        if waiting.exhausted:
+            assert number >= 80
+            break
+        if isinstance(waiting, LanePairing):
+            waiting.ask_in_order(request)
+        else:
+            waiting.asked(request)
+    else:
+        pytest.fail("it takes all")
+    for request in waiting.waiting():
+        in_order = waiting.by_order if isinstance(waiting, LanePairing) else waiting
+        in_order.answered(Plain(flow, S, Kind.RESPONSE, 0, request.octets, 0, 106, False, request))
+    assert waiting.pending == 0 and not waiting.full
+
+
+def test_what_is_doubted_is_bounded_by_what_it_inflates_to() -> None:
+    """Calls that may never be answered."""
+    waiting = StrictPairing(Limits(waiting=10 * INFLATED), 32, False, True, True)
+    flow = Flow("toy")
+
+    def ask() -> Iterator[object]:
+        for number in range(200):
+            request = Inflated(flow, C, Kind.REQUEST, 0, frame(b"?", number, 100), 0, 106, False)
+            waiting.asked(request)
+            yield request
+
+    assert grown(ask()) < 22 * INFLATED
+
+
+def test_what_waits_to_be_written_counts_what_it_inflates_to() -> None:
+    waiting = FifoPairing(1_000, strict=True)
+    order = AnswerOrder(waiting, Limits(queued=10 * INFLATED))
+    flow = Flow("toy")
+    requests = [Plain(flow, C, Kind.REQUEST, 0, frame(b"?", number), 0, 6, False) for number in range(100)]
+    for request in requests:
+        waiting.asked(request)
+    octets = frame(b"!", 7)
+    count = 0
+
+    def answer() -> Iterator[object]:
+        nonlocal count
+        with contextlib.suppress(LimitExceeded):
+            for request in requests[1:]:
+                made = Inflated(flow, S, Kind.RESPONSE, 0, octets, 0, 6, False, request)
+                assert order.full is (count >= 10)
+                yield order.answer(request, made, octets)
+                count += 1
+
+    assert grown(answer()) < 83 * INFLATED and count == 79
+    order = AnswerOrder(waiting, Limits(queued=10 * INFLATED))
+    for number in (2, 1):
+        made = Inflated(flow, S, Kind.RESPONSE, 0, octets, 0, 6, False, requests[number])
+        assert order.answer(requests[number], made, octets) == b""
+    assert order.queued == 2 * (INFLATED + 6)
+    first = Plain(flow, S, Kind.RESPONSE, 0, octets, 0, 6, False, requests[0])
+    assert order.answer(requests[0], first, octets) == octets * 3 and order.queued == 0
 
 
 @PAIRINGS

@@ -22,9 +22,10 @@ class Limits:
     elements: items that one container may declare.
     pending: requests remembered until they are answered. Past it an observer forgets the oldest, whose answer comes with
         ``request=None``. An endpoint of a protocol that pairs by order never forgets: it is ``full``, and raises at 8 times as many.
-    waiting: octets of the requests that are remembered. Past it an observer keeps of each further one at most its first 1024 octets, until
-        half of it is free again: a copy with ``more``, which is then the ``request`` of its answer. An endpoint of a protocol
-        that pairs by order is ``full``, and raises at 8 times as many. As much again may be kept by the reads that they lie in.
+    waiting: octets of the requests that are remembered, with what they inflate to (`Message.kept`). Past it an observer keeps of each
+        further one at most its first 1024 octets, until half of it is free again: a copy with ``more``, which is then the ``request``
+        of its answer. An endpoint of a protocol that pairs by order is ``full``, and raises at 8 times as many. As much again may be
+        kept by the reads that they lie in.
     queued: octets of answers and pushes that wait for their turn in an endpoint, or while it is paused. From there on it is
         ``full``, and raises at 8 times as many.
     streams: concurrent streams of a multiplexed connection. Past it an observer, which may not have seen how they ended, forgets requests,

@@ -129,6 +129,11 @@ class Message(Event):
 
     declared_size: i64
     """Octets of the whole message where it streams and says so itself; -1 where it does not."""
+    kept: i64
+    """Octets of memory, about, that it keeps: its own, and what a room has made of them, such as what they inflate to.
+
+    Whoever remembers messages counts them by it. So it is told when the message is made, and stays.
+    """
 
     def __init__(
         self,
@@ -155,6 +160,7 @@ class Message(Event):
         self.settled = False
         """It was answered by what was made here, whatever its server says yet (`Session.answer`)."""
         self.declared_size = -1
+        self.kept = stop - start
         self.more = more  # the last but `request`, so that small numbers of a subclass share its place in memory
         if request is not None:
             self.request = request

@@ -77,6 +77,7 @@ class RedisReply(Message):
         self._referred = False
         self.settled = False
         self.declared_size = -1
+        self.kept = stop - start
         self.more = False
         self.item = item
         self.type = type

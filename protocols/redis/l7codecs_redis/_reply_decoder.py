@@ -127,7 +127,7 @@ class ReplyDecoder(ReplyReader):
                 self.flow, self.sender, _RESPONSE, buffer.base + start, data, start, stop, start, kind, status
             )
             message.request = head if original is None else original
-        state.pairing.pass_head(head.stop - head.start)
+        state.pairing.pass_head(head.kept)
         return message
 
     def _next(self) -> Event | None:

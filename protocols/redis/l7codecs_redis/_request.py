@@ -110,6 +110,7 @@ class RedisRequest(Message):
         self._referred = False
         self.settled = False
         self.declared_size = -1
+        self.kept = stop - start
         self.more = more
         self.spec = spec
         self._operation = spec.operation

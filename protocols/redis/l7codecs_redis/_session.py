@@ -184,9 +184,11 @@ def _change(message: RedisRequest, changes: Changes, limits: Limits) -> RedisReq
             spec = spec.subcommand(words[1]) or spec
         changed.become(spec)
     was = message.situation
+    original = was.original or message
     changed.situation = Situation(
-        was.pins, was.batch_size, was.extra_items, was.selects, was.fallback, was.original or message, was.database
+        was.pins, was.batch_size, was.extra_items, was.selects, was.fallback, original, was.database
     )
+    changed.kept += original.kept
     return changed
 
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import tracemalloc
+import zlib
+from collections.abc import Callable
 from struct import pack
+
+import pytest
 
 import l7codecs
 from l7codecs import Kind, Limits, Message, Sender, Status
@@ -198,3 +204,85 @@ def test_octets_of_what_is_never_answered_are_bounded() -> None:
         proxy.ask(0, octets("f" * 300, CALL, number))
     list(proxy.upstream.eof(S))
     assert 3 <= len(proxy.upstream.abandoned()) <= 6
+
+
+LARGE = b"\x0b\0\1" + pack(">i", 4_000_000) + bytes(4_000_000) + b"\0"
+
+
+def large(name: str, kind: int, seqid: int) -> bytes:
+    """A message of more octets than ``limits.message``."""
+    return octets(name, kind, seqid, "unframed")[:-1] + LARGE
+
+
+def in_header(message: bytes, kind: int, seqid: int, times: int = 1) -> bytes:
+    for _each in range(times):
+        message = zlib.compress(message)
+    said = bytes([0, times, *[1] * times])
+    said += bytes(-len(said) % 4)
+    said = b"\x0f\xff\0\0" + pack(">iH", seqid, len(said) // 4) + said + message
+    return pack(">i", len(said)) + said
+
+
+def in_http(message: bytes, kind: int, seqid: int) -> bytes:
+    packed = gzip.compress(message)
+    first = b"POST / HTTP/1.1" if kind == CALL else b"HTTP/1.1 200 OK"
+    return first + b"\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed
+
+
+def out_of_header(said: bytes) -> bytes:
+    message = said[18:] if said[15] == 1 else zlib.decompress(said[18:])
+    return zlib.decompress(message)
+
+
+def out_of_http(said: bytes) -> bytes:
+    return gzip.decompress(said.partition(b"\r\n\r\n")[2])
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "unwrapped"),
+    [
+        (in_header, out_of_header),
+        (lambda message, kind, seqid: in_header(message, kind, seqid, 2), out_of_header),
+        (in_http, out_of_http),
+    ],
+    ids=["header", "header twice", "http"],
+)
+def test_clients_share_a_connection_whatever_their_messages_inflate_to(
+    wrapped: Callable[[bytes, int, int], bytes], unwrapped: Callable[[bytes], bytes]
+) -> None:
+    """Calls and answers of one id that inflate to four times ``limits.message``: the server's truth is what is inside."""
+    proxy = Proxy(2)
+    call = wrapped(large("a", CALL, 7), CALL, 7)
+    (first,) = proxy.ask(0, call)
+    assert first.raw == call
+    tracemalloc.start()
+    try:
+        (second,) = proxy.ask(1, call)
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000  # three messages hold what is inflated up to the limit
+    finally:
+        tracemalloc.stop()
+    assert number_of(first) == 7 != number_of(second)
+    assert unwrapped(second.raw) == large("a", CALL, number_of(second))
+    for each in (second, first):
+        proxy.answer(wrapped(large("a", REPLY, number_of(each)), REPLY, number_of(each)))
+    for said in proxy.to_client:
+        assert unwrapped(said) == large("a", REPLY, 7)
+    assert proxy.upstream.pending == 0
+
+
+def test_clients_share_a_stream_of_zlib_whatever_it_inflates_to() -> None:
+    proxy = Proxy(2)
+    found: list[bytes] = []
+    machine = zlib.decompressobj()
+    plain = b""
+    for client in range(2):
+        packer = zlib.compressobj()
+        message = large("a", CALL, 7)
+        said = packer.compress(pack(">i", len(message)) + message) + packer.flush(zlib.Z_SYNC_FLUSH)
+        for event in proxy.clients[client].receive(C, said):
+            plain += machine.decompress(proxy.upstream.send(event))
+    size = len(large("a", CALL, 7)) + 4
+    found = [plain[4:size], plain[size + 4 :]]
+    assert found[0] == large("a", CALL, 7)
+    number = int.from_bytes(found[1][9:13], "big")
+    assert number != 7 and found[1] == large("a", CALL, number)

@@ -185,8 +185,15 @@ def test_a_bomb_in_a_coding_inflates_to_no_more_than_the_limit() -> None:
     body = message(3)[:-1] + b"\x0b\0\2" + pack(">i", 50_000_000) + bytes(50_000_000) + b"\0"
     found = one(post(gzip.compress(body), "Content-Encoding: gzip\r\n"))
     assert found.operation == "hello" and len(found.plain) <= Limits().message
-    with pytest.raises(Unsupported):
-        l7codecs.open_session("thrift").send(found, Changes({"thrift.method": "x"}))
+    made = l7codecs.open_session("thrift").send(found, Changes({"thrift.method": "x"}))
+    text = gzip.decompress(made.partition(b"\r\n\r\n")[2])
+    assert (
+        len(text) == len(body) - 4 and text[:20] == body[:4] + b"\0\0\0\1x" + body[13:24] and text[-99:] == body[-99:]
+    )
+    few = l7codecs.open_session("thrift", limits=Limits(payload=10_000_000))
+    (found,) = few.receive(C, post(gzip.compress(body), "Content-Encoding: gzip\r\n"))
+    with pytest.raises(Unsupported, match="payload"):
+        few.send(found, Changes({"thrift.method": "x"}))
 
 
 def test_bodies_that_cannot_be_read_pair_in_order_at_endpoints() -> None:

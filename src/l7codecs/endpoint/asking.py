@@ -13,6 +13,7 @@ from mypy_extensions import i64
 
 from l7codecs.kinds import Kind
 from l7codecs.message import Flow, Message
+from l7codecs.pairing.retention import beside
 
 __all__ = ["Asking", "Piece"]
 
@@ -30,8 +31,15 @@ class Piece:
         """What the caller knows it as; another where it was changed."""
         self.parts = [octets]
         self.size: i64 = len(octets)
+        """Octets to be written; and those of memory that the message keeps beside its own."""
+        self.beside = beside(message) if message is original else beside(message) + beside(original)
         self.whole = not message.more
         self.dropped = False
+
+    @property
+    def kept(self) -> i64:
+        """All octets that it keeps."""
+        return self.size + self.beside
 
 
 @final

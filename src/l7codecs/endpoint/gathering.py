@@ -30,7 +30,7 @@ class Gathered:
         self.head = head
         self.changes = changes
         self.parts = [head.raw]
-        self.size: i64 = head.stop - head.start
+        self.size: i64 = head.kept
 
     @property
     def octets(self) -> bytes:
@@ -50,7 +50,7 @@ class Gathering:
 
     def begin(self, head: Message, changes: Changes) -> None:
         """Gather what follows `head`. Raises `LimitExceeded` where that is too much already."""
-        self._check(head, head.stop - head.start)
+        self._check(head, head.kept)
         let_go(head)
         found = Gathered(head, changes)
         self._found[head] = found

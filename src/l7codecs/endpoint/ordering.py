@@ -104,7 +104,7 @@ class AnswerOrder:
 
     @property
     def queued(self) -> int:
-        """Octets that wait."""
+        """Octets that wait, with those of memory that their messages keep beside them."""
         return self._queued
 
     @property
@@ -302,7 +302,8 @@ class AnswerOrder:
             return self._write(octets, message)
         if original is self._streaming:
             raise Unsupported("this message is being written here")
-        size: i64 = message.stop - message.start
+        piece = Piece(message, original, message.raw)
+        size = piece.kept
         if asking is None:
             self._check_room(size, self._asks.pending, message)
             asking = Asking()
@@ -311,7 +312,6 @@ class AnswerOrder:
             self._check_room(size, self._asks.pending + asking.count, message)
             if (message.more or not isinstance(self._asks, FifoPairing)) and asking.has(original):
                 raise Unsupported("this message waits here already to be written")
-        piece = Piece(message, original, message.raw)
         asking.add(piece)
         self._hold(piece)
         return self.output()
@@ -354,7 +354,7 @@ class AnswerOrder:
         if asking is None or not asking.has(original):
             return
         for piece in asking.withdraw(original):
-            self._queued -= piece.size
+            self._queued -= piece.kept
         self._closed(original)
         if asking.count == 0:
             self._asking = None
@@ -366,7 +366,7 @@ class AnswerOrder:
             return []
         self._asking = None
         for piece in asking.pieces():
-            self._queued -= piece.size
+            self._queued -= piece.kept
             self._closed(piece.original)
         return asking.requests()
 
@@ -437,7 +437,7 @@ class AnswerOrder:
             if self._open is None:
                 self._open = {}
             self._open[piece.original] = piece
-        self._count(piece.size, piece.message)
+        self._count(piece.kept, piece.message)
 
     def _closed(self, head: Message) -> None:
         """What waits has come to its end, or its turn has."""
@@ -489,6 +489,7 @@ class AnswerOrder:
             for piece in pieces or ():
                 self.begun(piece.message)
                 self._out.extend(piece.parts)
+                self._queued -= piece.beside
 
     def _write(self, octets: bytes, message: Message) -> bytes:
         """Write octets of `message`, and what is due then."""
@@ -557,6 +558,7 @@ class AnswerOrder:
             self._out.extend(piece.parts)
         else:
             self._queued -= piece.size  # it belongs to what waits no longer
+        self._queued -= piece.beside
         return True
 
     def _answer_in_turn(self, piece: Piece) -> None:
@@ -571,7 +573,7 @@ class AnswerOrder:
         elif self._waiting.waits(request):
             self._answer_later(request, piece)
         else:
-            self._queued -= piece.size  # late
+            self._queued -= piece.kept  # late
             self._closed(message)
 
     def _due(self, piece: Piece) -> None:
@@ -584,11 +586,12 @@ class AnswerOrder:
             self._closed(message)
             self._streaming = message
         self._out.extend(piece.parts)
+        self._queued -= piece.beside
 
     def _drop(self, request: Message) -> None:
         """Forget what waits of answers to `request`."""
         pieces = self._early.pop(request, None) if self._early is not None else None
         if pieces is not None:
             for piece in pieces:
-                self._queued -= piece.size
+                self._queued -= piece.kept
                 self._closed(piece.message)

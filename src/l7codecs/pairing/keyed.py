@@ -31,13 +31,13 @@ class _Kept:
 
     def keep(self, request: Message) -> Message | None:
         """What to remember of `request`; None where it has to be forgotten."""
-        size = request.stop - request.start
+        size = request.kept
         if self._size + size > self._limit and size > SHORT:
             short = request.shortened(int(SHORT))
             if short is None:
                 return None
             request = short
-            size = short.stop - short.start
+            size = short.kept
         self._size += size
         self._count += 1
         if request.octets is not self._reads.latest:
@@ -46,7 +46,7 @@ class _Kept:
 
     def drop(self, request: Message) -> None:
         """`request` is remembered no longer."""
-        self._size -= request.stop - request.start
+        self._size -= request.kept
         self._count -= 1
         if self._count == 0:
             self._reads.clear()

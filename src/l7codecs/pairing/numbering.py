@@ -89,8 +89,8 @@ class StrictPairing(PairingTable):
         self._next: int = 1
         self._recycles = self._count <= _RECYCLED
         self._free: deque[int] = deque(range(min(lowest, 1), 1))
-        self._rewrites: bool | None = None
-        """Whether the room can write other numbers; None until it was asked."""
+        self._rewrites = False
+        """Whether the room has shown that it can write other numbers."""
 
     # What is sent.
 
@@ -154,8 +154,8 @@ class StrictPairing(PairingTable):
     def _can_write(self, message: Message, own: RequestId) -> bool:
         if not isinstance(own, int):
             return False
-        if self._rewrites is None:
-            self._rewrites = message.renumbered(own) is not None
+        if not self._rewrites:
+            self._rewrites = message.renumbered(own) is not None  # it may be this message alone that cannot
         return self._rewrites
 
     def _written(self, message: Message, number: RequestId) -> bytes:
@@ -298,7 +298,7 @@ class StrictPairing(PairingTable):
         number = self._numbers.pop(request, None)
         if number is None:
             return
-        size = request.stop - request.start
+        size = request.kept
         self._size -= size
         if not self._numbers:
             self._reads.clear()
@@ -342,7 +342,7 @@ class StrictPairing(PairingTable):
             if number is None:
                 return None
         else:
-            self._size -= request.stop - request.start
+            self._size -= request.kept
         request.detach()  # a request that is not answered may stay for long
         self._given_up[request] = number
         if len(self._given_up) <= self._limit or self._recycles:
@@ -407,7 +407,7 @@ class StrictPairing(PairingTable):
 
     def _remember(self, request: Message, number: RequestId) -> None:
         self._numbers[request] = number
-        self._size += request.stop - request.start
+        self._size += request.kept
         if request.octets is not self._reads.latest and self._reads.add(request.octets):
             self._reads.gather(list(self._numbers))
         if self._doubted is not None:
@@ -418,7 +418,7 @@ class StrictPairing(PairingTable):
         """The number of `request`, which was doubted; None where it was not."""
         number = None if self._doubted is None else self._doubted.pop(request, None)
         if number is not None:
-            self._doubted_size -= request.stop - request.start
+            self._doubted_size -= request.kept
         return number
 
     def _remove(self, request: Message, number: RequestId) -> None:
@@ -426,7 +426,7 @@ class StrictPairing(PairingTable):
         if first:
             del self._by_number[number]
         if self._numbers.pop(request, None) is not None:
-            self._size -= request.stop - request.start
+            self._size -= request.kept
             if not self._numbers:
                 self._reads.clear()
         elif self._drop_doubted(request) is None:

@@ -116,7 +116,7 @@ class QuietPairing(PairingTable):
             return
         if waiting > 0:
             self._turns = _AGAIN
-        size = request.stop - request.start
+        size = request.kept
         if self._size + size > self._octets and size > SHORT:
             short = request.shortened(int(SHORT))
             if short is None:
@@ -124,7 +124,7 @@ class QuietPairing(PairingTable):
                 self.lose()
                 return
             request = short
-            size = short.stop - short.start
+            size = short.kept
         self._items.append(request)
         if self._tokens is not None:
             self._add_token(self._tokens, request)
@@ -150,7 +150,7 @@ class QuietPairing(PairingTable):
         self._items.append(request)
         if self._tokens is not None:
             self._add_token(self._tokens, request)
-        self._size += request.stop - request.start
+        self._size += request.kept
         if request.octets is not self._reads.latest and self._reads.add(request.octets):
             self._reads.gather(self.waiting())
 
@@ -353,7 +353,7 @@ class QuietPairing(PairingTable):
         items = self._items
         for index in range(self._first, first):
             done = items[index]
-            self._size -= done.stop - done.start
+            self._size -= done.kept
             if self._tokens is not None:
                 self._drop_token(self._tokens, done)
             if self.strict:

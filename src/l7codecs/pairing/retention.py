@@ -19,12 +19,17 @@ from mypy_extensions import i64
 
 from l7codecs.message import Message
 
-__all__ = ["SHORT", "Reads", "gather", "let_go"]
+__all__ = ["SHORT", "Reads", "beside", "gather", "let_go"]
 
 SHORT: Final[i64] = 1024
 """Octets that are left of a message for which there is no room."""
 _SLACK: Final[i64] = 256
 _NOTHING: Final = b""
+
+
+def beside(message: Message) -> i64:
+    """The octets of memory that `message` keeps beside those that it came in."""
+    return message.kept - (message.stop - message.start)
 
 
 def let_go(message: Message) -> None:

@@ -190,7 +190,7 @@ class FifoPairing(PairingTable):
             self.turns = _AGAIN
             if waiting > self._limit:
                 self._too_many(request)
-        size = self._size + request.stop - request.start
+        size = self._size + request.kept
         self._size = size
         if size > self._octets:
             self._crowded = True
@@ -215,7 +215,7 @@ class FifoPairing(PairingTable):
             self.turns = _AGAIN
             if waiting > self._limit:
                 self._too_many(request)
-        self._size += request.stop - request.start
+        self._size += request.kept
         if self._size > self._octets:
             self._crowded = True
         if request.octets is not self._read and (self.strict or not self._crowded):
@@ -345,7 +345,7 @@ class FifoPairing(PairingTable):
             return None
         request = items[first]
         if request is not None:
-            self._size -= request.stop - request.start
+            self._size -= request.kept
         if self._index is not None:
             if first + 1 == count:
                 self._index = None
@@ -428,7 +428,7 @@ class FifoPairing(PairingTable):
             )
         oldest = self._items[self._first]
         if oldest is not None:
-            self._size -= oldest.stop - oldest.start
+            self._size -= oldest.kept
             self._forget(oldest)
         self._items[self._first] = None
         self._advance()
@@ -452,7 +452,7 @@ class FifoPairing(PairingTable):
             return
         if self._size <= self._octets // 2:
             self._crowded = False
-        if self._crowded and latest.stop - latest.start > SHORT:
+        if self._crowded and latest.kept > SHORT:
             self._cut(last, latest)
         elif latest.octets is not self._read:
             self._lies_in(latest.octets)
@@ -461,12 +461,12 @@ class FifoPairing(PairingTable):
         """Keep of `latest`, which was asked last, what it says without reading further."""
         self._forget(latest)
         short = latest.shortened(int(SHORT))
-        self._size -= latest.stop - latest.start
+        self._size -= latest.kept
         self._items[last] = short
         if short is None:
             self.forgotten += 1
             return
-        self._size += short.stop - short.start
+        self._size += short.kept
         if self._index is not None:
             self._index[short] = 1
 

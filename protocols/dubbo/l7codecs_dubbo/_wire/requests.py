@@ -32,6 +32,8 @@ _BLANK: Final = "".join([chr(each) for each in range(0x21)])
 _NO_VERSION: Final = "0.0.0"
 """What a consumer writes that asks for none."""
 _NOT_READ: Final = Head(None, None, None, None, None, [0, 0, 0, 0, 0, 0])
+_BROKEN: Final = Head(None, None, None, None, None, [0, 0, 0, 0, 0, 0])
+"""What stands for a head that cannot be read. (In place of an attribute: interpreted, objects of more than 29 take twice as much.)"""
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)
@@ -68,6 +70,7 @@ class DubboRequest(DubboMessage):
         self._referred = False
         self.settled = False
         self.declared_size = -1
+        self.kept = stop - start
         self.more = more
         self.flags = flags
         self.status_octet = status_octet
@@ -84,9 +87,8 @@ class DubboRequest(DubboMessage):
         self._headers: Headers | None = None
         self._looked = False
         """Whether attachments were looked for."""
-        self._headless = False
-        """Whether the head cannot be read; and the attachments."""
         self._broken = False
+        """Whether they cannot be read."""
 
     # What routers ask of every call: each only returns what is there, so that it costs nothing, see `with_members` of the build.
 
@@ -114,7 +116,7 @@ class DubboRequest(DubboMessage):
             ProtocolError: it cannot be read. The offset is an index into ``octets``.
         """
         found = self._head
-        if found is None or self._headless:
+        if found is None or found is _BROKEN:
             start = self.start + HEADER
             found = BODIES[self.flags & SERIALIZATION].head(self.octets, start, self.stop, self.more)
             if found is None:
@@ -129,15 +131,15 @@ class DubboRequest(DubboMessage):
             try:
                 return self.head()
             except ProtocolError:
-                found = _NOT_READ
+                found = _BROKEN
                 self._head = found
-                self._headless = True
         return found
 
     @property
     def has_head(self) -> bool:
         """Whether the head could be read."""
-        return self._read() is not _NOT_READ
+        found = self._read()
+        return found is not _NOT_READ and found is not _BROKEN
 
     @property
     def dubbo_version(self) -> str | None:
@@ -259,7 +261,7 @@ class DubboRequest(DubboMessage):
             self.number, self.limits, known, 0,
         )  # fmt: skip
         head = self._read()
-        short._head = head if head is _NOT_READ else head.moved(self.start)
+        short._head = _NOT_READ if head is _NOT_READ or head is _BROKEN else head.moved(self.start)
         short._invocation = self.invocation()
         short.declared_size = self.stop - self.start if self.size is None else i64(self.size)
         return short

@@ -62,6 +62,7 @@ class DubboResponse(DubboMessage):
         self._referred = False
         self.settled = False
         self.declared_size = -1
+        self.kept = stop - start
         self.more = more
         self.flags = flags
         self.status_octet = status_octet

@@ -38,11 +38,14 @@ class Requests:
         self._connection = connection
         self._writer = writer
         self._limit: i64 = min(limits.pending, 2**58)
+        self._octets: i64 = min(limits.waiting, 2**58)
         self._max_streams: i64 = _UNTOLD_STREAMS
         self._next: i64 = 1
         self._waiting: deque[Outflow] = deque()
         self._withdrawn: i64 = 0
         """How many of those that wait were given up."""
+        self._size: i64 = 0
+        """Octets of the others: a header block says little where the table of header compression has it, and is much when it is decoded."""
         self._unprocessed: list[Message] = []
         self._lost: list[Message] = []
         """Those that waited when the connection ended."""
@@ -66,8 +69,8 @@ class Requests:
 
     @property
     def crowded(self) -> bool:
-        """Whether as many wait for a stream as should."""
-        return len(self._waiting) - self._withdrawn >= self._limit
+        """Whether as many wait for a stream as should, or as much."""
+        return len(self._waiting) - self._withdrawn >= self._limit or self._size >= self._octets
 
     def check(self, message: Http2Message, fields: list[HeaderField]) -> bool:
         """Whether `message`, a request with `fields`, has ``:protocol``.
@@ -91,6 +94,12 @@ class Requests:
                 f"{waits + 1} requests that wait for a stream, and {self._connection.streams.count} that have one",
                 f"at most {REFUSED_AT} times limits.pending = {self._limit}",
             )
+        if self._size > self._octets * REFUSED_AT:
+            raise LimitExceeded(
+                message.offset,
+                f"requests of {self._size} octets that wait for a stream",
+                f"at most {REFUSED_AT} times limits.waiting = {self._octets}",
+            )
         return extended
 
     def withdraw(self, flow: Outflow) -> None:
@@ -99,6 +108,7 @@ class Requests:
             return
         self._writer.drop(flow)
         self._withdrawn += 1
+        self._size -= flow.kept
         if self._withdrawn > 64 and self._withdrawn * 2 > len(self._waiting):
             self._waiting = deque([each for each in self._waiting if not each.dropped])
             self._withdrawn = 0
@@ -107,6 +117,10 @@ class Requests:
         """A request that was looked at with `check` opens the next stream, when there is room for it."""
         flow = Outflow(0, 0)
         flow.extended = extended
+        flow.kept = message.kept
+        for field in fields:
+            flow.kept += field.size
+        self._size += flow.kept
         self._writer.name(flow, message)
         self._writer.put_block(flow, fields, not message.more)
         self._waiting.append(flow)
@@ -128,6 +142,7 @@ class Requests:
                 self._unprocessed.append(flow.heads[0])
                 writer.drop(flow)
                 self._withdrawn += 1
+                self._size -= flow.kept
             if self._next > LAST_STREAM:
                 self._give_up_waiting()
                 return
@@ -135,6 +150,7 @@ class Requests:
             if flow.dropped:
                 self._withdrawn -= 1
                 continue
+            self._size -= flow.kept
             number = self._next
             self._next += 2
             head = flow.heads[0]
@@ -182,6 +198,7 @@ class Requests:
             self._writer.drop(flow)
         self._waiting.clear()
         self._withdrawn = 0
+        self._size = 0
 
     def _give_up_waiting(self) -> None:
         """No more streams can be opened."""
@@ -192,3 +209,4 @@ class Requests:
                 self._writer.drop(flow)
         self._waiting.clear()
         self._withdrawn = 0
+        self._size = 0

@@ -64,6 +64,8 @@ class Outflow:
         self.extended = False
         """A request with :protocol (RFC 8441)."""
         self.dropped = False
+        self.kept: i64 = 0
+        """Octets of a request that waits for its turn to open a stream: its own, and those of its fields."""
         self.listed = False
         """In `ready` or `starved`."""
         self.heads: list[Message] = []

@@ -44,6 +44,7 @@ class FrameMessage(Message):
         self._referred = False
         self.settled = False
         self.declared_size = -1
+        self.kept = stop - start
         self.more = False
         self.stream = stream
         self.name = name

@@ -105,6 +105,7 @@ class Http2Message(Message):
         self._referred = False
         self.settled = False
         self.declared_size = -1
+        self.kept = stop - start
         self.more = more
         self.role = role
         self.speaks = speaks

@@ -82,12 +82,12 @@ class InFlight(PairingTable):
         number = _number(request)
         if self._early_count > 0 and self._came_early(number):
             return
-        size = request.stop - request.start
+        size = request.kept
         if self._size + size > self._octets and size > SHORT:
             short = request.shortened(int(SHORT))
             if short is not None:
                 request = short
-                size = short.stop - short.start
+                size = short.kept
         if number >= self._highest:
             self._count_on(number)
         elif number == _NONE:
@@ -278,7 +278,7 @@ class InFlight(PairingTable):
         if item is None:
             return
         self._count -= 1
-        self._size -= item.stop - item.start
+        self._size -= item.kept
         if self.tokens > 0 and isinstance(item, KafkaToken):
             self.tokens -= 1
         index = self._index

@@ -66,6 +66,7 @@ class KafkaRequest(KafkaMessage):
         self._referred = False
         self.settled = False
         self.declared_size = -1
+        self.kept = stop - start
         self.more = more
         self.api_key = form.key
         self.version = form.version

@@ -68,6 +68,7 @@ class KafkaResponse(KafkaMessage):
         self._referred = False
         self.settled = False
         self.declared_size = -1
+        self.kept = stop - start
         self.more = more
         self.api_key = NOT_KNOWN
         self.version = NOT_KNOWN

@@ -11,8 +11,9 @@ from typing import Final
 from l7codecs import Unsupported
 
 from .._meaning.messages import ThriftMessage
-from .._transport.http import chunk_spans, deflated_body
+from .._transport.http import chunk_spans, coding_bits, deflated_body
 from .given import Given
+from .recoding import recoded
 
 __all__ = ["posted"]
 
@@ -59,10 +60,14 @@ def _body(message: ThriftMessage, raw: bytes, stop: int, whole: bytes, grown: in
     spans, missing = chunk_spans(raw, stop) if chunked else ([(stop, len(raw))], 0)
     said = whole
     if message.transforms:
-        if len(message.plain) >= max(message.limits.message, message.limits.head):
-            raise Unsupported("a message that is so large once inflated cannot be changed")
         coded = raw[spans[0][0] :][:2] if spans else b""
-        said = deflated_body(whole, message.transforms[0], coded)
+        if len(message.plain) >= max(message.limits.message, message.limits.head):
+            packed = b"".join([raw[first:last] for first, last in spans])
+            new = whole[: len(whole) - int(message.body_stop - message.body_start)]
+            bits = coding_bits(message.transforms[0], coded)
+            said = recoded(packed, bits, 1, int(message.body_start), new, message.limits.payload)
+        else:
+            said = deflated_body(whole, message.transforms[0], coded)
     if not chunked:
         size = message.declared_size if message.more and message.declared_size >= 0 else len(raw)
         return said, len(said) if message.transforms else size - stop + grown

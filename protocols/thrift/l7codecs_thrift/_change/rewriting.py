@@ -3,7 +3,8 @@
     framed      size │ message                          http        content-length │ message
     header      size, seqid of the header │ message     finagle     size, struct │ message
 
-What is compressed is inflated, changed and compressed again. Of a stream of zlib it is what is inside.
+What is compressed is inflated, changed and compressed again, piece by piece where it is more than a message holds (`recoding`). Of a
+stream of zlib it is what is inside.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from .._transport.theader import parse_header, parse_ttheader
 from .given import Given
 from .headers import changed_header
 from .posting import posted
+from .recoding import recoded
 
 __all__ = ["Rewriter", "changed"]
 
@@ -137,10 +139,15 @@ def _headed(message: ThriftMessage, new: bytes, seqid: int | None, given: Given 
             inner = int.from_bytes(before, "big") + len(new) - int(message.body_start - message.head_start)
             whole = inner.to_bytes(4, "big") + whole
         if header.transforms and len(message.plain) >= max(message.limits.message, message.limits.head):
-            raise Unsupported("a message that is so large once inflated cannot be changed")
-        for _each in header.transforms:
-            whole = zlib.compress(whole)
-        payload = whole
+            new = whole[: len(whole) - int(message.body_stop - message.body_start)]
+            times = len(header.transforms)
+            payload = recoded(
+                payload, zlib.MAX_WBITS, times, int(message.body_start), new, message.limits.payload
+            )  # of which the message does not hold all
+        else:
+            for _each in header.transforms:
+                whole = zlib.compress(whole)
+            payload = whole
     grown = len(said) + len(payload) - int(message.stop - at)
     return _size(message, grown) + said + payload
 

@@ -32,8 +32,10 @@ from .words import (
     exception_status,
 )
 
-__all__ = ["ThriftAnswer", "ThriftMessage", "new_message"]
+__all__ = ["FIELD", "ThriftAnswer", "ThriftMessage", "new_message"]
 
+FIELD: Final[i64] = 200
+"""Octets of memory, about, of an info or a field of HTTP, beside what it says: a pair, and two texts."""
 _OK: Final = Status.OK
 _UNKNOWN: Final = Status.UNKNOWN
 _NO_HEADERS: Final[tuple[tuple[str, str | bytes], ...]] = ()
@@ -101,6 +103,7 @@ class ThriftMessage(Message):
         self._referred = False
         self.settled = False
         self.declared_size = -1
+        self.kept = stop - start
         self.more = more
         self.transport_id = transport_id
         self.encoding_id = encoding_id
@@ -295,6 +298,7 @@ class ThriftMessage(Message):
         message.transforms = self.transforms
         message.malformed = self.malformed
         message.inner = self
+        message.kept += self.kept
         return message
 
     # Memory.

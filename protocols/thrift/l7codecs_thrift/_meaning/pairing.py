@@ -92,10 +92,10 @@ class ThriftPairing(PairingTable):
             self._believed = False
         if self._doubtful and not self._is_certain(number):
             return
-        size = kept(request)
+        size = request.kept
         if self._size + size > self._octets and size > SHORT:
             request = shortened(request)
-            size = kept(request)
+            size = request.kept
         self._size += size
         items = self._items
         if self._places is not None:
@@ -148,7 +148,7 @@ class ThriftPairing(PairingTable):
         """What waits at `place` waits no longer."""
         items = self._items
         request = self._at(place)
-        self._size -= kept(request)
+        self._size -= request.kept
         self._count -= 1
         if self._count == 0:
             self._forget()
@@ -232,7 +232,7 @@ class ThriftPairing(PairingTable):
         late = self._late.get(number)
         if late is not None and (fits(late, name) or not name):
             del self._late[number]
-            self._late_size -= kept(late)
+            self._late_size -= late.kept
             return late
         if not self._doubtful and len(name) <= _LONG:
             self._turns = _AGAIN
@@ -271,17 +271,17 @@ class ThriftPairing(PairingTable):
         """`request` was overtaken, and may still be answered."""
         before = self._late.pop(request.number, None)
         if before is not None:
-            self._late_size -= kept(before)
-        size = kept(request)
+            self._late_size -= before.kept
+        size = request.kept
         if self._late_size + size > self._octets and size > SHORT:
             request = shortened(request)
-            size = kept(request)
+            size = request.kept
         request.detach()
         self._late[request.number] = request
         self._late_size += size
         if len(self._late) > _LATE:
             _number, oldest = self._late.popitem(last=False)
-            self._late_size -= kept(oldest)
+            self._late_size -= oldest.kept
 
     # Loss.
 
@@ -325,12 +325,6 @@ class ThriftPairing(PairingTable):
     @property
     def pending(self) -> int:
         return self._count
-
-
-def kept(request: ThriftMessage) -> i64:
-    """The octets that `request` keeps, with those that it was inflated to."""
-    size = request.stop - request.start
-    return size if request.plain is request.octets else size + request.body_stop - request.head_start
 
 
 def shortened(request: ThriftMessage) -> ThriftMessage:

@@ -127,7 +127,7 @@ class MuxMessage(Message):
             parts = parse(self.octets, at, self.stop, self.type_id < 0)
             self._parts = parts
             if parts.status == 0 and parts.body < self.stop:
-                self._carried = self.frames.framed(
+                self._carried = self.frames.bare(
                     self.octets, self.start, self.stop, self.offset, self.more, parts.body, FRAMED
                 )
         except ProtocolError as error:

@@ -19,7 +19,7 @@ from l7codecs.message import Flow
 from .._encoding.names import NO_NAME, find_name
 from .._encoding.skip_binary import BinarySkipper
 from .._encoding.types import Head
-from .._meaning.messages import ThriftAnswer, ThriftMessage, new_message
+from .._meaning.messages import FIELD, ThriftAnswer, ThriftMessage, new_message
 from .._meaning.origin import Origin
 from .._meaning.table import CODECS
 from .._meaning.words import (
@@ -164,6 +164,13 @@ class Frames:
             transport = FINAGLE
         return self.plain(octets, start, stop, offset, more, octets, at, stop, transport)
 
+    def bare(
+        self, octets: bytes, start: i64, stop: i64, offset: i64, more: bool, at: i64, transport: i64
+    ) -> ThriftMessage:
+        """The message ``octets[at:stop]``, which has no header of its own. Raises as `framed` does."""
+        message = self.strict(octets, start, stop, offset, more, at, transport)
+        return message or self.plain(octets, start, stop, offset, more, octets, at, stop, transport)
+
     def plain(
         self,
         octets: bytes,
@@ -243,8 +250,13 @@ class Frames:
         if header is None:
             raise self._cut(at, more, "a header")
         message = self._behind(octets, start, stop, offset, more, transport, header)
-        message.infos = tuple(header.infos)
+        infos = header.infos
+        if infos:
+            message.infos = tuple(infos)
+            message.kept += FIELD * len(infos) + header.payload - header.start
         message.transforms = header.names()
+        if message.plain is not octets:
+            message.kept += len(message.plain)
         return message
 
     def _behind(

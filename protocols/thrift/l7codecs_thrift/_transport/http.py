@@ -22,12 +22,12 @@ from mypy_extensions import i64
 from l7codecs import Kind, Limits, ProtocolError, Sender
 from l7codecs.buffer import Buffer
 
-from .._meaning.messages import ThriftMessage
+from .._meaning.messages import FIELD, ThriftMessage
 from .._meaning.table import CODECS
 from .._meaning.words import HTTP, NO_ENCODING, TEXT_JSON
 from .frames import Frames, encoding_at
 
-__all__ = ["HttpReader", "chunk_spans", "deflated_body"]
+__all__ = ["HttpReader", "chunk_spans", "coding_bits", "deflated_body"]
 
 _HEAD: Final[i64] = 0
 _BODY: Final[i64] = 1
@@ -332,6 +332,9 @@ class HttpReader:
             message.transforms = (coding,)
         message.http_status = status
         message.infos = tuple(infos)
+        message.kept += FIELD * len(infos) + self._head_size
+        if message.plain is not octets:
+            message.kept += len(message.plain)
         if not self.streams:
             self.restart()
         return message
@@ -343,10 +346,14 @@ def inflated_body(octets: bytes, coding: str, most: int) -> bytes:
     return zlib.decompressobj(bits).decompress(octets, most)
 
 
+def coding_bits(coding: str, before: bytes) -> int:
+    """What zlib calls this coding, as `before` is in it."""
+    return _GZIP if coding != "deflate" else _ZLIB if has_zlib_head(before) else _BARE
+
+
 def deflated_body(octets: bytes, coding: str, before: bytes) -> bytes:
     """`octets` in this coding, as `before` is."""
-    bits = _GZIP if coding != "deflate" else _ZLIB if has_zlib_head(before) else _BARE
-    machine = zlib.compressobj(wbits=bits)
+    machine = zlib.compressobj(wbits=coding_bits(coding, before))
     return machine.compress(octets) + machine.flush()
 
 

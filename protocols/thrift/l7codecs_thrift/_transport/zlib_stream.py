@@ -19,6 +19,7 @@ from mypy_extensions import i64
 from l7codecs import LimitExceeded, Limits, ProtocolError
 from l7codecs.decoder import Decoder
 from l7codecs.message import Data, Event
+from l7codecs.pairing.retention import let_go
 
 from .._meaning.messages import ThriftMessage
 from .._meaning.words import ZLIB
@@ -245,6 +246,7 @@ class ZlibStream:
         octets = buffer.message()
         start = buffer.message_start()
         buffer.finish()
+        let_go(event)  # what it inflated with is of no table
         return event.wrapped(ZLIB, offset, octets, start, start + size)
 
     def _data(self, decoder: Decoder, plain: bytes, more: bool) -> Data:

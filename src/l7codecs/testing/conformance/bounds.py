@@ -87,6 +87,9 @@ class Bounds(ConformanceBase):
                 assert done, f"{name}.detach is missing: a request that waits keeps the whole read that it lies in"
             if not done:
                 continue
+            assert other.kept == one.kept >= len(one.raw), (
+                f"{name}.kept is {other.kept}: it keeps {len(one.raw)} octets, at least"
+            )
             assert other.octets == one.raw, f"{name}.detach has to call keep_own: octets are {other.octets[:60]!r}"
             after, before = describe(other), describe(one)
             assert after == before, f"{name}.detach changes what the message says: {difference_of(after, before)}"
