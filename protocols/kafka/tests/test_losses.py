@@ -1,10 +1,11 @@
 """What the fuzzing suite has found about loss: nobody sent what these were told to be."""
 
 from pathlib import Path
+from struct import pack
 
 import pytest
 
-from l7codecs import get_protocol
+from l7codecs import Message, Sender, get_protocol, open_session
 from l7codecs.testing import load_vectors
 from l7codecs.testing.fuzzing import Fuzzer, Material, Program, Step
 
@@ -34,3 +35,18 @@ def test_no_message_is_invented(name: str, steps: tuple[Step, ...], seed: int) -
     fuzzer = Fuzzer(Material(get_protocol("kafka"), [VECTORS[name]]), ["loss"])
     fuzzer.run(Program(3, (Step(0), *steps), 0, seed).encode())
     assert fuzzer.executions["loss"] == 1
+
+
+@pytest.mark.parametrize("size", [49, 66, 300])
+def test_a_batch_before_the_next_answer_is_none(size: int) -> None:
+    """A leader epoch of 0 is followed by 1, the id that comes next."""
+    session = open_session("kafka")
+    ask = b"\0\x12\0\0" + b"\0\0\0\1" + b"\0\1c"
+    list(session.gap(Sender.CLIENT))
+    list(session.gap(Sender.SERVER))
+    list(session.receive(Sender.CLIENT, pack(">i", len(ask)) + ask))
+    batch = pack(">iibI", size, 0, 2, 0xEF93C737) + bytes(size - 9)
+    answer = pack(">iihi", 10, 1, 0, 0)
+    events = list(session.receive(Sender.SERVER, batch + answer)) + list(session.eof(Sender.SERVER))
+    told = [event for event in events if isinstance(event, Message)]
+    assert [(each.request_id, each.raw) for each in told] == [(1, answer)]

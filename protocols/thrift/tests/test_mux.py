@@ -377,3 +377,44 @@ def test_what_is_discarded_has_a_tag() -> None:
     assert (wide.request_id, wide.reason, wide.request) == (0, None, None)
     (right,) = session.receive(C, frame(66, 0, bytes.fromhex("000002") + b"gone"))
     assert (right.request_id, right.reason) == (2, "gone") and right.request is not None
+
+
+def test_a_ping_is_no_answer_to_a_dispatch() -> None:
+    for endpoint in (None, C):
+        session = open_session("thriftmux", endpoint=endpoint)
+        (asked,) = open_session("thriftmux").receive(C, call(2))
+        if endpoint is None:
+            (asked,) = session.receive(C, call(2))
+        else:
+            session.send(asked)
+        for kind, body in ((-65, b""), (-68, b"\0\1"), (-1, b"\0")):
+            (stray,) = session.receive(S, frame(kind, 2, body))
+            assert isinstance(stray, MuxMessage) and stray.request is None and len(session.unanswered()) == 1
+        (answer,) = session.receive(S, frame(-2, 2, b"\0\0\0" + thrift("hello", 2)))
+        assert isinstance(answer, MuxMessage) and answer.request is asked and session.unanswered() == []
+
+
+def test_an_answer_without_a_reply_is_right() -> None:
+    """To a one-way call; one with an error or with octets that make no sense is not."""
+    session = open_session("thriftmux")
+    for said, status in ((b"\0\0\0", Status.OK), (b"\1\0\0", Status.UNKNOWN), (b"\0\0\1", Status.UNKNOWN)):
+        list(session.receive(C, frame(2, 2, bytes(6) + thrift("fire", 4))))
+        (answer,) = session.receive(S, frame(-2, 2, said))
+        assert isinstance(answer, MuxMessage) and answer.request is not None and answer.status is status
+
+
+def test_what_is_given_up_before_all_of_it_has_come_waits_for_nothing() -> None:
+    shared = Shared()
+    first = in_pieces(call(2, "a" * 90), 60)[0]
+    assert shared.ask(0, first) == [] and len(shared.clients[0].unanswered()) == 1
+    assert shared.ask(0, frame(66, 0, b"\0\0\2late")) == []
+    assert shared.clients[0].unanswered() == shared.upstream.unanswered() == []
+    (asked,) = shared.ask(0, call(2))
+    assert shared.answer(frame(-2, asked.tag, b"\0\0\0" + thrift("hello", 2)))[0][0] == 0
+
+
+@pytest.mark.parametrize("size", [-1, -(1 << 31), 0, 3])
+def test_a_size_that_no_frame_has(size: int) -> None:
+    session = open_session("thriftmux")
+    with pytest.raises(ProtocolError, match="frame"):
+        list(session.receive(C, pack(">i", size) + b"\2\0\0\2"))

@@ -140,35 +140,81 @@ def test_a_loss_inside_of_a_frame_ends_with_it() -> None:
 def test_after_a_loss_only_what_is_certain_pairs() -> None:
     """Clients of every kind and servers that answer in order: nothing is ever paired wrongly, and ids that move go on to pair."""
     chance = random.Random(5)
-    paired = {0: 0, 1: 0}
-    for _turn in range(300):
-        moves = chance.randrange(2)
+    paired = {0: 0, 1: 0, 2: 0}
+    for turn in range(900):
+        clients = turn % 3  # 0: ids stand; else so many count on one connection, each for itself
         depth = chance.choice((1, 1, 3))
         session = observer()
-        number = 0
+        numbers = [0] if clients == 0 else [chance.randrange(3) for _each in range(clients)]
         waiting: list[tuple[str, int, Message | None]] = []
+        lost = 0
         for _step in range(60):
-            if chance.random() < 0.05:
-                sender = chance.choice((C, S))
+            sender = chance.choice((C, S)) if len(waiting) < depth and waiting else S if waiting else C
+            if lost == 0 and chance.random() < 0.05:
+                lost = chance.choice((1, 2, 6))
+            if lost > 0:
                 list(session.gap(sender))
-                # What was lost: a call that is answered later, or an answer.
-                if sender is S and waiting:
-                    waiting.pop(0)
-                elif sender is C and len(waiting) < depth:
-                    number += moves
-                    waiting.append((chance.choice("ab"), number, None))
-            elif len(waiting) < depth and chance.random() < 0.6:
-                number += moves
+                lost -= 1
+            if sender is C:
+                who = chance.randrange(len(numbers))
+                numbers[who] += clients > 0
                 name = chance.choice("ab")
-                found = [each for each in session.receive(C, octets(name, CALL, number)) if isinstance(each, Message)]
-                waiting.append((name, number, found[0] if found else None))
-            elif waiting:
+                said = octets(name, CALL, numbers[who])
+                found = [] if lost > 0 else [each for each in session.receive(C, said) if isinstance(each, Message)]
+                waiting.append((name, numbers[who], found[0] if found else None))
+            else:
                 name, own, call = waiting.pop(0)
-                for answer in session.receive(S, octets(name, REPLY, own)):
+                for answer in session.receive(S, octets(name, REPLY, own)) if lost == 0 else ():
                     if isinstance(answer, Message) and answer.kind is Kind.RESPONSE and answer.request is not None:
-                        assert answer.request is call
-                        paired[moves] += 1
-    assert paired[0] > 500 and paired[1] > 3000
+                        assert answer.request is call, f"{clients} clients, {depth} at a time"
+                        paired[clients] += 1
+    assert paired[0] > 2500 and paired[1] > 5500 and paired[2] > 3500, paired
+
+
+def test_clients_that_count_for_themselves_are_certain_once_they_take_turns() -> None:
+    session = observer()
+    for number in (1, 2, 1, 2):
+        say(session, C, "a", CALL, number)
+        assert say(session, S, "a", REPLY, number).request is not None
+    kept = say(session, C, "a", CALL, 3)
+    call = say(session, C, "b", CALL, 4)
+    list(session.gap(S))
+    say(session, C, "a", CALL, 3)
+    assert say(session, S, "a", REPLY, 3).request is None is kept.request  # one of two
+    assert say(session, S, "b", REPLY, 4).request is None is call.request
+    asked = [say_both(session, number) for number in range(20, 60, 2)]
+    first = asked.index(True)
+    assert 4 <= first < 16 and all(asked[first:])
+
+
+def say_both(session: Session, number: int) -> bool:
+    """Whether an answer pairs that comes before anything else is asked."""
+    call = say(session, C, "a", CALL, number)
+    answer = say(session, S, "a", REPLY, number)
+    assert answer.request in (None, call)
+    return answer.request is call
+
+
+def test_a_call_that_was_overtaken_is_forgotten_where_ids_come_again_after_a_loss() -> None:
+    session = observer()
+    list(session.gap(C))
+    for number in range(1, 8):
+        say(session, C, "a", CALL, number)
+    assert say(session, S, "a", REPLY, 7).request is not None
+    say(session, C, "a", CALL, 2)
+    assert say(session, S, "a", REPLY, 6).request is None  # the one that was overtaken, or that of another client
+
+
+def test_an_answer_without_an_id_that_is_seen_before_its_call_takes_no_other() -> None:
+    session = observer()
+    post = b"POST / HTTP/1.1\r\nContent-Type: application/x-thrift\r\nContent-Length: 14\r\n\r\n"
+    ok = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-thrift\r\nContent-Length: 14\r\n\r\n"
+    list(session.receive(S, b"HTTP/1.1 500 Oops\r\nContent-Length: 1\r\n\r\nx"))
+    list(session.receive(C, post + octets("a", CALL, 3)[4:]))
+    (answer,) = session.receive(S, ok + octets("a", REPLY, 4)[4:])
+    assert isinstance(answer, Message) and answer.operation == "a" and answer.request is None
+    list(session.receive(C, post + octets("a", CALL, 4)[4:]))
+    assert session.pending == 0
 
 
 def test_many_that_wait_are_answered_in_their_order_and_out_of_it() -> None:
@@ -231,3 +277,26 @@ def test_answers_before_their_calls_have_names_of_a_size() -> None:
         say(session, S, name, REPLY, 1)
         say(session, C, name, CALL, 1)
     assert session.pending == 1
+
+
+def test_a_stray_answer_costs_no_call_where_another_comes_before_its_own() -> None:
+    """Ids that stand have answers in order: what answers nothing that was asked before a call that waits answers nothing."""
+    session = observer()
+    for _turn in range(3):
+        call = say(session, C, "a", CALL, 0)
+        assert say(session, S, "a", REPLY, 0).request is call
+        assert say(session, S, "a", REPLY, 0).request is None  # again
+        for name in ("b", "a"):
+            call = say(session, C, name, CALL, 0)
+            assert say(session, S, name, REPLY, 0).request is call
+
+
+def test_a_reply_that_repeats_its_service_is_split_as_its_call() -> None:
+    session = observer()
+    call = say(session, C, "S:hello", CALL, 0)
+    reply = say(session, S, "S:hello", REPLY, 0)
+    assert reply.request is call and (reply.service, reply.operation) == ("S", "hello")
+    stray = say(session, S, "T:hello", REPLY, 0)  # it comes before its call
+    assert stray.request is None and (stray.service, stray.operation) == ("T", "hello")
+    say(session, C, "T:hello", CALL, 0)
+    assert session.pending == 0

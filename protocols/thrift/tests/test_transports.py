@@ -193,3 +193,36 @@ def test_http_says_no_more_than_it_holds() -> None:
         decoded(b"POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n")
     with pytest.raises(LimitExceeded):
         decoded(b"POST / HTTP/1.1\r\na: " + b"b" * 70_000)
+
+
+@pytest.mark.parametrize("between", [b"\n", b"\r\n", b" \t"])
+def test_white_space_between_messages_of_json_belongs_to_the_second(between: bytes) -> None:
+    said = b'[1,"hello",1,7,{"1":{"str":"bob"}}]'
+    events = decoded(said + between + said + between + said)
+    assert [each.raw for each in events] == [said, between + said, between + said]
+    assert all(isinstance(each, ThriftMessage) and each.pick(1) == "bob" for each in events)
+    session = l7codecs.open_session("thrift")
+    changed = session.send(events[1], l7codecs.Changes({"thrift.method": "other"}))
+    assert changed == between + said.replace(b"hello", b"other")
+
+
+@pytest.mark.parametrize("name", ["é", "日本", ""])
+def test_names_of_old_binary(name: str) -> None:
+    """In a frame any. Without one what does not begin with printable ASCII is taken for a frame, whose error says so."""
+    octets = pack(">i", len(name.encode())) + name.encode() + b"\1" + pack(">i", 7) + b"\0"
+    (message,) = decoded(frame(octets))
+    assert isinstance(message, ThriftMessage) and (message.name, message.number) == (name, 7)
+    if name:
+        with pytest.raises(ProtocolError, match="name of old binary"):
+            decoded(octets + octets)
+    else:  # four octets of zero are a frame without a message
+        assert decoded(octets)[0].raw == bytes(4)
+
+
+def test_a_head_that_is_too_long_names_what_it_may_be() -> None:
+    for octets in (b'[1,"' + b"a" * 5000, b"[" + b" " * 5000):
+        with pytest.raises(LimitExceeded, match=r"limits\.head|at most 4096"):
+            list(l7codecs.open_session("thrift").receive(C, octets))
+    with pytest.raises(LimitExceeded, match=r"limits\.head = 65536, of which 4096 count") as caught:
+        list(l7codecs.open_session("thrift").receive(C, b"[" + b" " * 5000))
+    assert "4161" not in caught.value.expected

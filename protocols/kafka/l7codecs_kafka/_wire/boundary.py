@@ -39,6 +39,10 @@ NO: Final[i64] = 0
 """What weighs a place says; any other number: it needs so many octets."""
 _SIZE: Final[i64] = 4
 _FAR: Final[i64] = 1 << 60
+_MAGIC: Final[i64] = 2
+"""Of a batch of records, whose size, leader epoch and magic stand as the size, the id and the first octet of an answer do."""
+_BATCH: Final[i64] = 49
+"""What the size of such a batch is at least."""
 _CHAINED: Final[i64] = 1 << 10
 """The largest answer of an unknown request that is believed by those that follow."""
 
@@ -239,6 +243,8 @@ def _weigh_chain(octets: bytes, at: i64, end: i64, waiting: InFlight | None) -> 
     first = i64(read_i32_be(octets, at + _SIZE))
     if first < 0:
         return NO
+    if end - at > ANSWER and octets[at + ANSWER] == _MAGIC and i64(read_i32_be(octets, at)) >= _BATCH:
+        return NO  # no answer of today begins its body so, and a batch ends where its answer does
     here = at
     latest = first
     count = 0

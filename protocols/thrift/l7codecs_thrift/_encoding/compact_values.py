@@ -42,6 +42,8 @@ class CompactCursor(Cursor):
         self._outer = vec[i64]()
         self._depth: i64 = 0
         self._skipper: CompactSkipper | None = None
+        self._marked_depth: i64 = 0
+        self._marked_bool: i64 = _NO_BOOL
         self._bool: i64 = _NO_BOOL
         """The value of a bool that its field's head says."""
 
@@ -53,6 +55,18 @@ class CompactCursor(Cursor):
             self._outer = append(self._outer, self._last)
         self._depth += 1
         self._last = 0
+
+    def mark(self) -> None:
+        """See `Cursor.mark`."""
+        super().mark()
+        self._marked_depth = self._depth
+        self._marked_bool = self._bool
+
+    def go_back(self) -> None:
+        """See `Cursor.go_back`. What follows is read no more, so the id of the last field says nothing."""
+        super().go_back()
+        self._depth = self._marked_depth
+        self._bool = self._marked_bool
 
     def field(self) -> bool:
         """See `Cursor.field`."""

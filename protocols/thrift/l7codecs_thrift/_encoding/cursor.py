@@ -37,6 +37,10 @@ class Cursor:
         """What is in the container that was opened last, and how many of it."""
         self.element_type: i64 = 0
         self.count: i64 = 0
+        self.is_marked = False
+        """Whether there is a place to go back to."""
+        self._marked_at: i64 = at
+        self._marked_type: i64 = 0
         self.is_cut = False
         """Whether octets were missing, where `cut` was asked for an error."""
 
@@ -49,13 +53,24 @@ class Cursor:
         raise NotImplementedError
 
     def seek(self, wanted: i64) -> bool:
-        """Go to the value of the first field with an id, from where it stands in a struct; False: the struct had none, and is passed."""
+        """Go to the value of the next field with an id, from where it stands in a struct; False: the struct had none, and is passed."""
         while self.field():
             if self.id == wanted:
                 return True
             self.skip(self.type)
             self.after_field()
         return False
+
+    def mark(self) -> None:
+        """Remember the field before whose value it stands."""
+        self.is_marked = True
+        self._marked_at = self.at
+        self._marked_type = self.type
+
+    def go_back(self) -> None:
+        """Stand where `mark` was called last."""
+        self.at = self._marked_at
+        self.type = self._marked_type
 
     def after_field(self) -> None:
         """Leave the value of a field, behind which it stands."""
@@ -90,7 +105,7 @@ class Cursor:
         if count < 0:
             raise ProtocolError(at, f"a container of {count} elements", "a count that is not negative")
         if count > self.elements:
-            raise LimitExceeded(at, f"a container of {count} elements", f"at most elements={self.elements}")
+            raise LimitExceeded(at, f"a container of {count} elements", f"at most limits.elements = {self.elements}")
         if count > (self.stop - self.at) // smallest:
             raise ProtocolError(
                 at, f"a container of {count} elements", f"what fits into the {self.stop - self.at} octets that are left"
@@ -176,7 +191,9 @@ def build_value(cursor: Cursor, kind: i64) -> Value:
             opened[-1].add(cursor.scalar(kind))
         else:
             if len(opened) >= cursor.nesting:
-                raise LimitExceeded(cursor.at, "one more level of containers", f"at most nesting={cursor.nesting}")
+                raise LimitExceeded(
+                    cursor.at, "one more level of containers", f"at most limits.nesting = {cursor.nesting}"
+                )
             opened.append(_Open(cursor, kind))
         kind = opened[-1].next(cursor)
         while kind == STOP:
@@ -217,21 +234,50 @@ def exception_of(cursor: Cursor) -> tuple[int | None, str | None]:
 
 
 def pick_from(cursor: Cursor, path: tuple[int | str, ...]) -> Value:
-    """The value at `path` in the struct at which `cursor` stands; None: there is none."""
-    last = len(path) - 1
+    """The value at `path` in the struct at which `cursor` stands; None: there is none. Of a field that comes twice, it is the last.
+
+    Where octets are missing behind it, as of a large message, it is that of what is there.
+    """
+    last: i64 = len(path) - 1
     if last < 0:
         return build(cursor)
-    for depth, step in enumerate(path):
-        if not isinstance(step, int) or step < -0x8000 or step > 0x7FFF:
-            return None
-        cursor.open_struct()
-        if not cursor.seek(i64(step)):
-            return None
-        if depth == last:
-            return build_value(cursor, cursor.type)
-        if cursor.type != STRUCT:
-            return None
-    return None
+    steps = [step for step in path if isinstance(step, int) and -0x8000 <= step <= 0x7FFF]
+    if len(steps) != len(path):
+        return None
+    found = False
+    try:
+        found = _find_last(cursor, steps)
+    except ProtocolError:
+        if not cursor.is_cut or not cursor.is_marked:
+            raise
+        found = True
+    if not found:
+        return None
+    cursor.go_back()
+    return build_value(cursor, cursor.type)
+
+
+def _find_last(cursor: Cursor, steps: list[int]) -> bool:
+    """Mark the last field that `steps` lead to, behind all of the struct; whether there is one."""
+    last: i64 = len(steps) - 1
+    depth: i64 = 0
+    cursor.open_struct()
+    while True:
+        if cursor.seek(i64(steps[depth])):
+            if depth == last:
+                cursor.mark()
+            else:
+                cursor.is_marked = False  # what was in one before it counts no more
+                if cursor.type == STRUCT:
+                    depth += 1
+                    cursor.open_struct()
+                    continue
+            cursor.skip(cursor.type)
+        elif depth == 0:
+            return cursor.is_marked
+        else:
+            depth -= 1
+        cursor.after_field()
 
 
 def text_or_octets(octets: bytes) -> str | bytes:

@@ -105,4 +105,4 @@ def check_size(size: i64, longest: i64, at: i64) -> None:
     if size < 0:
         raise ProtocolError(at, f"a name of {size} octets", "a size that is not negative")
     if size > longest:
-        raise LimitExceeded(at, f"a name of {size} octets", f"at most head={longest}")
+        raise LimitExceeded(at, f"a name of {size} octets", f"at most limits.head = {longest}")

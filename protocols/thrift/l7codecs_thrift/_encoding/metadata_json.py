@@ -104,7 +104,7 @@ class MetadataJsonEncoding(Encoding):
         """See `Encoding.skipper`. A message larger than `payload` is refused here."""
         size = head.stop - head.body
         if size > payload:
-            raise LimitExceeded(head.at, f"a message of {size} octets", f"at most payload={payload}")
+            raise LimitExceeded(head.at, f"a message of {size} octets", f"at most limits.payload = {payload}")
         return SizedSkipper(size, nesting, elements, payload)
 
     def first_field(self, octets: bytes, at: i64, stop: i64) -> Field | None:

@@ -241,7 +241,7 @@ class CompactSkipper(Skipper):
         """Go into one more container; note what is left in this one."""
         depth = self._depth
         if depth >= self.nesting - 1:  # the body is the first level
-            raise LimitExceeded(at, "one more level of containers", f"at most nesting={self.nesting}")
+            raise LimitExceeded(at, "one more level of containers", f"at most limits.nesting = {self.nesting}")
         noted = left if left == _IN_STRUCT else left << _SHIFT | types
         if depth < len(self._outer):
             self._outer[depth] = noted
@@ -252,9 +252,9 @@ class CompactSkipper(Skipper):
     def _too_many(self, at: i64, count: i64) -> ProtocolError:
         if count < 0 or count > 0x7FFFFFFF:
             return ProtocolError(at, f"a container of {count} elements", "a count of 31 bits")
-        return LimitExceeded(at, f"a container of {count} elements", f"at most elements={self.elements}")
+        return LimitExceeded(at, f"a container of {count} elements", f"at most limits.elements = {self.elements}")
 
     def _too_long(self, at: i64, size: i64) -> ProtocolError:
         if size < 0 or size > 0x7FFFFFFF:
             return ProtocolError(at, f"a string of {size} octets", "a size of 31 bits")
-        return LimitExceeded(at, f"a string of {size} octets", f"at most payload={self.payload}")
+        return LimitExceeded(at, f"a string of {size} octets", f"at most limits.payload = {self.payload}")

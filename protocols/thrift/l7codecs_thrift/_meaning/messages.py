@@ -275,6 +275,8 @@ class ThriftMessage(Message):
     def pick(self, *path: int | str) -> Value:
         """One value by the ids of the fields that lead to it; everything else is skipped. None where it is not there.
 
+        Of a field that comes twice it is the last, as in `structure`.
+
         Raises:
             ProtocolError: the octets before it cannot be read. The offset is an index into ``plain``.
         """
@@ -399,14 +401,16 @@ class ThriftAnswer(ThriftMessage):
 
     @property
     def service(self) -> str | None:
+        service = self._service
+        if service is not None:
+            return service  # no library of Thrift repeats it
         request = self._request
         return None if request is None else request.service
 
     @property
     def operation(self) -> str | None:
-        name = self._name
-        if name:
-            return name
+        if self._name:
+            return self._operation
         request = self._request
         return None if request is None else request.operation
 

@@ -9,7 +9,9 @@
 - A name may be missing or another (peers that could not read the call): then the id decides. A server may write ids of its own, as
   one of Finagle does: while it has not repeated any, its answer is to the call that waits alone, and has its name.
 - After lost octets what waits stays only where ids tell: where they stand, replies of what was lost and of what is asked next look the
-  same. There a client is believed that has asked one call at a time (`TURNS` times in a row), for as long as it does.
+  same. There a client is believed that has asked one call at a time (`TURNS` times in a row), for as long as it does. Ids that came again
+  or went down, as those of counters do not, are of several clients that count for themselves: they stand, but each turn that they show
+  afterwards counts. Of whom only the middle is known ids tell once they have moved for as long; before that, of one call at a time.
 - Whoever sees both directions may see an answer before its call; it is remembered, and the call is answered when it comes.
 """
 
@@ -32,6 +34,11 @@ __all__ = ["ThriftPairing", "fits"]
 _LATE: Final[i64] = 256
 """Calls that were overtaken and are remembered all the same."""
 _AGAIN: Final[i64] = -8
+_COUNTED: Final[i64] = 1 << 24
+"""Ids below are those of counters. Larger ones may be random numbers, which go down as well."""
+_STREAK: Final[i64] = 1024
+"""After an id that went down or came again so many have to be new until ids tell again: several clients may count for themselves."""
+_NO_ID: Final[i64] = 1 << 40
 _LONG: Final[i64] = 256
 """Characters of a name with which an answer before its call is remembered."""
 _NONE: Final[i64] = -1
@@ -60,20 +67,25 @@ class ThriftPairing(PairingTable):
         self._late: OrderedDict[int, ThriftMessage] = OrderedDict()
         self._late_size: i64 = 0
         self._early: OrderedDict[tuple[int, str], int] = OrderedDict()
+        self._nameless: i64 = 0
+        """How many answers without an id and a name have come before their calls."""
         self._turns: i64 = 0
         """How often in a row a call was answered before the next was asked; negative for a while after it was otherwise."""
         self._doubtful = False
         """Octets were lost."""
         self._believed = False
         """The client has asked one call at a time, before the loss and since."""
+        self._turn: str | None = None
+        """The name of a call that is not certain and is not answered yet; empty where its id is that of the call before. And its id."""
+        self._turn_number: i64 = 0
         self._tainted: set[int] = set()
         """Ids of what waited when octets were lost: what comes with one of them next is not certain."""
         self._echoes = False
         """Whether the server has repeated an id that says something."""
-        self._any = False
-        self._last: i64 = 0
-        """The id of the call that was asked last, if there was any; whether it was another than that of the one before."""
-        self._moves = False
+        self._last: i64 = _NO_ID
+        """The id of the call that was asked last."""
+        self._rises: i64 = -TURNS
+        """How often in a row an id was new; negative where that says nothing: at first, and for long after one that was not."""
         self.forgotten = 0
 
     # Calls.
@@ -84,13 +96,19 @@ class ThriftPairing(PairingTable):
         number = request.number
         if self._early and self._came_early(int(number), request.name):
             return
-        self._moves = self._any and number != self._last
-        self._any = True
+        if self._nameless > 0:
+            self._nameless -= 1
+            return
+        last = self._last
+        if number == last or (number < last and number >= 0 and last < _COUNTED):
+            self._rises = -_STREAK
+        else:
+            self._rises += 1
         self._last = number
         if self._count > 0:
             self._turns = _AGAIN
             self._believed = False
-        if self._doubtful and not self._is_certain(number):
+        if self._doubtful and not self._is_certain(request, last):
             return
         size = request.kept
         if self._size + size > self._octets and size > SHORT:
@@ -108,13 +126,18 @@ class ThriftPairing(PairingTable):
             self._remove(self._behind + self._first)
             self.forgotten += 1
 
-    def _is_certain(self, number: i64) -> bool:
-        """Whether the answer to a call with this id can be told, after octets were lost."""
+    def _is_certain(self, request: ThriftMessage, last: i64) -> bool:
+        """Whether the answer to a call can be told, after octets were lost; `last` is the id of the one before."""
+        number = request.number
         if self._believed:
             return True
-        if not self._moves:
+        if self._rises <= 0:
+            if self._count == 0 and self._rises > 1 - TURNS and not self._tainted:
+                return True  # one at a time, of a new id each
             self._forget()
-            return False
+            self._late.clear()
+            self._late_size = 0
+            return self._takes_turn(request, last)
         if number in self._tainted:
             known = self._all_places().get(number)
             if known is None:
@@ -124,6 +147,28 @@ class ThriftPairing(PairingTable):
                 self._remove(place)
             return False
         return True
+
+    def _takes_turn(self, request: ThriftMessage, last: i64) -> bool:
+        """Whether its client asks one call at a time, which shows where each answer repeats an id that the call before had not."""
+        if self._turn is not None:
+            self._turns = _AGAIN
+        elif self._turns >= TURNS:
+            self._believed = True
+            return True
+        self._turn = request.name if request.number != last else ""
+        self._turn_number = request.number
+        return False
+
+    def _turned(self, answer: ThriftMessage) -> None:
+        """An answer has come of which the call does not wait, after octets were lost."""
+        turn = self._turn
+        self._turn = None
+        if self._rises <= 0:
+            self._forget()
+        if turn is None or answer.number != self._turn_number:
+            self._turns = min(self._turns, 0)
+        elif turn and fits_name(turn, answer.name):
+            self._turns += 1
 
     def _all_places(self) -> dict[int, int | deque[int]]:
         """Where what waits stands, by the ids."""
@@ -174,6 +219,8 @@ class ThriftPairing(PairingTable):
             return None
         place = self._find(answer)
         if place < 0:
+            if self._doubtful and not self._believed:
+                self._turned(answer)
             return self._find_late(answer)
         request = self._at(place)
         if place != self._behind + self._first:
@@ -187,7 +234,11 @@ class ThriftPairing(PairingTable):
 
     def answered_in_order(self, answer: ThriftMessage) -> None:
         """`answer` has no id and no name: it is to what has waited longest. With no octet in it, to one of which nothing is known, too."""
-        if self._count > 0 and not self._doubtful:
+        if self._count == 0:
+            if not self._doubtful and (answer.http_status != 200 or not answer.is_empty):
+                self._turns = _AGAIN
+                self._nameless = min(self._nameless + 1, self._limit)
+        elif not self._doubtful:
             place = self._behind + self._first
             first = self._at(place)
             if first.type_id != 0 and answer.http_status == 200 and answer.is_empty:
@@ -209,7 +260,7 @@ class ThriftPairing(PairingTable):
             return place
         if self._count == 1:
             if same:
-                return place if not name or (self._moves and not self._doubtful) else _NONE
+                return place if not name or (self._rises > 0 and not self._doubtful) else _NONE
             if self._doubtful or number in self._late or (self._echoes and number != 0):
                 return _NONE
             return place if not name or fits(first, name) else _NONE
@@ -223,7 +274,7 @@ class ThriftPairing(PairingTable):
             return _NONE if name else known[0]
         if not name or fits(self._at(known), name):
             return known
-        return known if self._moves and not self._doubtful else _NONE
+        return known if self._rises > 0 and not self._doubtful else _NONE
 
     def _find_late(self, answer: ThriftMessage) -> Message | None:
         """A call that was overtaken; else the answer is remembered, as one that comes before its call."""
@@ -236,7 +287,7 @@ class ThriftPairing(PairingTable):
             return late
         if not self._doubtful and len(name) <= _LONG:
             self._turns = _AGAIN
-            key = (number, name)
+            key = (number, name.rpartition(":")[2])
             self._early[key] = self._early.get(key, 0) + 1
             if len(self._early) > self._limit:
                 self._early.popitem(last=False)
@@ -247,12 +298,21 @@ class ThriftPairing(PairingTable):
         key = (number, name.rpartition(":")[2])
         count = self._early.get(key)
         if count is None:
+            self._drop_strays(number)
             return False
         if count == 1:
             del self._early[key]
         else:
             self._early[key] = count - 1
         return True
+
+    def _drop_strays(self, number: int) -> None:
+        """A call comes that is not answered yet: no other of its id is to come that was answered before, as answers are in order."""
+        while self._early:
+            key = next(iter(self._early))
+            if key[0] != number:
+                return
+            del self._early[key]
 
     def _overtake(self, place: i64) -> None:
         """Everything that was asked before what waits at `place` waits no longer."""
@@ -287,11 +347,15 @@ class ThriftPairing(PairingTable):
 
     def lose(self) -> None:
         self._early.clear()
+        self._nameless = 0
         self._late.clear()
         self._late_size = 0
         self._believed = self._turns >= TURNS and self._count <= 1 and (self._believed or not self._doubtful)
         self._doubtful = True
-        if self._believed or not self._moves:
+        self._turn = None
+        if not self._believed:
+            self._turns = min(self._turns, 0)
+        if self._believed or self._rises <= 0:
             self._forget()
         else:
             self._tainted.update(self._all_places())
@@ -307,6 +371,7 @@ class ThriftPairing(PairingTable):
     def clear(self) -> None:
         self._forget()
         self._early.clear()
+        self._nameless = 0
         self._late.clear()
         self._late_size = 0
         self._tainted.clear()
@@ -361,5 +426,9 @@ def remove_note(places: dict[int, int | deque[int]], number: i64, place: i64) ->
 
 def fits(request: ThriftMessage, name: str) -> bool:
     """Whether an answer with `name` can be one to `request`, whose name may have a service before it."""
-    asked = request.name
+    return fits_name(request.name, name)
+
+
+def fits_name(asked: str, name: str) -> bool:
+    """Whether an answer with `name` can be one to a call of `asked`."""
     return asked == name or (asked.endswith(name) and asked[-len(name) - 1 :][:1] == ":" and name != "")

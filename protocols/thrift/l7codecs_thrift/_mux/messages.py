@@ -165,8 +165,11 @@ class MuxMessage(Message):
         if self.kind is not Kind.RESPONSE:
             return None
         if self.type_id == -_DISPATCH or self.type_id == -_REQ:
-            code = self.parts().status
+            parts = self.parts()
+            code = parts.status
             carried = self.carried()
+            if code == 0 and carried is None and parts.body == self.stop and self._malformed is None:
+                return Status.OK  # to a one-way call, which has no reply
             if code == 0 and carried is not None and carried.type_id in (2, 3):
                 return carried_status(carried)
             return Status.UNAVAILABLE if code == 2 else Status.UNKNOWN

@@ -171,10 +171,14 @@ class MuxDecoder(FramedDecoder):
             asks = self.asks
             if isinstance(asks, (StrictPairing, IdPairing)) and message.discards:
                 message.request = asks.find(message)
+                if message.ends is not None and message.ends is message.request and isinstance(asks, StrictPairing):
+                    asks.take(message.ends)  # nobody gets it, so nobody answers it
             return
         ends = message.ends
         if ends is not None and ends.request is not None:
             message.request = ends.request  # whose answer had begun
+            return
+        if message.kind is Kind.RESPONSE and not self._can_answer(message):
             return
         super().pair(message)
         if message.kind is Kind.RESPONSE and message.request is None and message.type_name == "Rerr":
@@ -182,6 +186,18 @@ class MuxDecoder(FramedDecoder):
             if self.sender is Sender.CLIENT and message.reason == _CHECK.decode():
                 message.kind = Kind.REQUEST
                 super().pair(message)
+
+    def _can_answer(self, answer: MuxMessage) -> bool:
+        """Whether what waits with the tag of `answer` can have such an answer. Rerr answers everything."""
+        answers = self.answers
+        if answer.type_name == "Rerr" or not isinstance(answers, (StrictPairing, IdPairing)):
+            return True
+        asked = answers.find(answer)
+        if not isinstance(asked, MuxMessage):
+            return True
+        if answer.type_id == _RDISCARDED:
+            return asked.type_id == _TDISPATCH or asked.type_id == _TREQ
+        return asked.type_id == -answer.type_id
 
 
 def _tables(limits: Limits, endpoint: Sender | None) -> tuple[PairingTable, PairingTable]:

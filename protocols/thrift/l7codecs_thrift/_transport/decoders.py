@@ -19,6 +19,7 @@ from l7codecs.message import Data, Event, Flow
 from l7codecs.pairing.numbering import StrictPairing
 from l7codecs.pairing.tables import NO_PAIRING, PairingTable
 
+from .._encoding.json_text import SPACE
 from .._encoding.skipper import Skipper
 from .._encoding.types import Head
 from .._meaning.messages import ThriftMessage
@@ -115,6 +116,8 @@ class ThriftDecoder(FramedDecoder):
             if first == 0x78 and buffer.base + at == 0 and not self._inside and begins_zlib(data, at):
                 self._zlib = ZlibStream(self.limits, self._made_inside(), self._frames)
                 return self._zlib.next_event(self)
+        elif self._encoding == JSON and first in SPACE:
+            return self._begin(JSON)  # what is between two messages of JSON belongs to the second
         size = i64(read_i32_be(data, at))
         if size < 0:
             self.fail(0, f"octets {data[at : at + 4].hex()}", "a message, or the size of a frame")
@@ -228,7 +231,10 @@ class ThriftDecoder(FramedDecoder):
                 if have >= wanted:
                     wanted += 4
             elif have > longest + _HEAD:
-                self.exceed(0, f"a head of more than {have} octets", f"at most limits.head = {self.limits.head}")
+                most = f"at most {_HEAD} beyond a name of limits.head = {self.limits.head}"
+                if longest < self.limits.head:
+                    most += f", of which {longest} count where no size is before it"
+                self.exceed(0, f"a head of more than {have} octets", most)
             if not buffer.need(max(wanted, have + 1)):
                 return None
         size: i64 = head.body - buffer.pos

@@ -16,6 +16,7 @@ from mypy_extensions import i64
 from l7codecs import Kind, LimitExceeded, ProtocolError, Sender
 from l7codecs.message import Flow
 
+from .._encoding.json_text import SPACE
 from .._encoding.names import NO_NAME, find_name
 from .._encoding.skip_binary import BinarySkipper
 from .._encoding.types import Head
@@ -27,6 +28,7 @@ from .._meaning.words import (
     CALL,
     COMPACT,
     FINAGLE,
+    FRAMED,
     HEADER,
     JSON,
     METADATA_JSON,
@@ -62,6 +64,10 @@ def encoding_at(octets: bytes, at: i64, stop: i64) -> i64:
         return COMPACT
     if first == _BRACKET:
         return JSON
+    if first in SPACE:
+        while at < stop and octets[at] in SPACE:
+            at += 1
+        return JSON if at < stop and octets[at] == _BRACKET else NO_ENCODING
     if first != 0 or stop - at < 5:
         return NO_ENCODING
     return METADATA_JSON if octets[at + 4] == _BRACE else OLD_BINARY
@@ -189,7 +195,10 @@ class Frames:
             if end - at < 5 and more:
                 raise self._cut(at, more, "a message")
             seen = plain[at : min(end, at + 4)].hex() or "nothing"
-            raise ProtocolError(at, f"octets {seen}", "the beginning of a message")
+            expected = "the beginning of a message"
+            if transport == FRAMED:
+                expected += ", or in place of a frame a name of old binary, which begins with printable ASCII"
+            raise ProtocolError(at, f"octets {seen}", expected)
         head = CODECS[encoding].head(plain, at, end, self._longest)
         if head is None:
             raise self._cut(at, more, "the head of a message")
