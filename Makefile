@@ -6,7 +6,7 @@ ARGS   ?=
 
 PY      := $(VENV)/bin/python
 PYTEST  := $(PY) -m pytest
-FUZZED  := redis http2 kafka dubbo thrift
+FUZZED  := redis http2 kafka dubbo thrift thriftmux
 CAPTURE := examples/captures/redis.pcap
 SOURCES := pyproject.toml $(shell find build_hook src protocols/*/l7codecs_* -name '*.py')
 

@@ -45,6 +45,7 @@ def fuzz(protocol: str, copy: Path, seed: int, seconds: float) -> str:
     request = {
         "protocol": protocol, "vectors": [], "dictionary": "", "corpus": str(copy / "none"), "targets": [], "seed": seed,
         "seconds": seconds, "runs": 0, "folder": str(work), "grown": str(copy / "grown"), "shrink": "", "guided": guided,
+        "blind": False, "keep_going": False,
     }  # fmt: skip
     subprocess.run(
         [

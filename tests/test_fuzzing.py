@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import pytest
 
 import toys
-from l7codecs import Flow, Kind, Limits, Message, Protocol, Sender
+from l7codecs import Flow, Kind, Limits, Message, Protocol, ProtocolError, Sender
 from l7codecs.cli import main
 from l7codecs.endpoint.ordering import AnswerOrder
+from l7codecs.message import Event
 from l7codecs.pairing.tables import FifoPairing
 from l7codecs.testing.fuzzing import TARGETS, Fuzzer, Material, Program, Step, load_material
 from l7codecs.testing.fuzzing.material import parse_dictionary
@@ -240,3 +242,43 @@ def test_the_command_says_what_is_missing(
     assert main(["fuzz", "nothing"]) == 2
     vectors = str(ROOT / "protocols" / "redis" / "vectors")
     assert main(["fuzz", "redis", "--vectors", vectors, "--target", "nothing"]) == 2
+
+
+# ------------------------------------------------------------------------------------------------- what the repository adds for its rooms
+
+
+@pytest.mark.parametrize("name", ["dubbo", "http2", "kafka", "redis", "thrift", "thriftmux"])
+def test_most_conversations_of_a_grammar_are_right(name: str) -> None:
+    """Whatever else happens to them later, so that they get past the first length; each says something."""
+    material = load_material(name, folder=ROOT)
+    chance = random.Random(4)
+    whole = 0
+    for vector in material.made(chance, 40):
+        session = material.protocol.open()
+        events: list[Event] = []
+        with contextlib.suppress(ProtocolError):
+            for sender, octets in vector.pieces:
+                for event in session.receive(sender, octets):
+                    events.append(event)
+            whole += 1
+        assert any(isinstance(event, Message) for event in events), vector
+    assert whole >= 24
+
+
+def test_a_run_goes_on_behind_findings_and_counts_them(tmp_path: Path) -> None:
+    each = fuzzer(toys.framed(session=type("Opens", (ToySession,), {"decoders": Raises})), "direction")
+    each.keep_going = True
+    each.loop(60, tmp_path / "grown", tmp_path / "work", [], 1500, True)
+    assert each.executions.total() == 1500
+    (what,) = each.found
+    assert "KeyError" in what
+    assert each.found[what] > 1
+    assert len(list((tmp_path / "work").glob("*.fuzz"))) == 1
+
+
+def test_what_costs_more_is_looked_at_where_an_input_is_new(tmp_path: Path) -> None:
+    each = fuzzer(toys.framed(), "conversation")
+    each.loop(60, tmp_path / "grown", tmp_path / "work", [], 400, True)
+    examined = each.figures()["conversation"]["examined"]
+    assert 400 // 16 <= examined < 200
+    assert 0 < len(list((tmp_path / "grown").iterdir())) < examined

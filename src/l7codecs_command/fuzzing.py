@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.machinery
+import json
 import sys
 
 __all__ = ["main"]
@@ -28,9 +29,13 @@ def prefer_sources() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """``python -m l7codecs_command.fuzzing REQUEST [PACKAGE…]``: the packages are those whose coverage guides."""
+    """``python -m l7codecs_command.fuzzing REQUEST [PACKAGE…]``: the packages are those whose coverage guides.
+
+    A request that is ``blind`` gets what is installed, compiled or not.
+    """
     request, *packages = arguments
-    prefer_sources()
+    if not json.loads(request)["blind"]:
+        prefer_sources()
     watched: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
     if packages:
         import atheris

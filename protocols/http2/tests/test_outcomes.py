@@ -191,3 +191,13 @@ def test_a_header_of_grpc_proves_the_call() -> None:
     asked = f"{size:06x}010500000065{block} 0000080600000000000000000000000000"
     request, answer = joined((C, asked), (S, "00000301050000006588c0c1 0000080601000000000000000000000000"))
     assert (request.protocol, answer.protocol, answer.status) == ("grpc", "grpc", Status.UNKNOWN)
+
+
+@pytest.mark.parametrize("flags", [0, END])
+def test_what_asks_has_no_outcome_whatever_it_says(flags: int) -> None:
+    talk = Talk()
+    talk.session = open_session("http2")
+    talk.encoders = {C: Encoder(), S: Encoder()}
+    talk.hear(C, PREFACE + frame(4, 0, 0))
+    request = talk.headers(C, [*CALL, ("grpc-status", "5")], flags)
+    assert (request.kind, request.status, request.error) == (Kind.REQUEST, None, None)

@@ -89,26 +89,23 @@ _SCAN: Final[i64] = 96
 def _string_end(data: bytes, at: i64, end: i64, word: i64) -> i64:
     """The end of the bulk string at `at`, of which `word` has the first eight octets, or of its null; -1 leaves it to the general path."""
     size = ((word >> 8) & 0xFF) - 0x30
+    if size < 0 or size > 9:
+        return at + 5 if (word >> 8) & 0xFFFFFFFF == _NULL else i64(-1)
     if (word >> 16) & 0xFFFF == _CRLF:
         at += 4
-    elif (word >> 8) & 0xFFFFFFFF == _NULL:
-        return at + 5
     else:
         octet = ((word >> 16) & 0xFF) - 0x30
-        if octet < 0 or octet > 9 or size <= 0:
+        if octet < 0 or octet > 9 or size == 0:
             return -1
-        tens = size
         size = size * 10 + octet
         if (word >> 24) & 0xFFFF == _CRLF:
             at += 5
         else:
             octet = ((word >> 24) & 0xFF) - 0x30
-            if octet < 0 or octet > 9 or tens > 9 or (word >> 32) & 0xFFFF != _CRLF:
+            if octet < 0 or octet > 9 or (word >> 32) & 0xFFFF != _CRLF:
                 return -1
             size = size * 10 + octet
             at += 6
-    if size < 0 or size > 999:
-        return -1
     at += size + 2
     if at > end or read_i16_le(data, at - 2) != _CRLF:
         return -1

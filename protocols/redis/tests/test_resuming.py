@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from l7codecs import IncompleteMessage, Kind, Limits, Sender, Session, Status, get_protocol, open_session
+from l7codecs import IncompleteMessage, Kind, Limits, ProtocolError, Sender, Session, Status, get_protocol, open_session
 from l7codecs.message import Gap, Message, Opaque
 
 C, S = Sender.CLIENT, Sender.SERVER
@@ -156,3 +156,23 @@ def test_what_is_held_before_what_the_server_interrupts_is_not_lost(rest: bytes,
             assert event.raw
             at += len(event.raw)
     assert at >= len(octets) - len(rest)
+
+
+@pytest.mark.parametrize("form", [b"$%c\r\n", b"$%c2\r\n", b"$%c23\r\n", b"$2%c\r\n", b"$23%c\r\n", b"*1\r\n$%c\r\n"])
+def test_only_digits_are_a_length(form: bytes) -> None:
+    """A streamed string begins with ``$?``, and its parts may look like one of so many octets as a digit behind 9 says."""
+    streamed = b";1\r\na\r\n;4\r\nabcd\r\n;0\r\n"
+    for octet in range(256):
+        octets = form % octet + streamed + b"x" * 300
+        found = []
+        for size in (len(octets), 1):
+            heard = session()
+            raws: list[object] = []
+            try:
+                for at in range(0, len(octets), size):
+                    for event in heard.receive(S, octets[at : at + size]):
+                        raws.append(event.raw)
+            except ProtocolError as error:
+                raws.append((error.offset, error.seen))
+            found.append(raws)
+        assert found[0] == found[1], octets[:20]

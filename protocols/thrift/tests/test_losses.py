@@ -138,3 +138,15 @@ def test_random_reads_say_the_same(vector: Vector) -> None:
         assert [
             (each.offset, said(each), each.request and each.request.offset) for each in heard(vector, {}, reads)
         ] == whole
+
+
+@pytest.mark.parametrize("first", [1, 8, 50, 106, 107])
+def test_a_frame_of_json_directly_behind_lost_octets_is_taken_up_in_any_reads(first: int) -> None:
+    body = b'{"metadata": {"version": 1, "name": "hello", "ttype": 2, "seqid": 0}, "payload": {"success": "hi bob"}}'
+    octets = len(body).to_bytes(4, "big") + body
+    heard = l7codecs.open_session("thrift")
+    events = [*heard.gap(Sender.SERVER)]
+    for part in (octets[:first], octets[first:]):
+        for event in heard.receive(Sender.SERVER, part):
+            events.append(event)
+    assert [event.raw for event in events if isinstance(event, Message)] == [octets]

@@ -418,3 +418,12 @@ def test_a_size_that_no_frame_has(size: int) -> None:
     session = open_session("thriftmux")
     with pytest.raises(ProtocolError, match="frame"):
         list(session.receive(C, pack(">i", size) + b"\2\0\0\2"))
+
+
+def test_a_lease_is_a_servers() -> None:
+    lease = frame(67, 0, b"\0" + pack(">q", 5000))
+    for sender, says in ((S, 5000), (C, None)):
+        session = open_session("thriftmux")
+        found = [event for event in session.receive(sender, lease) if isinstance(event, MuxMessage)]
+        assert [event.attributes.get("mux.lease_ms") for event in found] == [says]
+        assert [event.lease_ms for event in found] == [says]

@@ -79,6 +79,14 @@ def _parser() -> argparse.ArgumentParser:
     fuzz.add_argument(
         "--engine", choices=("auto", "atheris", "own"), default="auto", help="default: atheris, if there is"
     )
+    fuzz.add_argument(
+        "--blind",
+        action="store_true",
+        help="fuzz what is installed, compiled or not, guided by nothing but what is told",
+    )
+    fuzz.add_argument(
+        "--keep-going", action="store_true", help="go on behind a finding, and count those that say the same"
+    )
     fuzz.add_argument("--findings", default="fuzz-findings", metavar="FOLDER", help="where a finding is kept")
     fuzz.add_argument(
         "--replay", action="append", default=[], metavar="PATH", help="run files instead, or all of a folder"

@@ -47,14 +47,18 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _fuzz(options: argparse.Namespace, material: Material, fuzzer: Fuzzer) -> int:
+    if options.blind and options.engine == "atheris":
+        raise UsageError("--blind has no guide: leave out --engine")
     guided = options.engine == "atheris" or (
-        options.engine == "auto" and importlib.util.find_spec("atheris") is not None
+        options.engine == "auto" and not options.blind and importlib.util.find_spec("atheris") is not None
     )
     if options.engine == "atheris" and importlib.util.find_spec("atheris") is None:
         raise UsageError("atheris is not installed: pip install 'l7codecs[fuzz]', on Linux and Python 3.11 to 3.13")
     seed = options.seed or time.time_ns() % 1_000_000
     folder = Path(options.findings)
     how = "atheris" if guided else "without atheris"
+    if options.blind:
+        how = f"blind, {'compiled' if l7codecs.__compiled__ else 'pure'}"
     names = ", ".join(target.name for target in fuzzer.targets.values())
     show(
         printable(
@@ -74,6 +78,8 @@ def _fuzz(options: argparse.Namespace, material: Material, fuzzer: Fuzzer) -> in
             "folder": str(Path(grown) / "work"),
             "grown": str(material.corpus) if options.grow and material.corpus else str(Path(grown) / "grown"),
             "guided": guided,
+            "blind": options.blind,
+            "keep_going": options.keep_going,
             "shrink": "",
         }
         log = Path(grown) / "log.txt"
@@ -87,14 +93,17 @@ def _fuzz(options: argparse.Namespace, material: Material, fuzzer: Fuzzer) -> in
                 raise UsageError(f"the process that fuzzes ended with status {status}")
             show("nothing was found")
             return 0
-        return _show_finding(found[0], folder, request)
+        for path in found:
+            _show_finding(path, folder, request)
+        return 1
 
 
 def _start(request: Mapping[str, object], material: Material | None, log: int | None) -> int:
-    """Run the process that fuzzes, in pure Python; atheris is told of the packages of `material`."""
+    """Run the process that fuzzes, in pure Python but where it is blind; atheris is told of the packages of `material`."""
     packages = ["l7codecs", *packages_of(material.protocol)] if material is not None else []
     command = [sys.executable, "-m", "l7codecs_command.fuzzing", json.dumps(request), *packages]
-    done = subprocess.run(command, stdout=log, stderr=log, env={**os.environ, "L7CODECS_PURE": "1"}, check=False)
+    environment = os.environ if request["blind"] else {**os.environ, "L7CODECS_PURE": "1"}
+    done = subprocess.run(command, stdout=log, stderr=log, env=environment, check=False)
     return 0 if done.returncode == FOUND else done.returncode
 
 
@@ -106,13 +115,15 @@ def _report(figures: Path, log: Path, guided: bool) -> None:
         show(f"{total} executions in {said['seconds']:.0f} s, {total / max(said['seconds'], 0.001):.0f} a second")
         for name, counted in said["targets"].items():
             show(f"  {name:13} " + ", ".join(f"{number} {what}" for what, number in counted.items()))
+        for what, number in said["found"].items():
+            show(printable(f"found {number} times: {what}"))
     if guided:
         lines = [line for line in log.read_text("utf-8", "replace").splitlines() if " cov: " in line]
         if lines:
             show(f"  libFuzzer     {lines[-1].strip()}")
 
 
-def _show_finding(path: Path, folder: Path, request: Mapping[str, object]) -> int:
+def _show_finding(path: Path, folder: Path, request: Mapping[str, object]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / path.name
     kept.write_bytes(path.read_bytes())
@@ -123,7 +134,6 @@ def _show_finding(path: Path, folder: Path, request: Mapping[str, object]) -> in
     for line in text.read_text("utf-8").splitlines()[:60] if text.is_file() else ():
         show(printable(f"  {line}"))
     show(printable(f"again: l7codecs fuzz {request['protocol']} --replay {kept}"))
-    return 1
 
 
 def _replay(fuzzer: Fuzzer, paths: list[Path]) -> int:

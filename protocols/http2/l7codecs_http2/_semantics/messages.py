@@ -358,7 +358,7 @@ class Http2Message(Message):
 
     def _told(self) -> Status | None:
         """Of an RPC: what this header block says of the outcome; None where it does not."""
-        if self.speaks < CONNECT_STREAM:
+        if self.speaks < CONNECT_STREAM and self.sender is Sender.SERVER:
             number = self.grpc_number()
             if number >= 0:
                 return _STATUSES[number] if number < len(_STATUSES) else _UNKNOWN
@@ -396,7 +396,7 @@ class Http2Message(Message):
                 return "PROTOCOL_ERROR"
             if findings.word is not None:
                 return findings.word
-        if self.framed or self.speaks == GRPC_WEB:
+        if (self.framed or self.speaks == GRPC_WEB) and self.sender is Sender.SERVER:
             number = self.grpc_status
             if number is not None:
                 if number == 0:

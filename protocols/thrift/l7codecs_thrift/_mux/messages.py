@@ -93,9 +93,9 @@ class MuxMessage(Message):
 
     @property
     def lease_ms(self) -> int | None:
-        """Of Tlease: for how long requests may be sent, ms."""
+        """Of a server's Tlease: for how long requests may be sent, ms."""
         at = self.start + HEADER
-        if self.type_id != _LEASE or self.stop - at < 9 or self.octets[at] != 0:
+        if self.type_id != _LEASE or self.sender is not Sender.SERVER or self.stop - at < 9 or self.octets[at] != 0:
             return None
         return int.from_bytes(self.octets[at + 1 : at + 9], "big")
 

@@ -171,7 +171,8 @@ def _named(octets: bytes, at: i64, end: i64) -> i64 | _Short:
     if size < 12 or size > NEAR:
         return _NO
     if end < at + size:
-        return _Short(max(0, begins - 4), size + 8)
+        keep = max(0, begins - 4)
+        return _Short(keep, at + size - keep)
     if octets[at + size - 1] != 0x7D:
         return _NO
     if begins >= 4 and i64(read_i32_be(octets, begins - 4)) == size + 4:

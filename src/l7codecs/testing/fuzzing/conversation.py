@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from l7codecs.kinds import Sender
+from l7codecs.message import Data, Event, Gap, Message
 from l7codecs.session import Session
 from l7codecs.testing.fuzzing.program import Program, Step
 from l7codecs.testing.fuzzing.properties import (
@@ -24,7 +25,7 @@ from l7codecs.testing.loss import difference_after_loss
 from l7codecs.testing.replay import Outcome, difference_by_cuts
 from l7codecs.testing.vectors import Vector
 
-__all__ = ["Conversation", "Direction", "Read"]
+__all__ = ["Conversation", "Direction", "Outline", "Read"]
 
 SENDERS = (Sender.CLIENT, Sender.SERVER)
 FEED, LOSE, GAP, END, AGAIN = range(5)
@@ -40,6 +41,49 @@ class Read:
     octets: bytes = b""
     lost: int = -1
     end: bool = False
+
+
+class Outline(Outcome):
+    """An outcome of which only the outline is written down: where events stand, what they are, and whom they answer."""
+
+    def _append(self, event: Event) -> None:
+        rows = self.descriptions[event.sender]
+        if isinstance(event, Message):
+            request = event.request.offset if event.request is not None else None
+            rows.append(
+                (
+                    "outline",
+                    event.kind,
+                    event.offset,
+                    event.size,
+                    event.more,
+                    event.request_id,
+                    event.stream_id,
+                    request,
+                )
+            )
+            return
+        if isinstance(event, Gap):
+            rows.append(("gap", event.offset, event.size))
+            return
+        # Where one Data or Opaque ends and the next begins follows the reads.
+        last = rows[-1] if rows else ("nothing",)
+        size = len(event.raw)
+        if isinstance(event, Data):
+            head = event.message.offset
+            if last[0] == "data" and last[2] == head and last[4]:
+                rows[-1] = ("data", last[1], head, _added(last[3], size), event.more)
+            else:
+                rows.append(("data", event.offset, head, size, event.more))
+        elif last[0] == "opaque":
+            rows[-1] = ("opaque", last[1], _added(last[2], size))
+        else:
+            rows.append(("opaque", event.offset, size))
+
+
+def _added(number: object, size: int) -> int:
+    assert isinstance(number, int)
+    return number + size
 
 
 class Conversation(Target):
@@ -59,6 +103,14 @@ class Conversation(Target):
         for octets in self.material.made(chance, 24):
             yield self.program(octets)
 
+    def fresh(self, chance: random.Random) -> Program | None:
+        for vector in self.material.made(chance, 1):
+            steps = (Step(FEED, SENDERS.index(sender), 0, octets) for sender, octets in vector.pieces)
+            return Program(
+                self.number, tuple(steps), chance.choice((0, 0, 0, chance.randrange(8))), chance.randrange(1 << 16)
+            )
+        return None
+
     def program(self, vector: Vector) -> Program:
         """What `vector` is as a program, a step for each message."""
         pieces = self.material.pieces(vector)
@@ -74,7 +126,7 @@ class Conversation(Target):
             operation = step.operation % self.operations
             if operation == AGAIN:
                 for read in found[-(step.a % 4 + 1) :] * (step.b % 32):
-                    if not read.end and left > len(read.octets):
+                    if not read.end and read.sender not in ended and left > len(read.octets):
                         left -= len(read.octets)
                         found.append(read)
                 continue
@@ -97,13 +149,9 @@ class Conversation(Target):
         size = sum(len(read.octets) for read in reads)
         limits = limits_of(program.limits)
         start = time.process_time()
-        whole, session = self.replay(_joined(reads), program, True)
-        lossy = any(read.lost >= 0 for read in reads)
-        chance = random.Random(program.seed)
-        for cut in (_cut(reads, 1 if size <= _ONE_BY_ONE else 61, None), _cut(reads, 0, chance)):
-            other, _ = self.replay(cut, program, False)
-            difference = difference_after_loss(whole, other) if lossy else self.difference(whole, other)
-            assert not difference, f"cut in another way: {difference}"
+        whole, session = self.replay(_joined(reads), program, Outline(), True)
+        other, _ = self.replay(_cut(reads, 0, random.Random(program.seed)), program, Outline(), False)
+        self.compare(whole, other, _lossy(reads))
         seconds = time.process_time() - start
         fed = {
             sender: b"".join(read.octets for read in reads if read.sender is sender and read.lost < 0)
@@ -111,27 +159,54 @@ class Conversation(Target):
         }
         check_conserved(whole, fed)
         check_messages(whole, self.material.protocol)
-        if not lossy:
+        if not _lossy(reads):
             check_answers(whole, self.material.protocol, self.material.loose_ids)
         check_forwarded(session, whole.events)
-        self.figures["octets"] += size
-        self.figures["messages"] += len(whole.events)
-        self.figures["errors"] += len(whole.errors)
+        self.count(whole, size)
 
         def again(times: int) -> None:
-            self.replay(reads * times, program, False)
-            self.replay(_cut(reads * times, 7, None), program, False)
+            self.replay(reads * times, program, Outline(), False)
+            self.replay(_cut(reads * times, 7, None), program, Outline(), False)
 
         check_cost(again, seconds, size + len(reads), f"decoding, with {limits}")
+
+    def examine(self, program: Program) -> None:
+        """All that events say is the same in three ways to cut the octets."""
+        reads = self.reads(program)
+        size = sum(len(read.octets) for read in reads)
+        whole, _ = self.replay(_joined(reads), program, Outcome(), False)
+        chance = random.Random(program.seed)
+        for cut in (_cut(reads, 1 if size <= _ONE_BY_ONE else 61, None), _cut(reads, 0, chance)):
+            other, _ = self.replay(cut, program, Outcome(), False)
+            self.compare(whole, other, _lossy(reads))
+        self.figures["examined"] += 1
+
+    def compare(self, whole: Outcome, other: Outcome, lossy: bool) -> None:
+        """Raises AssertionError where two outcomes of the same octets are not the same."""
+        difference = difference_after_loss(whole, other) if lossy else self.difference(whole, other)
+        assert not difference, f"cut in another way: {difference}"
+
+    def count(self, outcome: Outcome, size: int) -> None:
+        """Write down how much was said, and what."""
+        self.figures["octets"] += size
+        messages = 0
+        for event in outcome.events:
+            if isinstance(event, Message):
+                messages += 1
+                self.note((event.kind, event.sender, event.operation, event.status, event.more, event.error is None))
+        self.figures["messages"] += messages
+        self.figures["with messages"] += messages > 0
+        self.figures["errors"] += len(outcome.errors)
+        for error in outcome.errors.values():
+            self.note((type(error), error.expected))
 
     def difference(self, one: Outcome, other: Outcome) -> str:
         """Where two outcomes of the same octets part."""
         return difference_by_cuts(one, other)
 
-    def replay(self, reads: Iterable[Read], program: Program, watch: bool) -> tuple[Outcome, Session]:
-        """Feed a new session; a direction with an error gets no more."""
+    def replay(self, reads: Iterable[Read], program: Program, outcome: Outcome, watch: bool) -> tuple[Outcome, Session]:
+        """Feed a new session, and write `outcome`; a direction with an error gets no more."""
         session = self.open(program)
-        outcome = Outcome()
         ended: set[Sender] = set()
         for read in reads:
             sender = read.sender
@@ -182,10 +257,19 @@ class Direction(Conversation):
                 if steps:
                     yield Program(self.number, steps)
 
+    def fresh(self, chance: random.Random) -> Program | None:
+        program = super().fresh(chance)
+        side = chance.randrange(2)
+        return program and program.with_steps(step for step in program.steps if step.a == side)
+
     def reads(self, program: Program) -> list[Read]:
         side = program.steps[0].a & 1 if program.steps else 0
         steps = [Step(FEED, side, step.b, step.octets) for step in program.steps]
         return super().reads(program.with_steps(steps))
+
+
+def _lossy(reads: Iterable[Read]) -> bool:
+    return any(read.lost >= 0 for read in reads)
 
 
 def _last_ends(reads: list[Read]) -> list[Read]:

@@ -31,6 +31,10 @@ class Detection(Conversation):
         for program in super().seeds(chance):
             yield Program(self.number, program.steps[:6])
 
+    def fresh(self, chance: random.Random) -> Program | None:
+        program = super().fresh(chance)
+        return program and Program(self.number, program.steps[:6], program.limits, program.seed)
+
     def run(self, program: Program) -> None:
         heard = {
             sender: b"".join(r.octets for r in self.reads(program) if r.sender is sender)[:_ASKED] for sender in Sender

@@ -98,10 +98,16 @@ class World:
         self.wrong = False
         """The server sent what is no protocol, so nothing is held against what it leaves."""
         self.few = limits != Limits()
+        self.forgets = self.few and target.material.doubts
+        """The oldest requests, where they are more than there may be."""
         self.clients = [Client(self) for _ in range(_CLIENTS)]
         self.server = Server(self)
         self.by_flow = {client.down.flow: client for client in self.clients}
         self.by_key = {place.key: place for place in target.places}
+        self.overtaken = False
+        """The server has answered a later one first, where any that waits may be one that gets no answer."""
+        self.silent = False
+        """Such a server has ended: nobody knows of those that were overtaken whether they wait."""
         self.rounds = 0
         self.change: Changes | None = None
         self.refused = 0
@@ -137,7 +143,9 @@ class World:
         server = self.server
         if not server.asked or server.gone:
             return
-        request = server.asked.pop(number % len(server.asked))
+        turn = number % len(server.asked)
+        self.overtaken |= turn > 0 and self.target.material.doubts
+        request = server.asked.pop(turn)
         where = self.by_key.get(key_of(request))
         if where is None:
             self.server_ends()
@@ -258,6 +266,8 @@ class World:
         """The server is gone: what it leaves is answered here, and another comes in its place."""
         server = self.server
         server.gone = True
+        self.silent |= self.overtaken
+        self.overtaken = False
         if not server.up.decoder(Sender.SERVER).ended:
             try:
                 for event in server.up.eof(Sender.SERVER):
@@ -324,6 +334,8 @@ class World:
 
     def heard(self, client: Client, answer: Message) -> None:
         request = answer.request
+        if request is None and self.forgets:
+            return
         assert request is not None, f"a client hears {answer!r}, an answer to nothing that it asked"
         assert request in client.asks, f"a client hears {answer!r}, an answer to {request!r}, which it did not ask"
         self.target.figures["answers"] += 1
@@ -395,7 +407,7 @@ class World:
 
     def check(self) -> None:
         """Each request of an honest client has its one answer, and nothing waits."""
-        forgets = self.few and self.target.material.doubts  # the oldest, where they are more than there may be
+        forgets = self.forgets
         for number, client in enumerate(self.clients):
             if client.gone or client.strange:
                 continue
@@ -411,7 +423,7 @@ class World:
                 found = answers.get(ask.request, [])
                 if not found and (ask.spoilt or self.few) and ask.request in resets:
                     continue  # refused, where it was more than there may be
-                if not found and forgets:
+                if not found and (forgets or self.silent):
                     continue
                 assert found, f"{here}: no answer has come"
                 said = outcome_of(found[-1], client.events)
@@ -502,12 +514,24 @@ class Endpoints(Target):
 
     def run(self, program: Program) -> None:
         steps = self.steps(program)
-        start = time.process_time()
         self.converse(program, steps)
-        seconds = time.process_time() - start
         self.figures["steps"] += len(steps)
-        if program.seed % 8 == _GROWS and seconds * 256 < 8:
-            self.check_growth(program)
+
+    def examine(self, program: Program) -> None:
+        """Of a few programs, whether many times over costs as many times as much."""
+        if program.seed % 8 == _GROWS:
+            start = time.process_time()
+            self.converse(program, self.steps(program))
+            if (time.process_time() - start) * 256 < 8:
+                self.check_growth(program)
+                self.figures["examined"] += 1
+
+    def fresh(self, chance: random.Random) -> Program | None:
+        if chance.random() < 0.1:
+            return Program(self.number, tuple(self.burst(chance)), 0, _GROWS)
+        hostile = chance.random() < 0.25
+        steps = [self.step(chance, hostile) for _ in range(chance.choice((3, 10, 20, 60)))]
+        return Program(self.number, tuple(steps), chance.choice((0, 0, chance.randrange(5))), chance.randrange(1 << 16))
 
     def check_growth(self, program: Program) -> None:
         """The same steps 64 times over and four times as often take a time that follows their number."""

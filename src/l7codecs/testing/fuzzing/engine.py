@@ -7,6 +7,7 @@ A finding is written to a folder, with what was raised, and ends the process.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from l7codecs.testing.fuzzing.captures import Captures
@@ -40,6 +41,12 @@ FOUND = 77
 MOST_OCTETS = 16 * 1024
 _SEEDS = 80
 """Of a target."""
+_EXAMINED = 16
+"""Of so many inputs one is examined, beside those that are new."""
+_FRESH = 0.2
+"""How many are made from nothing, where a target can."""
+_DRIFT = 0.01
+"""How many of those that are not new are changed further, where nothing guides."""
 _PATIENCE = 30.0
 """Seconds of the processor after which an input hangs."""
 
@@ -81,6 +88,12 @@ class Fuzzer:
             raise ValueError(f"{material.protocol.name} has nothing for {', '.join(names) or 'any target'}")
         self.chance = random.Random(seed)
         self.executions: Counter[str] = Counter()
+        self.spent: Counter[int] = Counter()
+        """Nanoseconds of the processor, by target: each gets as many as any other."""
+        self.keep_going = False
+        """Whether the loop goes on behind a finding; of those that say the same the first is kept."""
+        self.found: Counter[str] = Counter()
+        """By what they say, findings of the loop."""
         self.lines: Lines | None = None
 
     def seeds(self, seconds: float = 1000) -> list[bytes]:
@@ -92,17 +105,34 @@ class Fuzzer:
             found += programs if len(programs) <= most else self.chance.sample(programs, most)
         return found
 
-    def run(self, data: bytes) -> None:
-        """Run one input. Raises whatever is wrong."""
+    def run(self, data: bytes, examine: bool = True) -> None:
+        """Run one input. Raises whatever is wrong. Without `examine` what costs little is looked at, and no more."""
         program = Program.decode(data)
+        with self.patience():
+            self.hold(program)
+            if examine:
+                self.examine(program)
+
+    def hold(self, program: Program) -> None:
+        """Run one program, without patience."""
         target = self.targets.get(program.target)
-        if target is None:
-            return
-        self.executions[target.name] += 1
+        if target is not None:
+            self.executions[target.name] += 1
+            target.run(program)
+
+    def examine(self, program: Program) -> None:
+        """Look at a program that was run more closely."""
+        target = self.targets.get(program.target)
+        if target is not None:
+            target.examine(program)
+
+    @contextlib.contextmanager
+    def patience(self) -> Iterator[None]:
+        """Raises `TookTooLong` where what is done here takes too long."""
         previous = signal.signal(signal.SIGVTALRM, _too_long)
         signal.setitimer(signal.ITIMER_VIRTUAL, _PATIENCE)
         try:
-            target.run(program)
+            yield
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
             signal.signal(signal.SIGVTALRM, previous)
@@ -115,12 +145,10 @@ class Fuzzer:
 
     def mutator(self, seeds: Iterable[bytes]) -> Mutator:
         """What changes inputs."""
-        conversation = Conversation(self.material)
 
-        def made(chance: random.Random) -> Program | None:
-            for vector in self.material.made(chance, 1):
-                return conversation.program(vector)
-            return None
+        def made(number: int, chance: random.Random) -> Program | None:
+            target = self.targets.get(number)
+            return None if target is None else target.fresh(chance)
 
         operations = {target.number: target.operations for target in self.targets.values()}
         return Mutator(self.material.tokens, [Program.decode(seed) for seed in seeds], made, operations)
@@ -182,27 +210,45 @@ class Fuzzer:
 
     # The loop.
 
-    def guard(self, folder: Path, seconds: float) -> Callable[[bytes], None]:
-        """`run`, which writes a finding into `folder` and ends the process, as it does after `seconds`; and the figures, now and then."""
+    def guard(self, folder: Path, seconds: float) -> Callable[[Program], bool]:
+        """What runs a program, examines it where it is new, or by chance, and says whether it is new.
+
+        A finding is written into `folder`, and ends the process, as it ends after `seconds`; the figures are written now and then.
+        """
         began = written = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
+        count = 0
 
-        def one(data: bytes) -> None:
-            nonlocal written
+        def one(program: Program) -> bool:
+            nonlocal written, count
+            count += 1
+            target = self.targets.get(program.target)
+            if target is None:
+                return False
+            lines = self.lines
+            if lines is not None:
+                lines.fresh = 0
+            said = len(target.seen)
+            start = time.process_time_ns()
             try:
-                self.run(data)
+                with self.patience():
+                    self.hold(program)
+                    new = lines.fresh > 0 if lines is not None else len(target.seen) > said
+                    if new or count % _EXAMINED == 0:
+                        self.examine(program)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
-                name = hashlib.sha1(data, usedforsecurity=False).hexdigest()[:12]
-                (folder / f"{name}.fuzz").write_bytes(data)
-                said = "".join(traceback.format_exception(error, limit=-12))
-                (folder / f"{name}.txt").write_text(
-                    f"{signature(error)}\n{said}\n{self.explain(data)}", "utf-8", "backslashreplace"
-                )
-                self.write_figures(folder, time.monotonic() - began)
-                sys.stdout.flush()
-                os._exit(FOUND)
+                what = f"{target.name}: {signature(error)}"
+                self.found[what] += 1
+                if self.found[what] == 1:
+                    self.keep(program.encode(), error, folder)
+                new = False
+                if not self.keep_going:
+                    self.write_figures(folder, time.monotonic() - began)
+                    sys.stdout.flush()
+                    os._exit(FOUND)
+            self.spent[program.target] += time.process_time_ns() - start
             now = time.monotonic()
             if now - written > 1:
                 written = now
@@ -210,19 +256,37 @@ class Fuzzer:
                 if now - began > seconds:
                     sys.stdout.flush()
                     os._exit(0)
+            return new
 
         return one
 
+    def keep(self, data: bytes, error: BaseException, folder: Path) -> None:
+        """Write a finding into `folder`."""
+        name = hashlib.sha1(data, usedforsecurity=False).hexdigest()[:12]
+        (folder / f"{name}.fuzz").write_bytes(data)
+        said = "".join(traceback.format_exception(error, limit=-12))
+        (folder / f"{name}.txt").write_text(
+            f"{signature(error)}\n{said}\n{self.explain(data)}", "utf-8", "backslashreplace"
+        )
+
     def write_figures(self, folder: Path, seconds: float) -> None:
         """For whoever started the process."""
-        (folder / "figures.json").write_text(json.dumps({"seconds": seconds, "targets": self.figures()}))
+        (folder / "figures.json").write_text(
+            json.dumps({"seconds": seconds, "targets": self.figures(), "found": self.found})
+        )
 
-    def loop(self, seconds: float, corpus: Path, folder: Path, kept: Sequence[bytes], most: int = 0) -> None:
-        """Without atheris: choose, change, run; what reaches new lines is kept in `corpus`. `most` executions, 0 for as many as come."""
+    def loop(
+        self, seconds: float, corpus: Path, folder: Path, kept: Sequence[bytes], most: int = 0, blind: bool = False
+    ) -> None:
+        """Without atheris: choose, change, run; what is new is kept in `corpus`. `most` executions, 0 for as many as come.
+
+        New is what reaches new lines, or with `blind`, as the compiled build has to be, what is told of.
+        """
         one = self.guard(folder, seconds + 5)
-        pool = [*kept, *self.seeds(seconds)]
-        mutator = self.mutator(pool)
-        if sys.version_info >= (3, 12):
+        first = [*kept, *self.seeds(seconds)]
+        mutator = self.mutator(first)
+        pools: dict[int, list[Program]] = {number: [] for number in self.targets}
+        if sys.version_info >= (3, 12) and not blind:
             self.lines = Lines(("l7codecs", *packages_of(self.material.protocol)))
             self.lines.start()
         began = time.monotonic()
@@ -230,20 +294,27 @@ class Fuzzer:
         def goes_on() -> bool:
             return time.monotonic() - began < seconds and not 0 < most <= self.executions.total()
 
-        for data in list(pool):
-            if goes_on():
-                one(data)
+        for data in first:
+            program = Program.decode(data)
+            if program.target in pools and goes_on():
+                pools[program.target].append(program)
+                one(program)
         corpus.mkdir(parents=True, exist_ok=True)
+        chance = self.chance
         while goes_on():
-            recent = self.chance.random() < 0.5
-            parent = pool[-1 - self.chance.randrange(min(len(pool), 60))] if recent else self.chance.choice(pool)
-            data = mutator.mutate(parent, MOST_OCTETS, self.chance)
-            if self.lines is not None:
-                self.lines.fresh = 0
-            one(data)
-            if self.lines is not None and self.lines.fresh:
-                pool.append(data)
+            # Of a given number of inputs each run has the same.
+            number = chance.choice([*pools]) if most else min(pools, key=lambda each: self.spent[each])
+            pool = pools[number]
+            made = self.targets[number].fresh(chance) if not pool or chance.random() < _FRESH else None
+            if made is None:
+                recent = pool[-60:] if chance.random() < 0.5 else pool
+                made = mutator.changed(chance.choice(recent) if recent else Program(number), MOST_OCTETS, chance)
+            if one(made):
+                pool.append(made)
+                data = made.encode()
                 (corpus / hashlib.sha1(data, usedforsecurity=False).hexdigest()).write_bytes(data)
+            elif self.lines is None and pool and chance.random() < _DRIFT:
+                pool[chance.randrange(len(pool))] = made
         if self.lines is not None:
             self.lines.stop()
         self.write_figures(folder, time.monotonic() - began)
@@ -281,7 +352,12 @@ class Fuzzer:
             str(corpus),
             str(seeds_folder),
         ]
-        atheris.Setup(arguments, self.guard(folder, seconds), custom_mutator=mutate)
+        one = self.guard(folder, seconds)
+
+        def run(data: bytes) -> None:
+            one(Program.decode(data))
+
+        atheris.Setup(arguments, run, custom_mutator=mutate)
         atheris.Fuzz()
 
 

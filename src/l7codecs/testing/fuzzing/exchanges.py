@@ -12,10 +12,10 @@ from l7codecs.errors import L7Error, ProtocolError
 from l7codecs.kinds import Kind, Sender, Status
 from l7codecs.message import Event, Message
 from l7codecs.testing.conformance.exchanges import Joined, outcome_of, with_rest
+from l7codecs.testing.vectors import Vector
 
 if TYPE_CHECKING:
     from l7codecs.testing.fuzzing.material import Material
-    from l7codecs.testing.vectors import Vector
 
 __all__ = ["Exchange", "Place", "Pool", "Said", "find_exchanges", "key_of"]
 
@@ -68,15 +68,18 @@ def decode_exchanges(material: Material, vector: Vector) -> list[Exchange]:
     """The requests of `vector` with the one answer that each got."""
     session = material.protocol.open()
     events: list[Event] = []
+    answered: dict[Message, list[Message]] = {}
     for sender, octets in vector.pieces:
         with suppress(ProtocolError):
             for event in session.receive(sender, octets):
                 events.append(event)
+                if isinstance(event, Message) and event.request is not None:
+                    answered.setdefault(event.request, []).append(event)
     found: list[Exchange] = []
     for request in events:
         if not isinstance(request, Message) or request.kind is not Kind.REQUEST or request.sender is not Sender.CLIENT:
             continue
-        answers = [event for event in events if isinstance(event, Message) and event.request is request]
+        answers = answered.get(request, [])
         if any(answer.kind is Kind.PUSH or answer.kind is Kind.RESET for answer in answers):
             continue
         heads = [answer for answer in answers if answer.kind is Kind.RESPONSE]
@@ -130,7 +133,7 @@ def find_exchanges(material: Material) -> list[Place]:
             tried += 1
             place = Place(vector, turn, key, exchange.said)
             if _works(material, [place]):
-                found[key] = place
+                found[key] = _shorter(material, place, exchange)
     places = list(found.values())
     kept: list[Place] = []
     for place in places:
@@ -138,6 +141,29 @@ def find_exchanges(material: Material) -> list[Place]:
         if _works(material, [place, place, beside]) and _works(material, [beside, place, beside], together=True):
             kept.append(place)
     return _various(kept)
+
+
+def _shorter(material: Material, place: Place, exchange: Exchange) -> Place:
+    """The same of a vector that has nothing else, or nothing behind it, if that means the same: it is decoded again and again."""
+    asking, answering = (b"".join(event.raw for event in each) for each in (exchange.asking, exchange.answering))
+    upto: list[tuple[Sender, bytes]] = []
+    last = exchange.answering[-1]
+    left = last.offset + len(last.raw)
+    for sender, octets in place.vector.pieces:
+        upto.append((sender, octets))
+        left -= len(octets) if sender is Sender.SERVER else 0
+        if left <= 0:
+            break
+    name = f"{place.vector.name} {place.turn}"
+    alone = Place(Vector(name, ((Sender.CLIENT, asking), (Sender.SERVER, answering))), 0, place.key, place.said)
+    for shorter in (alone, Place(Vector(name, tuple(upto)), place.turn, place.key, place.said)):
+        with suppress(ProtocolError):
+            decoded = decode_exchanges(material, shorter.vector)
+            if len(decoded) > shorter.turn:
+                one = decoded[shorter.turn]
+                if (key_of(one.request), one.said) == (place.key, place.said) and _works(material, [shorter]):
+                    return shorter
+    return place
 
 
 def _various(places: list[Place]) -> list[Place]:

@@ -29,6 +29,8 @@ _FLOOR = 0.004
 """Seconds; less is not measured well."""
 _EACH = 96
 """Octets of memory for each octet received, beside the limits."""
+_WAITS = 1024
+"""Octets of memory for each message that may wait for an answer, of which there are ``limits.pending``."""
 LEAD, GAP, GROW = range(3)
 _FILLERS = (b"\0", b"\xff", b"a", b"\r\n", b"0", b" ", b"\x80", b"[", b"{", b"1\r\n")
 
@@ -42,12 +44,19 @@ class Growth(Target):
     name = "growth"
     number = 4
     operations = 3
+    told = 0
+    """Events of what grew last."""
 
     def seeds(self, chance: random.Random) -> Iterator[Program]:
         for vector in self.material.vectors:
             pieces = self.material.pieces(vector)
             for _ in range(4):
                 yield self.state(pieces, chance)
+
+    def fresh(self, chance: random.Random) -> Program | None:
+        for vector in self.material.made(chance, 1):
+            return self.state(vector.pieces, chance)
+        return self.state(self.material.pieces(chance.choice(self.material.vectors)), chance)
 
     def state(self, pieces: Sequence[tuple[Sender, bytes]], chance: random.Random) -> Program:
         """The beginning of a conversation, to any octet of any message, and then some of its octets or others again and again."""
@@ -71,9 +80,15 @@ class Growth(Target):
             grows = chance.choice(self.material.tokens or [b"\0"])
         return Program(self.number, (*steps, Step(GROW, side, chance.randrange(4), grows)), chance.choice((0, 0, 1, 4)))
 
+    def grows(self, program: Program) -> Step | None:
+        """What comes again and again; None where a program has nothing of it, or too much."""
+        if sum(len(step.octets) for step in program.steps) > 1 << 16:
+            return None
+        return next((step for step in reversed(program.steps) if step.operation % 3 == GROW and step.octets), None)
+
     def run(self, program: Program) -> None:
-        last = next((step for step in reversed(program.steps) if step.operation % 3 == GROW and step.octets), None)
-        if last is None or sum(len(step.octets) for step in program.steps) > 1 << 16:
+        last = self.grows(program)
+        if last is None:
             return
         read = READS[last.b % 4]
         # One octet at a time takes a call for each.
@@ -92,11 +107,14 @@ class Growth(Target):
                     f"{last.octets[:40]!r} again and again"
                 )
         self.figures["states"] += 1
-        if program.seed % 8 == 3:
-            self.check_memory(program, last, read)
 
-    def check_memory(self, program: Program, last: Step, read: int) -> None:
+    def examine(self, program: Program) -> None:
         """Memory follows the octets that came, and the limits: never what they declare."""
+        last = self.grows(program)
+        if last is None:
+            return
+        self.figures["examined"] += 1
+        read = READS[last.b % 4]
         limits = limits_of(program.limits)
         size = 16 * _SMALL
         most = (
@@ -104,6 +122,8 @@ class Growth(Target):
             + 2 * (limits.head + min(limits.message, size))
             + (1 << 18)
         )
+        self.grow(program, last, size, read)
+        most += _WAITS * min(limits.pending, self.told)
         used = 0
         for _turn in range(2):  # the first time, tables may be made
             tracemalloc.start()
@@ -121,6 +141,7 @@ class Growth(Target):
         session = self.material.protocol.open(limits=limits_of(program.limits))
         sender = SENDERS[last.a & 1]
         wrong: set[Sender] = set()
+        self.told = 0
         for step in program.steps:
             who = SENDERS[step.a & 1]
             operation = step.operation % 3
@@ -140,7 +161,7 @@ class Growth(Target):
         try:
             for each in reads:
                 for _event in session.receive(sender, each):
-                    pass
+                    self.told += 1
         except ProtocolError:
             pass
         return time.process_time() - start

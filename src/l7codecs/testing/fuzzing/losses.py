@@ -40,6 +40,8 @@ class Truth:
 class Losses(Target):
     """A vector, damaged. The first step chooses it (`a` + 256 * `b`), its octets how it is cut.
 
+    Octets are lost, or the sides are seen in another order, as the step behind it says: steps of the other kind say nothing.
+
     0 octets of side `a` are lost from place (octets 0 and 1) on, as many as octet 2 says (octet 3: times 32), their number told
     unless `b` is odd; 1 it is joined: side `a` is heard from place (octets 0 and 1) on; 2 the sides are seen in another order
     (`a`: by how many pieces).
@@ -69,11 +71,14 @@ class Losses(Target):
         for _ in range(60):
             yield self.damaged(chance)
 
+    def fresh(self, chance: random.Random) -> Program | None:
+        return self.damaged(chance)
+
     def damaged(self, chance: random.Random) -> Program:
         """A vector with some damage."""
         number = chance.randrange(len(self.vectors))
         steps = [Step(0, number & 255, number >> 8, bytes((chance.randrange(4),)))]
-        kind = chance.randrange(3)
+        kind = chance.randrange(2 if self.material.reused_ids else 3)
         for _ in range(chance.randint(1, 4)):
             place = chance.randrange(1 << 16).to_bytes(2, "little") + bytes(
                 (chance.randrange(256), chance.randrange(2))
@@ -116,8 +121,11 @@ class Losses(Target):
         lost = {sender: bytearray(len(self.vectors[number].octets(sender))) for sender in Sender}
         order = list(range(len(truth.pieces)))
         chance = random.Random(program.seed)
+        # Loss and another order together prove nothing: what is told after a loss depends on the order across directions.
+        shuffles = any(step.operation % 3 == SHUFFLE for step in program.steps[1:2])
         for step in program.steps[1:]:
-            self._damage(step, lost, order, truth, chance)
+            if (step.operation % 3 == SHUFFLE) is shuffles and not (shuffles and self.material.reused_ids):
+                self._damage(step, lost, order, truth, chance)
         self.decode(number, truth, lost, order, program, chance)
 
     def _damage(

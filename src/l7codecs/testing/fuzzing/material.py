@@ -11,6 +11,7 @@ A room says where it has them in the ``pyproject.toml`` of the folder where the 
     stateful = ["*-transaction"]     # optional: vectors of which endpoints take no requests: they mean something only where they stand
     loose_ids = true                 # optional: servers may answer with ids of their own
     one_sided = true                 # optional: after a loss, what a side says is believed while the other was never heard
+    reused_ids = true                # optional: clients use ids again at once, so the order of the sides tells which request is meant
     doubts = true                    # optional: any request may stay without an answer, so the oldest are forgotten beyond the limits
 
 Names of vectors may have ``*`` and ``?``.
@@ -57,6 +58,7 @@ class Material:
     doubts: bool = False
     loose_ids: bool = False
     one_sided: bool = False
+    reused_ids: bool = False
 
     @cached_property
     def vectors(self) -> list[Vector]:
@@ -202,8 +204,8 @@ def load_material(
     grammar = _load_grammar(folder / str(said["grammar"])) if "grammar" in said else None
     kept = corpus or (folder / str(said["corpus"]) if "corpus" in said else None)
     stateful, misleading = (tuple(_texts(said.get(key))) for key in ("stateful", "misleading"))
-    doubts, loose_ids, one_sided = (said.get(key) is True for key in ("doubts", "loose_ids", "one_sided"))
-    return Material(protocol, found, tokens, grammar, kept, stateful, misleading, doubts, loose_ids, one_sided)
+    flags = [said.get(key) is True for key in ("doubts", "loose_ids", "one_sided", "reused_ids")]
+    return Material(protocol, found, tokens, grammar, kept, stateful, misleading, *flags)
 
 
 def _texts(value: object) -> list[str]:

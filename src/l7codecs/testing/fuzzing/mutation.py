@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from l7codecs.testing.fuzzing.program import Program, Step
+from l7codecs.testing.fuzzing.program import STEP_SIZE, Program, Step
 
 __all__ = ["Mutator", "resized"]
 
@@ -52,17 +52,21 @@ _DECIMAL = re.compile(rb"(\d{1,6})\r\n")
 
 
 class Mutator:
-    """Changes programs; `others` are those that parts are taken from, and `made` makes more where there is a grammar."""
+    """Changes programs; `others` are those that parts are taken from, and `made` makes more of a target, by its number, where it can."""
 
     def __init__(
         self,
         tokens: Sequence[bytes],
         others: Sequence[Program],
-        made: Callable[[random.Random], Program | None],
+        made: Callable[[int, random.Random], Program | None],
         operations: dict[int, int],
     ) -> None:
         self.tokens = list(tokens) or [b"\0"]
         self.others = list(others)
+        self._alike: dict[int, list[Program]] = {}
+        for other in self.others:
+            if other.steps:
+                self._alike.setdefault(other.target, []).append(other)
         self.made = made
         self.operations = operations
         """By number of a target: how many operations it has."""
@@ -71,23 +75,29 @@ class Mutator:
         self, data: bytes, most: int, chance: random.Random, inner: Callable[[bytes, int], bytes] | None = None
     ) -> bytes:
         """Other octets of at most `most`. `inner` is another way to change octets, which knows more of what was compared."""
-        program = Program.decode(data)
+        return self.changed(Program.decode(data), most, chance, inner).encode()[:most]
+
+    def changed(
+        self, program: Program, most: int, chance: random.Random, inner: Callable[[bytes, int], bytes] | None = None
+    ) -> Program:
+        """As `mutate`, of a program; one step alone may be longer than `most`."""
         for _ in range(chance.choice((1, 1, 1, 2, 3, 6))):
             program = self._once(program, chance, inner)
-        octets = program.encode()
-        while len(octets) > most and len(program.steps) > 1:
-            at = chance.randrange(len(program.steps))
-            program = program.with_steps(program.steps[:at] + program.steps[at + 1 :])
-            octets = program.encode()
-        return octets[:most]
+        size = sum(STEP_SIZE + len(step.octets) for step in program.steps)
+        if size > most:
+            steps = list(program.steps)
+            while size > most and len(steps) > 1:
+                size -= STEP_SIZE + len(steps.pop(chance.randrange(len(steps))).octets)
+            program = program.with_steps(steps)
+        return program
 
     def _once(self, program: Program, chance: random.Random, inner: Callable[[bytes, int], bytes] | None) -> Program:
         steps = list(program.steps)
         choice = chance.random()
         if not steps or choice < 0.03:
-            other = self.made(chance) if chance.random() < 0.6 else None
+            other = self.made(program.target, chance) if chance.random() < 0.6 else None
             if other is None:
-                same = [each for each in self.others if each.target == program.target]
+                same = self._alike.get(program.target)
                 other = chance.choice(same) if same else None
             if other is None:
                 return program.with_steps(
@@ -117,7 +127,7 @@ class Mutator:
             halves = (step.octets[:cut], step.octets[cut:])
             steps[at : at + 1] = [Step(step.operation, step.a, step.b, half) for half in halves]
         elif choice < 0.87 and self.others:
-            same = [each for each in self.others if each.target == program.target and each.steps] or self.others
+            same = self._alike.get(program.target) or self.others
             other = chance.choice(same)
             begin = chance.randrange(max(len(other.steps), 1))
             steps[at:at] = other.steps[begin : begin + chance.randint(1, 4)]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Target"]
 
+_MOST_SEEN = 4096
+
 
 @dataclass
 class Target:
@@ -27,6 +29,8 @@ class Target:
 
     material: Material
     figures: Counter[str] = field(default_factory=Counter)
+    seen: set[object] = field(default_factory=set)
+    """What messages and errors have said, so that an input of which more is said is known without counting lines."""
     name = ""
     number = 0
     operations = 1
@@ -35,9 +39,24 @@ class Target:
         """Programs to begin with, good ones."""
         raise NotImplementedError
 
+    def fresh(self, chance: random.Random) -> Program | None:
+        """A new program, of the grammar where it says something to this target; None where there is no better than changed ones."""
+        return None
+
     def run(self, program: Program) -> None:
-        """Raises AssertionError where a promise is broken, or whatever should never be raised."""
+        """Raises AssertionError where a promise is broken, or whatever should never be raised.
+
+        It is done with every input, so it costs little: what costs more belongs to `examine`.
+        """
         raise NotImplementedError
+
+    def examine(self, program: Program) -> None:
+        """As `run`, behind it: what is looked at only where an input is new, or by chance."""
+
+    def note(self, what: object) -> None:
+        """An input says `what`; no more is remembered than some thousand."""
+        if len(self.seen) < _MOST_SEEN:
+            self.seen.add(what)
 
     def usable(self) -> bool:
         """Whether there is something to do."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from l7codecs.testing.fuzzing.engine import Fuzzer, inputs_of
+from l7codecs.testing.fuzzing.engine import FOUND, Fuzzer, inputs_of
 from l7codecs.testing.fuzzing.material import load_material
 
 __all__ = ["main"]
@@ -21,6 +21,7 @@ def main(request: str) -> int:
         corpus=Path(said["corpus"]) if said["corpus"] else None,
     )
     fuzzer = Fuzzer(material, said["targets"], said["seed"])
+    fuzzer.keep_going = said["keep_going"]
     folder = Path(said["folder"])
     if said["shrink"]:
         path = Path(said["shrink"])
@@ -35,5 +36,5 @@ def main(request: str) -> int:
     if said["guided"]:
         fuzzer.guided(said["seconds"], grown, folder, kept, said["runs"])
     else:
-        fuzzer.loop(said["seconds"], grown, folder, kept, said["runs"])
-    return 0
+        fuzzer.loop(said["seconds"], grown, folder, kept, said["runs"], said["blind"])
+    return FOUND if fuzzer.found else 0

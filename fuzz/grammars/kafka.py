@@ -1,0 +1,187 @@
+"""Requests and answers of Kafka at random: any API in any version of the room's table, with the lengths, nulls and tags that it says.
+
+What is written here has its own writer, which shares nothing with the room's but the table.
+"""
+
+from __future__ import annotations
+
+import random
+import struct
+
+from l7codecs import Sender
+from l7codecs_kafka._schema.layouts import Field, Layout, apis, layout
+
+APIS = apis()
+FREQUENT = [each for each in APIS if each.key in (0, 1, 2, 3, 9, 11, 14, 18)]
+"""Produce, Fetch, ListOffsets, Metadata, OffsetFetch, JoinGroup, SyncGroup, ApiVersions."""
+BOOL, INT8, INT16, UINT16, INT32, INT64, FLOAT64, UUID, STRING, BYTES, STRUCT = range(11)
+SIZES = {BOOL: 1, INT8: 1, INT16: 2, UINT16: 2, INT32: 4, INT64: 8, FLOAT64: 8, UUID: 16}
+TEXTS = (b"", b"t", b"topic-1", b"group", b"caf\xc3\xa9", b"x" * 130)
+
+
+def _table() -> list[int]:
+    found = []
+    for number in range(256):
+        for _ in range(8):
+            number = number >> 1 ^ (0x82F63B78 if number & 1 else 0)
+        found.append(number)
+    return found
+
+
+TABLE = _table()
+
+
+def crc32c(octets: bytes) -> int:
+    found = 0xFFFFFFFF
+    for octet in octets:
+        found = found >> 8 ^ TABLE[(found ^ octet) & 0xFF]
+    return found ^ 0xFFFFFFFF
+
+
+def varint(number: int) -> bytes:
+    found = b""
+    while number > 127:
+        found += bytes((number & 127 | 128,))
+        number >>= 7
+    return found + bytes((number,))
+
+
+def zigzag(number: int) -> bytes:
+    return varint(number << 1 if number >= 0 else (-number << 1) - 1)
+
+
+def batch(chance: random.Random) -> bytes:
+    """A batch of records, with its checksum."""
+    records = b""
+    count = chance.choice((0, 1, 1, 3))
+    for number in range(count):
+        key, value = chance.choice((None, b"", b"key")), chance.choice((None, b"value", b"v" * 90))
+        body = b"\0" + zigzag(number) + zigzag(number)
+        for each in (key, value):
+            body += zigzag(-1) if each is None else zigzag(len(each)) + each
+        body += zigzag(1) + zigzag(1) + b"h" + zigzag(2) + b"hv" if chance.random() < 0.3 else zigzag(0)
+        records += zigzag(len(body)) + body
+    attributes = chance.choice((0, 0, 0, 16, 32, 48, 1, 4))
+    counted = (
+        struct.pack(">hiqqqhii", attributes, max(count - 1, 0), 1, 1, chance.choice((-1, 7)), -1, -1, count) + records
+    )
+    magic = b"\2" if chance.random() < 0.95 else bytes((chance.randrange(4),))
+    rest = bytes(4) + magic + (crc32c(counted) if chance.random() < 0.9 else 0).to_bytes(4, "big") + counted
+    return struct.pack(">qi", chance.choice((0, 5, -1)), len(rest)) + rest
+
+
+class Writer:
+    """Writes one body."""
+
+    def __init__(self, of: Layout, chance: random.Random) -> None:
+        self.flexible = of.flexible
+        self.chance = chance
+        self.left = 120
+        """Values; behind them arrays are empty."""
+
+    def struct(self, fields: list[Field]) -> bytes:
+        found = b"".join(self.field(each) for each in fields if each.tag < 0)
+        if not self.flexible:
+            return found
+        tagged = [(each.tag, self.field(each)) for each in fields if each.tag >= 0 and self.chance.random() < 0.4]
+        if self.chance.random() < 0.05:
+            tagged.append((self.chance.choice((30, 1000)), self.chance.randbytes(3)))
+        return found + tags(tagged)
+
+    def length(self, size: int, small: bool) -> bytes:
+        """-1 for null."""
+        return varint(size + 1) if self.flexible else size.to_bytes(2 if small else 4, "big", signed=True)
+
+    def field(self, field: Field) -> bytes:
+        chance = self.chance
+        null = field.nullable and chance.random() < 0.2
+        if not field.array:
+            return self.value(field, null)
+        if null:
+            return self.length(-1, False)
+        count = chance.choice((0, 1, 1, 2, 3)) if self.left > 0 else 0
+        return self.length(count, False) + b"".join(self.value(field, False, True) for _ in range(count))
+
+    def value(self, field: Field, null: bool, item: bool = False) -> bytes:
+        chance = self.chance
+        kind = int(field.kind)
+        self.left -= 1
+        if kind == STRUCT:
+            if field.nullable and not item:
+                return b"\xff" if null else b"\1" + self.struct(field.fields)
+            return self.struct(field.fields)
+        if kind in SIZES:
+            size = SIZES[kind]
+            if kind == BOOL:
+                return bytes((chance.randrange(2),))
+            if kind in (FLOAT64, UUID):
+                return chance.choice((bytes(size), chance.randbytes(size)))
+            most = 1 << 8 * size
+            number = chance.choice((0, 0, 1, 2, 5, 9, 100, -1, -1, most // 2 - 1, -most // 2, 35, 3))
+            return (number % most).to_bytes(size, "big")
+        records = field.name.startswith("Record") and kind == BYTES
+        if null:
+            return self.length(-1, kind == STRING)
+        if records:
+            octets = b"".join(batch(chance) for _ in range(chance.choice((0, 1, 1, 2))))
+        else:
+            octets = chance.choice(TEXTS) if kind == STRING or chance.random() < 0.7 else chance.randbytes(9)
+        return self.length(len(octets), kind == STRING) + octets
+
+
+def tags(tagged: list[tuple[int, bytes]]) -> bytes:
+    return varint(len(tagged)) + b"".join(varint(tag) + varint(len(octets)) + octets for tag, octets in tagged)
+
+
+def body(of: Layout, chance: random.Random) -> bytes:
+    return Writer(of, chance).struct(of.fields)
+
+
+def framed(octets: bytes) -> bytes:
+    return len(octets).to_bytes(4, "big") + octets
+
+
+def request(key: int, version: int, number: int, chance: random.Random) -> bytes | None:
+    of = layout(key, version, False)
+    if of is None:
+        return None
+    head = struct.pack(">hhi", key, version, number)
+    if of.header_version:
+        client = chance.choice((b"", b"rdkafka", b"consumer-1"))
+        head += b"\xff\xff" if chance.random() < 0.1 else len(client).to_bytes(2, "big") + client
+    if of.header_version == 2:
+        head += tags([])
+    return framed(head + body(of, chance))
+
+
+def answer(key: int, version: int, number: int, chance: random.Random) -> bytes | None:
+    of = layout(key, version, True)
+    if of is None:
+        return None
+    return framed(number.to_bytes(4, "big", signed=True) + (b"\0" if of.header_version else b"") + body(of, chance))
+
+
+def conversation(chance: random.Random) -> list[tuple[Sender, bytes]]:
+    """Mostly right, so that it goes on."""
+    pieces: list[tuple[Sender, bytes]] = []
+    waiting: list[tuple[int, int, int]] = []
+    number = chance.choice((0, 1, 1, 1000, (1 << 31) - 2))
+    for _ in range(chance.choice((2, 4, 8, 14))):
+        if waiting and chance.random() < 0.5:
+            asked = waiting.pop(0 if chance.random() < 0.9 else -1)
+            made = answer(*asked, chance)
+            if made is not None:
+                pieces.append((Sender.SERVER, made))
+            continue
+        api = chance.choice(FREQUENT if chance.random() < 0.5 else APIS)
+        version = chance.randint(api.lowest, api.highest)
+        made = request(api.key, version, number, chance)
+        if made is not None:
+            pieces.append((Sender.CLIENT, made))
+            waiting.append((api.key, version, number))
+            number = number + 1 if number < (1 << 31) - 1 else 0
+    for asked in waiting:
+        made = answer(*asked, chance)
+        if made is not None:
+            pieces.append((Sender.SERVER, made))
+    return pieces

@@ -1,0 +1,124 @@
+"""Commands and replies of Redis at random: RESP2 and RESP3, of any depth, with pushes, transactions, subscriptions and monitors."""
+
+from __future__ import annotations
+
+import random
+
+from l7codecs import Sender
+
+KEYS = (b"a", b"key", b"k" * 40, b"", b"\r\n", b"ch{tag}")
+COMMANDS: tuple[tuple[bytes, ...], ...] = (
+    (b"GET", b"a"), (b"set", b"key", b"value"), (b"MSET", b"a", b"1", b"key", b"2"), (b"DEL", b"a", b"key"), (b"PING",), (b"MULTI",),
+    (b"EXEC",), (b"DISCARD",), (b"WATCH", b"a"), (b"SUBSCRIBE", b"c", b"d"), (b"UNSUBSCRIBE",), (b"PSUBSCRIBE", b"*"),
+    (b"SSUBSCRIBE", b"s"),
+    (b"HELLO", b"3"), (b"HELLO", b"2"), (b"HELLO",), (b"AUTH", b"user", b"secret"), (b"SELECT", b"2"),
+    (b"CLIENT", b"REPLY", b"OFF"),
+    (b"CLIENT", b"REPLY", b"SKIP"), (b"CLIENT", b"REPLY", b"ON"), (b"CLIENT", b"TRACKING", b"ON"), (b"MONITOR",), (b"QUIT",), (b"RESET",),
+    (b"EVAL", b"return 1", b"1", b"a"), (b"XREAD", b"BLOCK", b"0", b"STREAMS", b"a", b"$"), (b"BLPOP", b"a", b"0"),
+    (b"SORT", b"a", b"BY", b"x"),
+    (b"OBJECT", b"ENCODING", b"a"), (b"CONFIG", b"GET", b"*"), (b"PSYNC", b"?", b"-1"), (b"REPLCONF", b"ACK", b"0"), (b"SYNC",),
+    (b"nosuch",),
+    (b"XADD", b"a", b"*", b"f", b"v"), (b"ZUNIONSTORE", b"d", b"2", b"a", b"key", b"WEIGHTS", b"1", b"2"),
+    (b"MIGRATE", b"h", b"1", b"", b"0", b"9"),
+)  # fmt: skip
+
+
+def bulk(octets: bytes) -> bytes:
+    return b"$%d\r\n%s\r\n" % (len(octets), octets)
+
+
+def command(chance: random.Random) -> bytes:
+    words = list(chance.choice(COMMANDS))
+    if len(words) > 1 and chance.random() < 0.3:
+        words[chance.randrange(1, len(words))] = chance.choice(KEYS)
+    if chance.random() < 0.1:
+        words.append(chance.choice((b"NX", b"1", b"k" * 300, chance.randbytes(5))))
+    if chance.random() < 0.08 and all(b"\r" not in word and word for word in words):
+        return b" ".join(words) + chance.choice((b"\r\n", b"\n"))
+    return b"*%d\r\n" % len(words) + b"".join(map(bulk, words))
+
+
+def reply(chance: random.Random, three: bool, depth: int = 0) -> bytes:
+    """One value; of RESP3 where `three`."""
+    choice = chance.randrange(22 if three else 9)
+    deeper = depth < 4
+    if choice < 2:
+        return chance.choice((b"+OK\r\n", b"+PONG\r\n", b"+QUEUED\r\n", b"+\r\n"))
+    if choice == 2:
+        return chance.choice((b"-ERR unknown command\r\n", b"-WRONGTYPE x\r\n", b"-MOVED 1 h:1\r\n", b"-\r\n"))
+    if choice == 3:
+        return b":%d\r\n" % chance.choice((0, 1, -1, 1 << 62))
+    if choice < 6 or not deeper:
+        return bulk(chance.choice((b"", b"value", b"message", b"x" * 700, b"\r\n+OK\r\n")))
+    if choice == 6:
+        return chance.choice((b"$-1\r\n", b"*-1\r\n", b"*0\r\n"))
+    if choice < 9:
+        return items(b"*", chance, three, depth)
+    if choice < 11:
+        return items(chance.choice((b"~", b"*")), chance, three, depth)
+    if choice == 11:
+        return items(b"%", chance, three, depth)
+    if choice == 12:
+        return items(b"|", chance, three, depth) + reply(chance, three, depth + 1)
+    if choice == 13:
+        return b"_\r\n"
+    if choice == 14:
+        return chance.choice((b"#t\r\n", b"#f\r\n"))
+    if choice == 15:
+        return chance.choice((b",1.5\r\n", b",inf\r\n", b",-nan\r\n", b",1e-7\r\n"))
+    if choice == 16:
+        return b"(%d\r\n" % (1 << chance.randrange(200))
+    if choice == 17:
+        return b"=9\r\ntxt:hello\r\n"
+    if choice == 18:
+        return b"!9\r\nERR wrong\r\n"
+    if choice == 19:
+        parts = [chance.randbytes(chance.randrange(1, 6)) for _ in range(chance.randrange(4))]
+        return b"$?\r\n" + b"".join(b";%d\r\n%s\r\n" % (len(part), part) for part in parts) + b";0\r\n"
+    if choice == 20:
+        kind = chance.choice((b"*", b"~", b"%"))
+        count = chance.randrange(3) * (2 if kind == b"%" else 1)
+        return kind + b"?\r\n" + b"".join(reply(chance, three, depth + 1) for _ in range(count)) + b".\r\n"
+    return push(chance, three) if depth == 0 else b"_\r\n"
+
+
+def items(kind: bytes, chance: random.Random, three: bool, depth: int) -> bytes:
+    count = chance.choice((0, 1, 2, 2, 3, 9))
+    parts = count * (2 if kind in (b"%", b"|") else 1)
+    return kind + b"%d\r\n" % count + b"".join(reply(chance, three, depth + 1) for _ in range(parts))
+
+
+def push(chance: random.Random, three: bool) -> bytes:
+    words = chance.choice(
+        (
+            (b"message", b"c", b"hello"),
+            (b"pmessage", b"*", b"c", b"x"),
+            (b"invalidate", b"a"),
+            (b"subscribe", b"c"),
+            (b"unsubscribe", b"c"),
+        )
+    )
+    number = b":1\r\n" if b"subscribe" in words[0] else b""
+    count = len(words) + (1 if number else 0)
+    return (b">" if three else b"*") + b"%d\r\n" % count + b"".join(map(bulk, words)) + number
+
+
+def conversation(chance: random.Random) -> list[tuple[Sender, bytes]]:
+    """Mostly right, so that it goes on."""
+    pieces: list[tuple[Sender, bytes]] = []
+    three = chance.random() < 0.5
+    if three:
+        pieces.append((Sender.CLIENT, b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n"))
+        pieces.append((Sender.SERVER, b"%1\r\n$5\r\nproto\r\n:3\r\n"))
+    waiting = 0
+    for _ in range(chance.choice((2, 6, 12, 24))):
+        if waiting and chance.random() < 0.5:
+            pieces.append((Sender.SERVER, reply(chance, three)))
+            waiting -= 1
+        elif chance.random() < 0.07:
+            pieces.append((Sender.SERVER, push(chance, three)))
+        else:
+            pieces.append((Sender.CLIENT, command(chance)))
+            waiting += 1
+    pieces += [(Sender.SERVER, reply(chance, three)) for _ in range(waiting if chance.random() < 0.8 else 0)]
+    return pieces
