@@ -14,7 +14,7 @@ SOURCES := pyproject.toml $(shell find build_hook src protocols/*/l7codecs_* -na
 export L7CODECS_OBJECTS := $(CURDIR)/build/objects
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pure interop example bench fuzz fuzz-replay talk lint format docs build clean
+.PHONY: help demo test test-pure interop example bench fuzz fuzz-differential fuzz-replay talk lint format docs build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,11 @@ bench: $(VENV)/bench ## measure beside the peers, and print the ratios
 fuzz: $(VENV)/fuzz ## hold PROTOCOL (default: each in turn) to its promises for SECONDS (default: 60), guided by what is covered
 	@set -e; for protocol in $(or $(PROTOCOL),$(FUZZED)); do \
 	    $(VENV)/bin/l7codecs fuzz $$protocol --seconds $(or $(SECONDS),60) $(ARGS); \
+	done
+
+fuzz-differential: $(VENV)/fuzz ## read PROTOCOL (default: each in turn) beside the second implementations that are installed, for SECONDS (default: 60)
+	@set -e; for protocol in $(or $(PROTOCOL),$(FUZZED)); do \
+	    $(VENV)/bin/l7codecs fuzz $$protocol --target differential --engine own --seconds $(or $(SECONDS),60) $(ARGS); \
 	done
 
 fuzz-replay: $(VENV)/test ## run the inputs of fuzz/corpus again, in the build that is installed

@@ -81,7 +81,7 @@ def test_a_dictionary_is_read_as_others_read_it() -> None:
 # ------------------------------------------------------------------------------------------------- what is right, and what is not
 
 
-@pytest.mark.parametrize("target", [each.name for each in TARGETS])
+@pytest.mark.parametrize("target", [each.name for each in TARGETS if each.name != "differential"])
 @pytest.mark.parametrize("numbered", [False, True])
 def test_nothing_is_found_in_what_is_right(target: str, numbered: bool) -> None:
     protocol = toys.numbered() if numbered else toys.framed()

@@ -81,8 +81,13 @@ def classes(program: Path, path: str = "") -> Path:
 
 def java(library: Library, *arguments: str, lines: Sequence[str] = ()) -> list[str]:
     """What HessianPeer.java prints with this library."""
+    return _printed(java_command(library, *arguments), lines)
+
+
+def java_command(library: Library, *arguments: str) -> list[str]:
+    """What runs HessianPeer.java with this library."""
     path = f"{classes(PROGRAMS / 'java' / 'HessianPeer.java')}{os.pathsep}{jars(library)}/*"
-    return _printed(["java", *JVM, "-cp", path, "HessianPeer", arguments[0], library.package, *arguments[1:]], lines)
+    return [installed("java"), *JVM, "-cp", path, "HessianPeer", arguments[0], library.package, *arguments[1:]]
 
 
 def node_program(program: Path, package: Path = PROGRAMS / "node" / "package.json") -> Path:
@@ -98,7 +103,12 @@ def node_program(program: Path, package: Path = PROGRAMS / "node" / "package.jso
 
 def node(*arguments: str, lines: Sequence[str] = ()) -> list[str]:
     """What hessian_peer.js prints."""
-    return _printed(["node", str(node_program(PROGRAMS / "node" / "hessian_peer.js")), *arguments], lines)
+    return _printed(node_command(*arguments), lines)
+
+
+def node_command(*arguments: str) -> list[str]:
+    """What runs hessian_peer.js."""
+    return [installed("node"), str(node_program(PROGRAMS / "node" / "hessian_peer.js")), *arguments]
 
 
 def go(*arguments: str, lines: Sequence[str] = ()) -> list[str]:

@@ -347,3 +347,11 @@ def test_trailers_of_a_client_tell_no_outcome() -> None:
     trailers = list(session.receive(Sender.CLIENT, octets))[-1]
     assert isinstance(trailers, Message) and trailers.kind is Kind.TRAILERS
     assert not {"http.response.status_code", "rpc.response.status_code"} & set(trailers.attributes)
+
+
+def test_an_empty_name_is_known() -> None:
+    """It is malformed, and no field of which the name was lost."""
+    opened = PREFACE + frame(SETTINGS, 0, 0)
+    asked = frame(HEADERS, END_HEADERS | END_STREAM, 1, b"\x82\x87\x84\x01\x01a\x10\0\x01v")
+    request = list(open_session("http2").receive(CLIENT, opened + asked))[-1]
+    assert request.fields[-2:] == [(":authority", b"a", False), ("", b"v", True)]  # type: ignore[attr-defined]

@@ -122,3 +122,16 @@ def test_a_request_that_is_cut_anywhere_has_the_keys_before(name: bytes) -> None
         short = message.shortened(size)
         assert short is not None and short.more
         assert short.resources == keys[: len(short.resources)]
+
+
+@pytest.mark.parametrize("head", [b"$%c", b"$%c0", b"$1%c", b"$%c00", b"$1%c0", b"$10%c", b"*1\r\n$%c", b"*1\r\n$%c0"])
+def test_no_octet_behind_nine_is_a_digit(head: bytes) -> None:
+    """Though the string is as long as its value less that of zero would make it."""
+    for octet in range(0x3A, 0x100):
+        session = open_session("redis")
+        line = head % octet
+        size = 0
+        for each in line.rpartition(b"$")[2]:
+            size = size * 10 + each - 0x30
+        with pytest.raises(ProtocolError):
+            list(session.receive(SERVER, line + b"\r\n" + b"a" * size + b"\r\n+OK\r\n+OK\r\n"))

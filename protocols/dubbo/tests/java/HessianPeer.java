@@ -59,6 +59,7 @@ public class HessianPeer {
                     while (error.getCause() != null && error instanceof InvocationTargetException) error = error.getCause();
                     out.println("! " + error.toString().replace('\n', ' ').replaceAll("[^\\x20-\\x7e]", "?"));
                 }
+                if (!lines.ready()) out.flush(); // somebody waits for it
             }
         }
         out.flush();

@@ -118,6 +118,17 @@ function json(tokens) {
     .replace(/[\u007f-\uffff]/g, (c) => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'));
 }
 
+function read(line) {
+  try {
+    const decoder = new hessian.DecoderV2(Buffer.from(line, 'hex'));
+    const values = [];
+    while (decoder.byteBuffer.position() < line.length / 2) values.push(decoder.read());
+    return tell(values);
+  } catch (error) {
+    return `! ${String(error).replace(/[^ -~]/g, '?')}`;
+  }
+}
+
 const [, , what, seed, count] = process.argv;
 const lines = [];
 if (what === 'write') {
@@ -127,16 +138,8 @@ if (what === 'write') {
     lines.push(`${octets.toString('hex')}\t${json(tokens)}`);
   }
 } else {
-  for (const line of require('fs').readFileSync(0, 'latin1').split('\n')) {
-    if (!line) continue;
-    try {
-      const decoder = new hessian.DecoderV2(Buffer.from(line, 'hex'));
-      const values = [];
-      while (decoder.byteBuffer.position() < line.length / 2) values.push(decoder.read());
-      lines.push(tell(values));
-    } catch (error) {
-      lines.push(`! ${String(error).replace(/[^ -~]/g, '?')}`);
-    }
-  }
+  require('readline').createInterface({ input: process.stdin }).on('line', (line) => {
+    if (line) process.stdout.write(`${read(line)}\n`);
+  });
 }
 process.stdout.write(lines.map((line) => line + '\n').join(''));

@@ -144,6 +144,11 @@ class HeaderField:
         return self.flags & (UNKNOWN_NAME | UNKNOWN_VALUE) == 0
 
     @property
+    def name_known(self) -> bool:
+        """Whether the name is known; the value may not be."""
+        return self.flags & UNKNOWN_NAME == 0
+
+    @property
     def value_known(self) -> bool:
         """Whether the value is known; the name may not be."""
         return self.flags & UNKNOWN_VALUE == 0

@@ -438,7 +438,11 @@ class Http2Message(Message):
     def fields(self) -> list[tuple[str | None, bytes | None, bool]]:
         """Name, value, and whether it must never be indexed, of every field, pseudo-headers too; None for what is not known."""
         return [
-            (field.name or None, field.value if field.value_known else None, field.flags & SENSITIVE != 0)
+            (
+                field.name if field.name_known else None,
+                field.value if field.value_known else None,
+                field.flags & SENSITIVE != 0,
+            )
             for field in self.block.fields
         ]
 

@@ -5,7 +5,8 @@
     material      a protocol's vectors, constants, dictionary and grammar: what inputs are made of
     program       an input: steps, in one compact form for all targets
     mutation      how inputs are changed
-    targets       what is done with them: direction, conversation, endpoints, loss, growth, detection, capture
+    targets       what is done with them: direction, conversation, endpoints, loss, growth, detection, capture, differential
+    comparison    a second implementation, for the last of these
     properties    what has to hold
     engine        the loop, with atheris or without
 
@@ -14,8 +15,19 @@ Needs the extra ``fuzz``; atheris, which it brings where there is a wheel, guide
 
 from __future__ import annotations
 
+from l7codecs.testing.fuzzing.comparison import Comparison, LineReader, Refusal
 from l7codecs.testing.fuzzing.engine import TARGETS, Fuzzer
 from l7codecs.testing.fuzzing.material import Material, load_material
 from l7codecs.testing.fuzzing.program import Program, Step
 
-__all__ = ["TARGETS", "Fuzzer", "Material", "Program", "Step", "load_material"]
+__all__ = [
+    "TARGETS",
+    "Comparison",
+    "Fuzzer",
+    "LineReader",
+    "Material",
+    "Program",
+    "Refusal",
+    "Step",
+    "load_material",
+]

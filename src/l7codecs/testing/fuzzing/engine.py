@@ -23,6 +23,7 @@ from pathlib import Path
 from l7codecs.testing.fuzzing.captures import Captures
 from l7codecs.testing.fuzzing.conversation import Conversation, Direction
 from l7codecs.testing.fuzzing.detection import Detection
+from l7codecs.testing.fuzzing.differential import Differential
 from l7codecs.testing.fuzzing.endpoints import Endpoints
 from l7codecs.testing.fuzzing.growing import Growth
 from l7codecs.testing.fuzzing.losses import Losses
@@ -34,7 +35,16 @@ from l7codecs.testing.fuzzing.targets import Target
 
 __all__ = ["FOUND", "TARGETS", "Fuzzer", "TookTooLong", "inputs_of", "signature"]
 
-TARGETS: tuple[type[Target], ...] = (Direction, Conversation, Endpoints, Losses, Growth, Detection, Captures)
+TARGETS: tuple[type[Target], ...] = (
+    Direction,
+    Conversation,
+    Endpoints,
+    Losses,
+    Growth,
+    Detection,
+    Captures,
+    Differential,
+)
 """In the order of their numbers."""
 FOUND = 77
 """The exit status of a process that has found something."""

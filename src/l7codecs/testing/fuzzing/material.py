@@ -7,6 +7,7 @@ A room says where it has them in the ``pyproject.toml`` of the folder where the 
     dictionary = "fuzz/acme.dict"    # optional: a token a line, in double quotes, as libFuzzer and AFL have them
     grammar = "fuzz/grammar.py"      # optional: conversation(chance) makes one, as a list of (sender, octets)
     corpus = "fuzz/corpus/acme"      # optional: inputs that are kept
+    comparisons = "fuzz/beside.py"   # optional: comparisons() returns second implementations, for the target differential
     misleading = ["a-value"]         # optional: vectors in which, behind lost octets, something looks like a message and is none
     stateful = ["*-transaction"]     # optional: vectors of which endpoints take no requests: they mean something only where they stand
     loose_ids = true                 # optional: servers may answer with ids of their own
@@ -28,11 +29,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 
 from l7codecs import Protocol, get_protocol
 from l7codecs.errors import ProtocolError
 from l7codecs.kinds import Sender
+from l7codecs.testing.fuzzing.comparison import Comparison
 from l7codecs.testing.vectors import Vector, load_vectors
 
 __all__ = ["Material", "constants_of", "load_material", "parse_dictionary"]
@@ -59,6 +61,9 @@ class Material:
     loose_ids: bool = False
     one_sided: bool = False
     reused_ids: bool = False
+    comparisons: Sequence[Comparison] = ()
+    started: dict[Comparison, bool] = field(default_factory=dict)
+    """Of the comparisons that have been started: whether they could be."""
 
     @cached_property
     def vectors(self) -> list[Vector]:
@@ -204,8 +209,22 @@ def load_material(
     grammar = _load_grammar(folder / str(said["grammar"])) if "grammar" in said else None
     kept = corpus or (folder / str(said["corpus"]) if "corpus" in said else None)
     stateful, misleading = (tuple(_texts(said.get(key))) for key in ("stateful", "misleading"))
-    flags = [said.get(key) is True for key in ("doubts", "loose_ids", "one_sided", "reused_ids")]
-    return Material(protocol, found, tokens, grammar, kept, stateful, misleading, *flags)
+    flags = {key: said.get(key) is True for key in ("doubts", "loose_ids", "one_sided", "reused_ids")}
+    beside = _load_comparisons(folder / str(said["comparisons"])) if "comparisons" in said else []
+    return Material(
+        protocol,
+        found,
+        tokens,
+        grammar,
+        kept,
+        stateful,
+        misleading,
+        doubts=flags["doubts"],
+        loose_ids=flags["loose_ids"],
+        one_sided=flags["one_sided"],
+        reused_ids=flags["reused_ids"],
+        comparisons=beside,
+    )
 
 
 def _texts(value: object) -> list[str]:
@@ -215,13 +234,29 @@ def _texts(value: object) -> list[str]:
 
 
 def _load_grammar(path: Path) -> Grammar:
-    name = f"_l7codecs_grammar_{path.stem}_{abs(hash(str(path)))}"
+    made: object = getattr(_load_module(path), "conversation", None)
+    if not callable(made):
+        raise ValueError(f"{path} has no conversation(chance)")
+    return made
+
+
+def _load_comparisons(path: Path) -> list[Comparison]:
+    made: object = getattr(_load_module(path), "comparisons", None)
+    if not callable(made):
+        raise ValueError(f"{path} has no comparisons()")
+    found = list(made())
+    for each in found:
+        if not isinstance(each, Comparison) or not each.name:
+            raise ValueError(f"comparisons() of {path} returns {each!r}, which is no Comparison with a name")
+    return found
+
+
+def _load_module(path: Path) -> ModuleType:
+    name = f"_l7codecs_fuzz_{path.stem}_{abs(hash(str(path)))}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} is no Python module")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
     spec.loader.exec_module(module)
-    made: object = getattr(module, "conversation", None)
-    if not callable(made):
-        raise ValueError(f"{path} has no conversation(chance)")
-    return made
+    return module
