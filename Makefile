@@ -14,7 +14,7 @@ SOURCES := pyproject.toml $(shell find build_hook src protocols/*/l7codecs_* -na
 export L7CODECS_OBJECTS := $(CURDIR)/build/objects
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pure interop example bench fuzz fuzz-differential fuzz-replay talk lint format docs build clean
+.PHONY: help demo test test-pure interop example bench fuzz fuzz-differential fuzz-replay fuzz-sanitized talk lint format docs build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,19 @@ fuzz-differential: $(VENV)/fuzz ## read PROTOCOL (default: each in turn) beside 
 fuzz-replay: $(VENV)/test ## run the inputs of fuzz/corpus again, in the build that is installed
 	@set -e; for protocol in $(or $(PROTOCOL),$(FUZZED)); do \
 	    ! [ -d fuzz/corpus/$$protocol ] || $(VENV)/bin/l7codecs fuzz $$protocol --replay fuzz/corpus/$$protocol $(ARGS); \
+	done
+
+fuzz-sanitized: ## the same compiled with ASan and UBSan, in .venv-sanitized: the inputs of fuzz/corpus, then SECONDS of others
+	$(PYTHON) -m venv $(VENV)-sanitized
+	$(VENV)-sanitized/bin/python -m pip install -q --upgrade pip
+	CC="$(CURDIR)/fuzz/sanitized-cc" LDSHARED="$(CURDIR)/fuzz/sanitized-cc -shared" ASAN_OPTIONS=detect_leaks=0 \
+	    L7CODECS_OBJECTS=$(CURDIR)/build/objects-sanitized L7CODECS_REQUIRE_COMPILED=1 \
+	    $(VENV)-sanitized/bin/python -m pip install -q -e '.[all]' --group test
+	@set -e; export PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1; \
+	for protocol in $(or $(PROTOCOL),$(FUZZED)); do \
+	    run="env LD_PRELOAD=$$(gcc -print-file-name=libasan.so):$$(gcc -print-file-name=libubsan.so) $(VENV)-sanitized/bin/python"; \
+	    ! [ -d fuzz/corpus/$$protocol ] || $$run $(VENV)-sanitized/bin/l7codecs fuzz $$protocol --replay fuzz/corpus/$$protocol; \
+	    $$run fuzz/sanitized.py $$protocol $(or $(SECONDS),60); \
 	done
 
 talk: $(VENV)/test ## conversations at random with real implementations and with a maker that knows the truth, for FUZZ_SECONDS each

@@ -95,6 +95,13 @@ class Raises(ToyDecoder):
         return super().message(octets, start, stop, offset, more)
 
 
+class RaisesOften(ToyDecoder):
+    def message(self, octets: bytes, start: int, stop: int, offset: int, more: bool) -> ToyMessage:
+        if octets[start + 5 : start + 6] > b"\x7f":
+            raise KeyError("not ASCII")
+        return super().message(octets, start, stop, offset, more)
+
+
 class LooksAhead(ToyDecoder):
     """Says something that depends on what is there."""
 
@@ -266,7 +273,7 @@ def test_most_conversations_of_a_grammar_are_right(name: str) -> None:
 
 
 def test_a_run_goes_on_behind_findings_and_counts_them(tmp_path: Path) -> None:
-    each = fuzzer(toys.framed(session=type("Opens", (ToySession,), {"decoders": Raises})), "direction")
+    each = fuzzer(toys.framed(session=type("Opens", (ToySession,), {"decoders": RaisesOften})), "direction")
     each.keep_going = True
     each.loop(60, tmp_path / "grown", tmp_path / "work", [], 1500, True)
     assert each.executions.total() == 1500
@@ -282,3 +289,18 @@ def test_what_costs_more_is_looked_at_where_an_input_is_new(tmp_path: Path) -> N
     examined = each.figures()["conversation"]["examined"]
     assert 400 // 16 <= examined < 200
     assert 0 < len(list((tmp_path / "grown").iterdir())) < examined
+
+
+def test_what_a_grammar_makes_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Much of it no mutation comes to: it is run before anything else."""
+
+    def grammar(chance: random.Random) -> list[tuple[Sender, bytes]]:
+        return [(C, b"made %d" % chance.randrange(1 << 30))]
+
+    each = Fuzzer(Material(toys.framed(), toys.framed_vectors(False), grammar=grammar), (), 1)
+    assert [len(each.made(*asked)) for asked in ((0,), (3,), (1000,), (1000, 50))] == [0, 60, 3000, 5]
+    ran: list[Program] = []
+    monkeypatch.setattr(each, "hold", ran.append)
+    each.loop(1, tmp_path / "corpus", tmp_path / "found", [])
+    assert [(program.target, program.steps[0].octets[:5]) for program in ran[:20]] == [(1, b"made ")] * 20
+    assert any(program.target != 1 for program in ran[20:])

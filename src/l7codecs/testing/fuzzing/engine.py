@@ -57,6 +57,8 @@ _FRESH = 0.2
 """How many are made from nothing, where a target can."""
 _DRIFT = 0.01
 """How many of those that are not new are changed further, where nothing guides."""
+_MADE = 3000
+"""Conversations of a grammar that are run before anything else: 2 ms each."""
 _PATIENCE = 30.0
 """Seconds of the processor after which an input hangs."""
 
@@ -114,6 +116,14 @@ class Fuzzer:
             programs = [program.encode() for program in target.seeds(self.chance)]
             found += programs if len(programs) <= most else self.chance.sample(programs, most)
         return found
+
+    def made(self, seconds: float = 1000, most: int = 0) -> list[bytes]:
+        """What the grammar makes, for the first tenth of so many `seconds` or `most` executions: much of it no mutation comes to."""
+        count = min(_MADE, int(seconds) * 20, most // 10 if most else _MADE)
+        reads = self.targets.get(Conversation.number)
+        if not isinstance(reads, Conversation):
+            return []
+        return [reads.program(vector).encode() for vector in self.material.made(self.chance, count)]
 
     def run(self, data: bytes, examine: bool = True) -> None:
         """Run one input. Raises whatever is wrong. Without `examine` what costs little is looked at, and no more."""
@@ -304,7 +314,7 @@ class Fuzzer:
         def goes_on() -> bool:
             return time.monotonic() - began < seconds and not 0 < most <= self.executions.total()
 
-        for data in first:
+        for data in [*self.made(seconds, most), *first]:
             program = Program.decode(data)
             if program.target in pools and goes_on():
                 pools[program.target].append(program)
@@ -340,6 +350,9 @@ class Fuzzer:
         for data in seeds:
             (seeds_folder / hashlib.sha1(data, usedforsecurity=False).hexdigest()).write_bytes(data)
         mutator = self.mutator(seeds)
+        one = self.guard(folder, seconds)
+        for data in self.made(seconds, most):
+            one(Program.decode(data))
 
         def mutate(data: bytes, most: int, seed: int) -> bytes:
             return mutator.mutate(bytes(data), most, random.Random(seed), _inner)
@@ -362,7 +375,6 @@ class Fuzzer:
             str(corpus),
             str(seeds_folder),
         ]
-        one = self.guard(folder, seconds)
 
         def run(data: bytes) -> None:
             one(Program.decode(data))
