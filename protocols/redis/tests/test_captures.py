@@ -44,7 +44,22 @@ def test_every_capture_decodes(name: str) -> None:
     assert not [record for record in records if record["kind"] in ("error", "gap")]
 
 
-@pytest.mark.parametrize("name", [name for name in WITHOUT_ERRORS if name != "start-with-server.pcapng"])
+MIDWAY = {"auth.pcap", "django-cloud.pcapng", "pubsub.pcap", "set.pcap", "start-with-server.pcapng", "stream.pcap"}
+"""Connections without their beginning; what is certain of their pairs says docs/topics/gaps.md."""
+
+
+@pytest.mark.parametrize("name", sorted({*WITHOUT_ERRORS} & MIDWAY))
+def test_midway_no_answer_is_paired_wrongly(name: str) -> None:
+    """Their clients wait for each answer."""
+    last: dict[object, object] = {}
+    for record in decoded(name):
+        if record["kind"] == "request":
+            last[record["flow"]] = record["offset"]
+        elif record["kind"] == "response":
+            assert record["request_offset"] in (None, last.get(record["flow"]))
+
+
+@pytest.mark.parametrize("name", sorted({*WITHOUT_ERRORS} - MIDWAY))
 def test_every_answer_is_paired(name: str) -> None:
     records = decoded(name)
     answers = [record for record in records if record["kind"] == "response"]
@@ -91,17 +106,14 @@ def test_almost_resp() -> None:
 
 def test_a_server_that_is_heard_first() -> None:
     records = decoded("start-with-server.pcapng")
-    assert [(r["kind"], r["operation"]) for r in records] == [
-        ("response", None),
-        ("request", "SET"),
-        ("response", "SET"),
-    ]
+    # Before the client is heard nothing tells an answer from a part of one.
+    assert [(r["kind"], r["operation"]) for r in records] == [("request", "SET"), ("response", None)]
 
 
 def test_publish_and_subscribe() -> None:
     records = decoded("pubsub.pcap")
     kinds = Counter((record["kind"], record["operation"]) for record in records)
-    assert kinds["request", "SUBSCRIBE"] == kinds["response", "SUBSCRIBE"]
+    assert kinds["request", "SUBSCRIBE"] == 1  # joined midway, so nothing is certain of its answer
     assert kinds["push", "MESSAGE"] + kinds["push", "PMESSAGE"] == 3
 
 
