@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from l7codecs import Changes, Kind, Limits, Sender, Status, Unsupported
 from l7codecs.message import Event
 from l7codecs.testing import Vector, load_vectors, replay
 from l7codecs_thrift import ThriftMessage
+from l7codecs_thrift._change.recoding import recoded
 
 C, S = Sender.CLIENT, Sender.SERVER
 VECTORS = {each.name: each for each in load_vectors(Path(__file__).parent.parent / "vectors")}
@@ -173,3 +175,25 @@ def test_a_large_message_changes_as_its_octets_come() -> None:
         (made,) = decoded((C, written))
         assert isinstance(made, ThriftMessage) and (made.operation, made.number) == ("hi", 9)
         assert body(made) == text
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("bits", [-15, 15, 31])
+def test_what_is_inflated_in_pieces_loses_nothing(bits: int, times: int) -> None:
+    """Where a piece ends zlib may have read all, and have hundreds of octets to say: nothing stands behind bare deflate."""
+
+    def coded(octets: bytes) -> bytes:
+        for _ in range(times):
+            machine = zlib.compressobj(9, wbits=bits)
+            octets = machine.compress(octets) + machine.flush()
+        return octets
+
+    def plain(octets: bytes) -> bytes:
+        for _ in range(times):
+            octets = zlib.decompressobj(bits).decompress(octets)
+        return octets
+
+    for size in range(65_500, 66_300, 7):
+        octets = bytes(size)
+        made = recoded(coded(octets), bits, times, 10, b"another beginning", 1 << 20)
+        assert plain(made) == b"another beginning" + octets[10:]

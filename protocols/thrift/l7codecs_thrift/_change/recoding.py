@@ -28,6 +28,17 @@ class _Layer:
     def __init__(self, bits: int) -> None:
         self.opens = zlib.decompressobj(bits)
         self.closes = zlib.compressobj(wbits=bits)
+        self.waits = b""
+        """What it has still to inflate."""
+        self.holds = False
+        """Whether it may have more to say without further octets: it said as much as it was asked for."""
+
+    def open(self) -> bytes:
+        """What comes next of what waits, up to a piece."""
+        plain = self.opens.decompress(self.waits, _PIECE)
+        self.waits = self.opens.unconsumed_tail
+        self.holds = len(plain) == _PIECE
+        return plain
 
 
 def recoded(packed: bytes, bits: int, times: int, old: int, new: bytes, most: int) -> bytes:
@@ -42,29 +53,21 @@ def recoded(packed: bytes, bits: int, times: int, old: int, new: bytes, most: in
     made = [_closed(layers, new)]
     skip: i64 = old
     size: i64 = 0
-    waits = [packed] + [b""] * times
-    """What each layer has still to inflate; the last is what is inside."""
     try:
-        while True:
-            at = times - 1
-            while at >= 0 and not waits[at]:
-                at -= 1
-            if at < 0:
-                break
-            machine = layers[at].opens
-            piece = machine.decompress(waits[at], _PIECE)
-            waits[at] = machine.unconsumed_tail
-            if at + 1 < times:
-                waits[at + 1] += piece
-                continue
-            size += len(piece)
-            if size > most:
-                raise Unsupported(f"a message that inflates to more than limits.payload = {most} cannot be changed")
-            if skip > 0:
-                cut = min(skip, i64(len(piece)))
-                skip -= cut
-                piece = piece[cut:]
-            made.append(_closed(layers, piece))
+        for start in range(0, len(packed), _PIECE):
+            layers[0].waits = packed[start : start + _PIECE]
+            while True:
+                piece = _opened(layers)
+                if piece is None:
+                    break
+                size += len(piece)
+                if size > most:
+                    raise Unsupported(f"a message that inflates to more than limits.payload = {most} cannot be changed")
+                if skip > 0:
+                    cut = min(skip, i64(len(piece)))
+                    skip -= cut
+                    piece = piece[cut:]
+                made.append(_closed(layers, piece))
     except zlib.error as error:
         raise Unsupported(f"a message that is not compressed as it says cannot be changed: {error}") from None
     for at in range(times - 1, -1, -1):
@@ -73,6 +76,20 @@ def recoded(packed: bytes, bits: int, times: int, old: int, new: bytes, most: in
             octets = layers[outer].closes.compress(octets)
         made.append(octets)
     return b"".join(made)
+
+
+def _opened(layers: list[_Layer]) -> bytes | None:
+    """What comes next inside, perhaps nothing; None: more octets are needed."""
+    inner: i64 = len(layers) - 1
+    for at in range(inner, -1, -1):
+        layer = layers[at]
+        if layer.waits or layer.holds:
+            plain = layer.open()
+            if at == inner:
+                return plain
+            layers[at + 1].waits = plain  # which had none
+            return b""
+    return None
 
 
 def _closed(layers: list[_Layer], octets: bytes) -> bytes:
