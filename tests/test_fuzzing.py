@@ -277,10 +277,9 @@ def test_a_run_goes_on_behind_findings_and_counts_them(tmp_path: Path) -> None:
     each.keep_going = True
     each.loop(60, tmp_path / "grown", tmp_path / "work", [], 1500, True)
     assert each.executions.total() == 1500
-    (what,) = each.found
-    assert "KeyError" in what
-    assert each.found[what] > 1
-    assert len(list((tmp_path / "work").glob("*.fuzz"))) == 1
+    # Which inputs are made depends on what the process has loaded: of one side or both, each says the same many times.
+    assert all("KeyError" in what for what in each.found)
+    assert len(list((tmp_path / "work").glob("*.fuzz"))) == len(each.found) < each.found.total()
 
 
 def test_what_costs_more_is_looked_at_where_an_input_is_new(tmp_path: Path) -> None:
