@@ -13,7 +13,7 @@ from typing import Any
 from l7codecs import Limits
 from l7codecs.testing import load_tool
 from l7codecs.testing.fuzzing import Comparison, LineReader, Refusal
-from l7codecs.testing.fuzzing.comparison import first_difference
+from l7codecs.testing.fuzzing.comparison import first_difference, name_of
 from l7codecs.testing.fuzzing.material import Material
 from l7codecs_dubbo._hessian.scan import decode
 from l7codecs_dubbo._hessian.values import HessianList, HessianMap, HessianObject, Value
@@ -59,6 +59,17 @@ def one_nan(token: list[Any]) -> list[Any]:
     if token[0] == "number" and math.isnan(struct.unpack(">d", bytes.fromhex(token[1]))[0]):
         return ["number", "7ff8000000000000"]
     return token
+
+
+LENIENT = {
+    "UTF-8": "takes any octets for UTF-8",
+    "a longer stream": "takes values that are cut",
+    "before it": "takes a reference to nothing for null",
+    "count that is not negative": "takes a negative count for none",
+    "a type's name": "takes a type that was not named",
+    "older draft": "takes a tag that is none for a number",
+}
+"""What hessian.js reads and is refused here, by words of our refusal."""
 
 
 class OfValues(Comparison):
@@ -108,10 +119,7 @@ class BesideHessianLite(OfValues):
     def known(self, pieces: Sequence[bytes], ours: object, theirs: object) -> str | None:
         """See fuzz/README.md, "What was found in others"."""
         if isinstance(ours, Refusal):
-            for words, name in OTHERWISE.items():
-                if words in ours.why:
-                    return name
-            return None
+            return name_of(ours, OTHERWISE)
         if self.odd:
             return "makes objects of classes, and of maps what their types are"
         if self.typed:
@@ -140,19 +148,8 @@ class BesideHessianJs(OfValues):
     def known(self, pieces: Sequence[bytes], ours: object, theirs: object) -> str | None:
         """See fuzz/README.md, "What was found in others"."""
         if isinstance(ours, Refusal):
-            if "UTF-8" in ours.why:
-                return "takes any octets for UTF-8"
-            if "a longer stream" in ours.why:
-                return "takes values that are cut"
-            if "before it" in ours.why:
-                return "takes a reference to nothing for null"
-            if "count that is not negative" in ours.why:
-                return "takes a negative count for none"
-            if "a type's name" in ours.why:
-                return "takes a type that was not named"
-            if "older draft" in ours.why:
-                return "takes a tag that is none for a number"
-        elif isinstance(theirs, Refusal) and "0x57" in theirs.why:
+            return name_of(ours, LENIENT)
+        if isinstance(theirs, Refusal) and "0x57" in theirs.why:
             return "has no lists of any length without a type"
         elif self.odd:
             return "tells objects as maps, and their keys as text"

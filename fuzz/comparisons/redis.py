@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from l7codecs import Message, ProtocolError, Sender, get_protocol
 from l7codecs.testing.fuzzing import Comparison, Refusal
-from l7codecs.testing.fuzzing.comparison import NOTHING, first_difference
+from l7codecs.testing.fuzzing.comparison import NOTHING, first_difference, name_of
 
 MOST = 4096
 """Octets that are fed one by one."""
@@ -29,6 +29,13 @@ OTHERWISE = {
     "Bad integer value": "no number with a zero before it",
     "unhashable": "no keys of maps or members of sets that are containers",
 }
+
+
+LENIENT = {
+    "a count of -1": "takes a count of -1 for null, whatever is counted",
+    "a push stands between replies": "a push between the items of an array is one",
+}
+"""What hiredis takes and is refused here, by words of our refusal."""
 
 
 class BesideHiredis(Comparison):
@@ -103,10 +110,9 @@ class BesideHiredis(Comparison):
         reply = b"".join(pieces)[start:MOST]
         if isinstance(one, Refusal) and other is NOTHING:
             return "waits where a line cannot end well any more"
-        if isinstance(one, Refusal) and "a count of -1" in one.why:
-            return "takes a count of -1 for null, whatever is counted"
-        if isinstance(one, Refusal) and "a push stands between replies" in one.why:
-            return "a push between the items of an array is one"
+        name = name_of(one, LENIENT)
+        if name is not None:
+            return name
         if (
             isinstance(one, Refusal)
             and re.search("expected (CR LF|LF after CR)", one.why)

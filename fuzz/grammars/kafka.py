@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import random
 import struct
+from pathlib import Path
 
 from l7codecs import Sender
+from l7codecs.testing import load_tool
 from l7codecs_kafka._schema.layouts import Field, Layout, apis, layout
+
+_varints = load_tool(Path(__file__).resolve().parent / "parts", "varints")
+varint, zigzag = _varints.varint, _varints.zigzag
 
 APIS = apis()
 FREQUENT = [each for each in APIS if each.key in (0, 1, 2, 3, 9, 11, 14, 18)]
@@ -36,18 +41,6 @@ def crc32c(octets: bytes) -> int:
     for octet in octets:
         found = found >> 8 ^ TABLE[(found ^ octet) & 0xFF]
     return found ^ 0xFFFFFFFF
-
-
-def varint(number: int) -> bytes:
-    found = b""
-    while number > 127:
-        found += bytes((number & 127 | 128,))
-        number >>= 7
-    return found + bytes((number,))
-
-
-def zigzag(number: int) -> bytes:
-    return varint(number << 1 if number >= 0 else (-number << 1) - 1)
 
 
 def batch(chance: random.Random) -> bytes:

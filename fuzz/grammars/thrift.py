@@ -7,8 +7,13 @@ import json
 import random
 import struct
 from collections.abc import Callable
+from pathlib import Path
 
 from l7codecs import Sender
+from l7codecs.testing import load_tool
+
+_varints = load_tool(Path(__file__).resolve().parent / "parts", "varints")
+varint, zigzag = _varints.varint, _varints.zigzag
 
 BOOL, I8, DOUBLE, I16, I32, I64, STRING, STRUCT, MAP, SET, LIST, UUID = 2, 3, 4, 6, 8, 10, 11, 12, 13, 14, 15, 16
 SCALARS = (BOOL, I8, DOUBLE, I16, I32, I64, STRING, UUID)
@@ -127,14 +132,6 @@ def old_message(kind: int, name: bytes, number: int, body: Fields) -> bytes:
     return sized(name) + bytes((kind,)) + number.to_bytes(4, "big", signed=True) + binary(STRUCT, body)
 
 
-def varint(number: int) -> bytes:
-    found = b""
-    while number > 127:
-        found += bytes((number & 127 | 128,))
-        number >>= 7
-    return found + bytes((number,))
-
-
 def compact(kind: int, it: Value) -> bytes:
     if kind == BOOL:
         return b"\1" if it else b"\2"
@@ -143,7 +140,7 @@ def compact(kind: int, it: Value) -> bytes:
         return bytes((it & 0xFF,))
     if kind in SIZES:
         assert isinstance(it, int)
-        return varint(it << 1 if it >= 0 else (-it << 1) - 1)
+        return zigzag(it)
     if kind == DOUBLE:
         return struct.pack("<d", it)
     if kind in (UUID, STRING):
@@ -172,7 +169,7 @@ def compact_struct(body: Fields) -> bytes:
         if 0 < number - last < 16:
             found += bytes((number - last << 4 | kind,))
         else:
-            found += bytes((kind,)) + varint(number << 1 if number >= 0 else (-number << 1) - 1)
+            found += bytes((kind,)) + zigzag(number)
         found += b"" if of == BOOL else compact(of, each)
         last = number
     return found + b"\0"

@@ -6,9 +6,9 @@ A verdict is "connection CODE", "stream CODE" or "fine". Of h2 and nghttp2 it is
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import os
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Protocol
 
 import h2.config
@@ -18,10 +18,12 @@ import h2.exceptions
 import pytest
 
 from l7codecs import Event, Message, ProtocolError, Sender, Session, open_session
+from l7codecs.testing import load_tool
 
 CLIENT, SERVER = Sender.CLIENT, Sender.SERVER
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 END_STREAM, END_HEADERS, PADDED, PRIORITIZED = 0x01, 0x04, 0x08, 0x20
+TOOLS = Path(__file__).resolve().parent.parent / "tools"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 CODES = (
     "NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", "SETTINGS_TIMEOUT", "STREAM_CLOSED", "FRAME_SIZE_ERROR",
@@ -180,16 +182,11 @@ class _Pair(ctypes.Structure):
 
 def _library() -> ctypes.CDLL:
     try:
-        library = ctypes.CDLL(ctypes.util.find_library("nghttp2") or "libnghttp2.so.14")
+        library: ctypes.CDLL = load_tool(TOOLS, "nghttp2_library").library()
     except OSError:
         if os.environ.get("L7CODECS_INTEROP") == "1":
             pytest.fail("libnghttp2 is not installed")
         pytest.skip("libnghttp2 is not installed")
-    library.nghttp2_session_mem_recv.restype = ctypes.c_ssize_t
-    library.nghttp2_session_mem_recv.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t]
-    library.nghttp2_session_mem_send.restype = ctypes.c_ssize_t
-    library.nghttp2_session_mem_send.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p)]
-    library.nghttp2_session_del.argtypes = [ctypes.c_void_p]
     library.nghttp2_strerror.restype = ctypes.c_char_p
     for name in ("submit_headers", "submit_push_promise"):
         getattr(library, f"nghttp2_{name}").restype = ctypes.c_int32

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 from functools import cache
+
+from nghttp2_library import library
 
 __all__ = ["Hearing"]
 
@@ -33,17 +34,12 @@ _ON_DATA = ctypes.CFUNCTYPE(ctypes.c_int, _AT, ctypes.c_uint8, ctypes.c_int32, _
 
 @cache
 def _library() -> ctypes.CDLL:
-    library = ctypes.CDLL(ctypes.util.find_library("nghttp2") or "libnghttp2.so.14")
-    library.nghttp2_session_mem_recv.restype = ctypes.c_ssize_t
-    library.nghttp2_session_mem_recv.argtypes = [_AT, ctypes.c_char_p, ctypes.c_size_t]
-    library.nghttp2_session_mem_send.restype = ctypes.c_ssize_t
-    library.nghttp2_session_mem_send.argtypes = [_AT, ctypes.POINTER(_AT)]
-    library.nghttp2_session_del.argtypes = [_AT]
-    library.nghttp2_option_del.argtypes = [_AT]
-    library.nghttp2_option_set_no_http_messaging.argtypes = [_AT, ctypes.c_int]
+    found = library()
+    found.nghttp2_option_del.argtypes = [_AT]
+    found.nghttp2_option_set_no_http_messaging.argtypes = [_AT, ctypes.c_int]
     for kind in ("frame_recv", "header", "data_chunk_recv"):
-        getattr(library, f"nghttp2_session_callbacks_set_on_{kind}_callback").argtypes = [_AT, _AT]
-    return library
+        getattr(found, f"nghttp2_session_callbacks_set_on_{kind}_callback").argtypes = [_AT, _AT]
+    return found
 
 
 class Hearing:
@@ -57,19 +53,19 @@ class Hearing:
         self.sent = b""
         self._fields: list[tuple[bytes, bytes]] = []
         self._data = b""
-        self._library = library = _library()
+        self._library = nghttp2 = _library()
         callbacks, option = ctypes.c_void_p(), ctypes.c_void_p()
-        library.nghttp2_session_callbacks_new(ctypes.byref(callbacks))
+        nghttp2.nghttp2_session_callbacks_new(ctypes.byref(callbacks))
         self._kept = (_ON_FRAME(self._on_frame), _ON_FIELD(self._on_field), _ON_DATA(self._on_data))
         for kind, call in zip(("frame_recv", "header", "data_chunk_recv"), self._kept, strict=True):
-            getattr(library, f"nghttp2_session_callbacks_set_on_{kind}_callback")(callbacks, ctypes.cast(call, _AT))
-        library.nghttp2_option_new(ctypes.byref(option))
-        library.nghttp2_option_set_no_http_messaging(option, 1)
+            getattr(nghttp2, f"nghttp2_session_callbacks_set_on_{kind}_callback")(callbacks, ctypes.cast(call, _AT))
+        nghttp2.nghttp2_option_new(ctypes.byref(option))
+        nghttp2.nghttp2_option_set_no_http_messaging(option, 1)
         self._session = ctypes.c_void_p()
-        assert library.nghttp2_session_server_new2(ctypes.byref(self._session), callbacks, None, option) == 0
-        library.nghttp2_option_del(option)
-        library.nghttp2_session_callbacks_del(callbacks)
-        assert library.nghttp2_submit_settings(self._session, 0, None, ctypes.c_size_t(0)) == 0
+        assert nghttp2.nghttp2_session_server_new2(ctypes.byref(self._session), callbacks, None, option) == 0
+        nghttp2.nghttp2_option_del(option)
+        nghttp2.nghttp2_session_callbacks_del(callbacks)
+        assert nghttp2.nghttp2_submit_settings(self._session, 0, None, ctypes.c_size_t(0)) == 0
 
     def close(self) -> None:
         self._library.nghttp2_session_del(self._session)

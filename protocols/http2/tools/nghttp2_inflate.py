@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
-from functools import cache
+
+from nghttp2_library import library
 
 __all__ = ["Inflater", "Triple"]
 
@@ -24,16 +24,11 @@ class _Pair(ctypes.Structure):
     ]
 
 
-@cache
-def _library() -> ctypes.CDLL:
-    return ctypes.CDLL(ctypes.util.find_library("nghttp2") or "libnghttp2.so.14")
-
-
 class Inflater:
     """nghttp2_hd_inflater. Raises OSError where the library is not installed."""
 
     def __init__(self) -> None:
-        self.library = _library()
+        self.library = library()
         self.library.nghttp2_hd_inflate_hd2.restype = ctypes.c_ssize_t
         self.library.nghttp2_hd_inflate_hd2.argtypes = [
             ctypes.c_void_p,

@@ -20,7 +20,7 @@ A program of another language is a `LineReader`.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -31,7 +31,16 @@ from l7codecs.testing.peers import PeerProcess
 if TYPE_CHECKING:
     from l7codecs.testing.fuzzing.material import Material
 
-__all__ = ["NOTHING", "Comparison", "LineReader", "Refusal", "first_difference", "how_they_differ", "side_by_side"]
+__all__ = [
+    "NOTHING",
+    "Comparison",
+    "LineReader",
+    "Refusal",
+    "first_difference",
+    "how_they_differ",
+    "name_of",
+    "side_by_side",
+]
 
 _SHOWN = 400
 """Characters of one side of one row."""
@@ -136,6 +145,15 @@ class LineReader:
 def first_difference(ours: object, theirs: object) -> tuple[object, object]:
     """What differs first: of two lists their items, `NOTHING` where one has none any more; else the readings."""
     return next((pair for pair in _rows(ours, theirs) if pair[0] != pair[1]), (ours, theirs))
+
+
+def name_of(reading: object, names: Mapping[str, str]) -> str | None:
+    """Of a refusal whose reason has some words, what `names` has for them; the first that it has."""
+    if isinstance(reading, Refusal):
+        for words, name in names.items():
+            if words in reading.why:
+                return name
+    return None
 
 
 def how_they_differ(ours: object, theirs: object) -> str:
