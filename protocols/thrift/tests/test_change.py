@@ -197,3 +197,13 @@ def test_what_is_inflated_in_pieces_loses_nothing(bits: int, times: int) -> None
         octets = bytes(size)
         made = recoded(coded(octets), bits, times, 10, b"another beginning", 1 << 20)
         assert plain(made) == b"another beginning" + octets[10:]
+
+
+@pytest.mark.parametrize("bits", [-15, 15, 31])
+def test_what_stands_behind_the_end_of_what_is_compressed_is_let_go(bits: int) -> None:
+    """Octets that nobody reads: their end is found, also where they come with the last of it, or a piece later."""
+    machine = zlib.compressobj(wbits=bits)
+    packed = machine.compress(bytes(200_000)) + machine.flush()
+    for behind in (b"x", bytes(70_000)):
+        made = recoded(packed + behind, bits, 1, 10, b"", 1 << 20)
+        assert zlib.decompressobj(bits).decompress(made) == bytes(199_990)

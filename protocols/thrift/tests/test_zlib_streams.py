@@ -283,3 +283,15 @@ def test_what_ends_a_stream_is_no_message() -> None:
     assert server.send(ended) + server.pending_output() == b""
     machine = zlib.decompressobj()
     assert machine.decompress(written) == call(5) and not machine.eof
+
+
+def test_a_stream_that_follows_another_is_read_wherever_pieces_end() -> None:
+    """What zlib says that it has not read stands twice where an end lies behind the end of a piece."""
+    limits = Limits(head=1024, message=4096)
+    second = zlib.compress(b"".join(call(50, number) for number in range(3, 6)))
+    for size in range(4050, 4300):
+        first = zlib.compress(b"".join(call(size, number) for number in range(3)))
+        events = l7codecs.open_session("thrift", limits=limits).receive(C, first + second)
+        found = [event.request_id for event in events if isinstance(event, Message)]
+        # The end of a stream may be told as a piece that has nothing in it.
+        assert [number for number in found if number is not None] == [*range(6)], size

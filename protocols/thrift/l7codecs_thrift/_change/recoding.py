@@ -35,8 +35,9 @@ class _Layer:
 
     def open(self) -> bytes:
         """What comes next of what waits, up to a piece."""
-        plain = self.opens.decompress(self.waits, _PIECE)
-        self.waits = self.opens.unconsumed_tail
+        machine = self.opens
+        plain = machine.decompress(self.waits, _PIECE)
+        self.waits = b"" if machine.eof else machine.unconsumed_tail  # behind the end stays what nobody reads
         self.holds = len(plain) == _PIECE
         return plain
 

@@ -165,7 +165,9 @@ class ZlibStream:
         taken = size
         try:
             plain = self._machine.decompress(octets, int(min(room, size * _RATIO + _AHEAD)))  # which is allocated
-            taken = size - len(self._machine.unconsumed_tail) - len(self._machine.unused_data)
+            # At the end of a stream what is behind it may stand in both.
+            machine = self._machine
+            taken = size - len(machine.unused_data if machine.eof else machine.unconsumed_tail)
         except zlib.error as error:
             if before is None:
                 decoder.fail(0, f"octets that zlib does not read: {error}", "a stream of zlib")
