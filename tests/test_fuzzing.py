@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -303,3 +307,23 @@ def test_what_a_grammar_makes_comes_first(tmp_path: Path, monkeypatch: pytest.Mo
     each.loop(1, tmp_path / "corpus", tmp_path / "found", [])
     assert [(program.target, program.steps[0].octets[:5]) for program in ran[:20]] == [(1, b"made ")] * 20
     assert any(program.target != 1 for program in ran[20:])
+
+
+def test_sources_are_preferred_of_our_packages_alone(tmp_path: Path) -> None:
+    """Wherever they lie: a clone is called as the project is, and has others' packages below it."""
+    packages = tmp_path / "l7codecs" / "site-packages"
+    for name in ("l7codecs_acme", "other"):
+        (packages / name).mkdir(parents=True)
+        (packages / name / "__init__.py").write_text("")
+        (packages / name / "part.py").write_text("")
+    code = (
+        "import sys; from l7codecs_command.fuzzing import prefer_sources; prefer_sources()\n"
+        "import l7codecs_acme.part, other.part\n"
+        "print([str(sys.path_importer_cache[sys.modules[name].__path__[0]]._loaders) for name in ('l7codecs_acme', 'other')])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(packages)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment)
+    assert not done.stderr
+    ours, others = ast.literal_eval(done.stdout)
+    assert "ExtensionFileLoader" not in ours
+    assert "ExtensionFileLoader" in others

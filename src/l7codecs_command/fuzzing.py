@@ -8,9 +8,23 @@ from __future__ import annotations
 import contextlib
 import importlib.machinery
 import json
+import os
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 __all__ = ["main"]
+
+
+def _inside(path: Path) -> Sequence[str]:
+    """The parts of `path` within what is imported from: a folder above may have any name, as that of a clone has."""
+    above = [Path(entry) for entry in map(os.path.abspath, sys.path) if path.is_relative_to(entry)]
+    if above:
+        return path.relative_to(max(above, key=lambda entry: len(entry.parts))).parts
+    top = path  # of an editable installation
+    while (top.parent / "__init__.py").exists():
+        top = top.parent
+    return path.relative_to(top.parent).parts
 
 
 def prefer_sources() -> None:
@@ -20,7 +34,7 @@ def prefer_sources() -> None:
     )
 
     def ours(path: str) -> importlib.machinery.FileFinder:
-        if not any(part.startswith("l7codecs") and "." not in part for part in path.replace("\\", "/").split("/")):
+        if not any(part.startswith("l7codecs") and "." not in part for part in _inside(Path(path))):
             raise ImportError
         return hook(path)  # type: ignore[return-value]  # it is one
 
