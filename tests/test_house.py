@@ -14,7 +14,7 @@ import l7codecs.testing
 ROOT = Path(__file__).resolve().parent.parent
 FRAMEWORK = ROOT / "src" / "l7codecs"
 ROOMS = sorted(path.name for path in (ROOT / "protocols").iterdir() if path.is_dir())
-CONSUMERS = {"capture", "cli", "routing", "testing"}
+CONSUMERS = {"capture", "cli", "proxy", "routing", "testing"}
 
 
 def imported(path: Path) -> set[str]:

@@ -1,0 +1,133 @@
+"""Who looks at what the engine does: metrics, logs, traces.
+
+An engine calls its observers from its event loop, at once: what takes long, or may wait, is for another task or thread. What one raises is
+told once and ends nothing but that observer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import final
+
+from mypy_extensions import mypyc_attr
+
+from l7codecs.kinds import Address
+from l7codecs.proxy.exchange import Exchange
+
+__all__ = ["Observer", "Observers"]
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Observer:
+    """What is told of connections and exchanges; subclasses override what they want to know."""
+
+    wants_begun: bool = False
+    """Whether `begun` is called: what nobody wants to know costs nothing. Subclasses set it before the engine starts."""
+
+    def connected(self, listener: str, peer: Address | None) -> None:
+        """A client has connected; `peer` is None of a Unix socket."""
+
+    def disconnected(self, listener: str, peer: Address | None) -> None:
+        """Its connection has ended."""
+
+    def host_connected(self, cluster: str, host: str) -> None:
+        """A connection to a host is made."""
+
+    def host_disconnected(self, cluster: str, host: str, failed: bool) -> None:
+        """It has ended, or could not be made (`failed`)."""
+
+    def begun(self, exchange: Exchange) -> Mapping[str, str] | None:
+        """A request is about to be sent to ``exchange.cluster``; returns headers to set in it, where its protocol can change them."""
+        return None
+
+    def ended(self, exchange: Exchange) -> None:
+        """An exchange is over. Called once for each request, one-way ones and those that were refused included."""
+
+    def refused(self, listener: str, text: str) -> None:
+        """A client has broken the protocol (or a limit), and its connection is closed."""
+
+    def reopen(self) -> None:
+        """Files that are written may have been moved: open them again."""
+
+
+@final
+class Observers:
+    """Several observers as one."""
+
+    def __init__(self, observers: Sequence[Observer] = ()) -> None:
+        self.each: list[Observer] = list(observers)
+        self.wants_begun = False
+        for observer in self.each:
+            if observer.wants_begun:
+                self.wants_begun = True
+        self.failed: list[str] = []
+        """What observers have raised, each once; those are asked no more."""
+
+    def connected(self, listener: str, peer: Address | None) -> None:
+        for observer in self.each:
+            try:
+                observer.connected(listener, peer)
+            except Exception as error:
+                self._drop(observer, error)
+
+    def disconnected(self, listener: str, peer: Address | None) -> None:
+        for observer in self.each:
+            try:
+                observer.disconnected(listener, peer)
+            except Exception as error:
+                self._drop(observer, error)
+
+    def host_connected(self, cluster: str, host: str) -> None:
+        for observer in self.each:
+            try:
+                observer.host_connected(cluster, host)
+            except Exception as error:
+                self._drop(observer, error)
+
+    def host_disconnected(self, cluster: str, host: str, failed: bool) -> None:
+        for observer in self.each:
+            try:
+                observer.host_disconnected(cluster, host, failed)
+            except Exception as error:
+                self._drop(observer, error)
+
+    def begun(self, exchange: Exchange) -> dict[str, str] | None:
+        found: dict[str, str] | None = None
+        for observer in self.each:
+            if not observer.wants_begun:
+                continue
+            try:
+                headers = observer.begun(exchange)
+            except Exception as error:
+                self._drop(observer, error)
+                continue
+            if headers:
+                if found is None:
+                    found = {}
+                found.update(headers)
+        return found
+
+    def ended(self, exchange: Exchange) -> None:
+        for observer in self.each:
+            try:
+                observer.ended(exchange)
+            except Exception as error:
+                self._drop(observer, error)
+
+    def refused(self, listener: str, text: str) -> None:
+        for observer in self.each:
+            try:
+                observer.refused(listener, text)
+            except Exception as error:
+                self._drop(observer, error)
+
+    def reopen(self) -> None:
+        for observer in self.each:
+            try:
+                observer.reopen()
+            except Exception as error:
+                self._drop(observer, error)
+
+    def _drop(self, observer: Observer, error: Exception) -> None:
+        self.each = [each for each in self.each if each is not observer]
+        self.failed.append(f"{type(observer).__name__} is dropped: {type(error).__name__}: {error}")
