@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
 from l7codecs.kinds import Sender
 from l7codecs.message import Data, Event, Gap, Message
@@ -13,34 +12,23 @@ from l7codecs.session import Session
 from l7codecs.testing.fuzzing.program import Program, Step
 from l7codecs.testing.fuzzing.properties import (
     check_answers,
-    check_bounds,
     check_conserved,
     check_cost,
     check_forwarded,
     check_messages,
     limits_of,
 )
+from l7codecs.testing.fuzzing.reads import SENDERS, Read, cut, is_lossy, joined, replay_reads, with_ends
 from l7codecs.testing.fuzzing.targets import Target
 from l7codecs.testing.loss import difference_after_loss
 from l7codecs.testing.replay import Outcome, difference_by_cuts
 from l7codecs.testing.vectors import Vector
 
-__all__ = ["Conversation", "Direction", "Outline", "Read"]
+__all__ = ["Conversation", "Direction", "Outline"]
 
-SENDERS = (Sender.CLIENT, Sender.SERVER)
 FEED, LOSE, GAP, END, AGAIN = range(5)
 _MOST_OCTETS = 64 * 1024
 _ONE_BY_ONE = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """What comes of a side: octets, ``lost`` octets (0: an unknown number; -1: none are), or its end."""
-
-    sender: Sender
-    octets: bytes = b""
-    lost: int = -1
-    end: bool = False
 
 
 class Outline(Outcome):
@@ -142,16 +130,16 @@ class Conversation(Target):
             elif step.octets and left > len(step.octets):
                 left -= len(step.octets)
                 found.append(Read(sender, step.octets))
-        return _last_ends(found)
+        return with_ends(found)
 
     def run(self, program: Program) -> None:
         reads = self.reads(program)
         size = sum(len(read.octets) for read in reads)
         limits = limits_of(program.limits)
         start = time.process_time()
-        whole, session = self.replay(_joined(reads), program, Outline(), True)
-        other, _ = self.replay(_cut(reads, 0, random.Random(program.seed)), program, Outline(), False)
-        self.compare(whole, other, _lossy(reads))
+        whole, session = self.replay(joined(reads), program, Outline(), True)
+        other, _ = self.replay(cut(reads, 0, random.Random(program.seed)), program, Outline(), False)
+        self.compare(whole, other, is_lossy(reads))
         seconds = time.process_time() - start
         fed = {
             sender: b"".join(read.octets for read in reads if read.sender is sender and read.lost < 0)
@@ -159,14 +147,14 @@ class Conversation(Target):
         }
         check_conserved(whole, fed)
         check_messages(whole, self.material.protocol)
-        if not _lossy(reads):
+        if not is_lossy(reads):
             check_answers(whole, self.material.protocol, self.material.loose_ids)
         check_forwarded(session, whole.events)
         self.count(whole, size)
 
         def again(times: int) -> None:
             self.replay(reads * times, program, Outline(), False)
-            self.replay(_cut(reads * times, 7, None), program, Outline(), False)
+            self.replay(cut(reads * times, 7, None), program, Outline(), False)
 
         check_cost(again, seconds, size + len(reads), f"decoding, with {limits}")
 
@@ -174,11 +162,11 @@ class Conversation(Target):
         """All that events say is the same in three ways to cut the octets."""
         reads = self.reads(program)
         size = sum(len(read.octets) for read in reads)
-        whole, _ = self.replay(_joined(reads), program, Outcome(), False)
+        whole, _ = self.replay(joined(reads), program, Outcome(), False)
         chance = random.Random(program.seed)
-        for cut in (_cut(reads, 1 if size <= _ONE_BY_ONE else 61, None), _cut(reads, 0, chance)):
-            other, _ = self.replay(cut, program, Outcome(), False)
-            self.compare(whole, other, _lossy(reads))
+        for other_reads in (cut(reads, 1 if size <= _ONE_BY_ONE else 61, None), cut(reads, 0, chance)):
+            other, _ = self.replay(other_reads, program, Outcome(), False)
+            self.compare(whole, other, is_lossy(reads))
         self.figures["examined"] += 1
 
     def compare(self, whole: Outcome, other: Outcome, lossy: bool) -> None:
@@ -205,24 +193,9 @@ class Conversation(Target):
         return difference_by_cuts(one, other)
 
     def replay(self, reads: Iterable[Read], program: Program, outcome: Outcome, watch: bool) -> tuple[Outcome, Session]:
-        """Feed a new session, and write `outcome`; a direction with an error gets no more."""
+        """Feed a new session, and write `outcome`."""
         session = self.open(program)
-        ended: set[Sender] = set()
-        for read in reads:
-            sender = read.sender
-            if sender in outcome.errors or sender in ended:
-                continue
-            if read.end:
-                if not ended:
-                    outcome.pending = session.pending
-                ended.add(sender)
-                outcome.take(sender, session.eof(sender))
-            elif read.lost >= 0:
-                outcome.take(sender, session.gap(sender, read.lost))
-            else:
-                outcome.take(sender, session.receive(sender, read.octets))
-                if watch:
-                    check_bounds(session, sender, len(read.octets))
+        replay_reads(session, reads, outcome, watch)
         return outcome, session
 
     def open(self, program: Program) -> Session:
@@ -266,45 +239,3 @@ class Direction(Conversation):
         side = program.steps[0].a & 1 if program.steps else 0
         steps = [Step(FEED, side, step.b, step.octets) for step in program.steps]
         return super().reads(program.with_steps(steps))
-
-
-def _lossy(reads: Iterable[Read]) -> bool:
-    return any(read.lost >= 0 for read in reads)
-
-
-def _last_ends(reads: list[Read]) -> list[Read]:
-    """The same, and the end of every side that has none."""
-    ended = {read.sender for read in reads if read.end}
-    return reads + [Read(sender, end=True) for sender in SENDERS if sender not in ended]
-
-
-def _joined(reads: Sequence[Read]) -> list[Read]:
-    """In as few reads as the order of the sides allows."""
-    found: list[Read] = []
-    parts: list[bytes] = []
-    for read in reads:
-        plain = read.lost < 0 and not read.end
-        if parts and not (plain and found[-1].sender is read.sender):
-            found[-1] = Read(found[-1].sender, b"".join(parts))
-            parts = []
-        if plain:
-            if not parts:
-                found.append(read)
-            parts.append(read.octets)
-        else:
-            found.append(read)
-    if parts:
-        found[-1] = Read(found[-1].sender, b"".join(parts))
-    return found
-
-
-def _cut(reads: Iterable[Read], size: int, chance: random.Random | None) -> Iterator[Read]:
-    """In reads of `size`, or of sizes that `chance` chooses."""
-    for read in reads:
-        at = 0
-        if read.lost >= 0 or read.end:
-            yield read
-        while at < len(read.octets):
-            step = size if chance is None else chance.choice((1, 2, 3, 5, 9, 20, 100, 1000))
-            yield Read(read.sender, read.octets[at : at + step])
-            at += step

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 
 from l7codecs.errors import ProtocolError
 from l7codecs.kinds import Sender
-from l7codecs.testing.fuzzing.conversation import SENDERS
 from l7codecs.testing.fuzzing.program import Program, Step
 from l7codecs.testing.fuzzing.properties import limits_of
+from l7codecs.testing.fuzzing.reads import SENDERS
 from l7codecs.testing.fuzzing.targets import Target
 from l7codecs.testing.growth import growth
 

@@ -1,0 +1,89 @@
+"""What comes of the two sides of a connection, in its order: octets, losses and ends, cut in any way."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from l7codecs.kinds import Sender
+from l7codecs.session import Session
+from l7codecs.testing.fuzzing.properties import check_bounds
+from l7codecs.testing.replay import Outcome
+
+__all__ = ["SENDERS", "Read", "cut", "is_lossy", "joined", "replay_reads", "with_ends"]
+
+SENDERS = (Sender.CLIENT, Sender.SERVER)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What comes of a side: octets, ``lost`` octets (0: an unknown number; -1: none are), or its end."""
+
+    sender: Sender
+    octets: bytes = b""
+    lost: int = -1
+    end: bool = False
+
+
+def replay_reads(session: Session, reads: Iterable[Read], outcome: Outcome, watch: bool) -> None:
+    """Feed `session`, and write `outcome`; a direction with an error gets no more. With `watch` what it holds is held to its limits."""
+    ended: set[Sender] = set()
+    for read in reads:
+        sender = read.sender
+        if sender in outcome.errors or sender in ended:
+            continue
+        if read.end:
+            if not ended:
+                outcome.pending = session.pending
+            ended.add(sender)
+            outcome.take(sender, session.eof(sender))
+        elif read.lost >= 0:
+            outcome.take(sender, session.gap(sender, read.lost))
+        else:
+            outcome.take(sender, session.receive(sender, read.octets))
+            if watch:
+                check_bounds(session, sender, len(read.octets))
+
+
+def is_lossy(reads: Iterable[Read]) -> bool:
+    """Whether any octets are lost."""
+    return any(read.lost >= 0 for read in reads)
+
+
+def with_ends(reads: list[Read]) -> list[Read]:
+    """The same, and the end of every side that has none."""
+    ended = {read.sender for read in reads if read.end}
+    return reads + [Read(sender, end=True) for sender in SENDERS if sender not in ended]
+
+
+def joined(reads: Sequence[Read]) -> list[Read]:
+    """In as few reads as the order of the sides allows."""
+    found: list[Read] = []
+    parts: list[bytes] = []
+    for read in reads:
+        plain = read.lost < 0 and not read.end
+        if parts and not (plain and found[-1].sender is read.sender):
+            found[-1] = Read(found[-1].sender, b"".join(parts))
+            parts = []
+        if plain:
+            if not parts:
+                found.append(read)
+            parts.append(read.octets)
+        else:
+            found.append(read)
+    if parts:
+        found[-1] = Read(found[-1].sender, b"".join(parts))
+    return found
+
+
+def cut(reads: Iterable[Read], size: int, chance: random.Random | None) -> Iterator[Read]:
+    """In reads of `size`, or of sizes that `chance` chooses."""
+    for read in reads:
+        at = 0
+        if read.lost >= 0 or read.end:
+            yield read
+        while at < len(read.octets):
+            step = size if chance is None else chance.choice((1, 2, 3, 5, 9, 20, 100, 1000))
+            yield Read(read.sender, read.octets[at : at + step])
+            at += step
