@@ -30,6 +30,7 @@ from l7codecs import (
 from l7codecs.detect import AutoSession
 from l7codecs.message import Flow
 from l7codecs.registry import refresh, usable_protocols
+from l7codecs.testing.replay import Outcome
 
 C, S = Sender.CLIENT, Sender.SERVER
 PING = b"*1\r\n$4\r\nPING\r\n"
@@ -473,3 +474,40 @@ def test_what_waited_comes_in_the_order_in_which_it_came() -> None:
                         heard.append((error.sender, str(error)))
         said.append(sorted(map(str, heard)))
     assert [each for each in said if each != said[0]] == []
+
+
+def outcome_of_reads(reads: Sequence[tuple[Sender, bytes | None]]) -> Outcome:
+    """What `auto` says of reads, None for an end; a direction with an error or an end gets no more."""
+    outcome, session, ended = Outcome(), auto(), set[Sender]()
+    for sender, octets in reads:
+        if sender in ended or sender in outcome.errors:
+            continue
+        if octets is None:
+            ended.add(sender)
+            outcome.take(sender, session.eof(sender))
+        else:
+            outcome.take(sender, session.receive(sender, octets))
+    return outcome
+
+
+@pytest.mark.parametrize(
+    "reads",
+    [
+        pytest.param([(S, b"\0"), (S, None), (C, PREFACE[:24] + b"\0\0\7\0\0\0\0\0\1"), (C, None)], id="server ends"),
+        pytest.param([(C, PREFACE[:24]), (S, b"\0"), (C, b"\0\0\7\0\0\0\0\0\1"), (S, None), (C, None)], id="both wrong"),
+        pytest.param([(C, bytes.fromhex("000006010400000001828784010161")), (S, b".0\rSM\r\n\r\n"), (C, None), (S, None)], id="joined"),
+        pytest.param([(S, b"+PONG"), (S, None), (C, PING + b"*x\r\n"), (C, None)], id="redis, cut and wrong"),
+        pytest.param([(C, PING[:9]), (C, None), (S, b"+PONG\r\n$x\r\n"), (S, None)], id="redis, both"),
+    ],
+)  # fmt: skip
+def test_an_error_of_one_side_hides_nothing_of_the_other(reads: Sequence[tuple[Sender, bytes | None]]) -> None:
+    """Whether it comes before the protocol is known or behind, a side ends before or behind: each event and error is told."""
+    octet_by_octet: list[tuple[Sender, bytes | None]] = []
+    for sender, octets in reads:
+        octet_by_octet += [(sender, None)] if octets is None else [(sender, bytes((octet,))) for octet in octets]
+    whole, cut = outcome_of_reads(reads), outcome_of_reads(octet_by_octet)
+    assert not whole.difference(cut)
+    for sender in Sender:
+        fed = b"".join(octets for who, octets in reads if who is sender and octets is not None)
+        assert sender in whole.errors or whole.raw(sender) == fed
+    assert whole.errors

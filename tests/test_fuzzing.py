@@ -301,7 +301,8 @@ def test_what_a_grammar_makes_comes_first(tmp_path: Path, monkeypatch: pytest.Mo
         return [(C, b"made %d" % chance.randrange(1 << 30))]
 
     each = Fuzzer(Material(toys.framed(), toys.framed_vectors(False), grammar=grammar), (), 1)
-    assert [len(each.made(*asked)) for asked in ((0,), (3,), (1000,), (1000, 50))] == [0, 60, 3000, 5]
+    assert [len(each.made(*asked)) for asked in ((0,), (3,), (1000,), (1000, 50))] == [0, 75, 3750, 7]
+    assert {Program.decode(data).target for data in each.made(3)} == {1, 5}
     ran: list[Program] = []
     monkeypatch.setattr(each, "hold", ran.append)
     each.loop(1, tmp_path / "corpus", tmp_path / "found", [])

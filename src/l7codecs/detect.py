@@ -33,6 +33,8 @@ _CERTAIN = 80
 _SURE = 95
 """The score from which what a server says first is worth to wait for what its client, the caller, sends."""
 _BOTH = frozenset(Sender)
+_END = -1
+"""In the place of a number of octets: the end of that direction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +158,8 @@ class AutoSession(Session):
         """Something was sent that tells no protocol."""
         self._order: list[Sender] = []
         self._turns: list[tuple[Sender, int]] = []
-        """Whose octets came, and how many, while no protocol is known: what one side says may depend on what the other has said before."""
-        self._ends: list[Sender] = []
+        """Whose octets came, and how many, or its end, while no protocol is known: what one side says may depend on what the other has
+        said before."""
         self._gaps: list[tuple[Sender, int]] = []
         """Octets that were lost before any came."""
         self._replay: deque[tuple[Sender, bytes | None]] = deque()
@@ -207,6 +209,7 @@ class AutoSession(Session):
             return self
         if self._replay:
             self._replay.append((sender, bytes(data)))
+            self._active = self._undecided[sender is Sender.SERVER]
             return self
         return self._found.receive(sender, data)
 
@@ -220,11 +223,12 @@ class AutoSession(Session):
     def eof(self, sender: Sender) -> Iterator[Event]:
         if self._found is None:
             super().eof(sender)
-            self._ends.append(sender)
+            self._turns.append((sender, _END))
             self._look(final=all(each.ended or each.sender is self.endpoint for each in self._undecided))
             return self
         if self._replay:
             self._replay.append((sender, None))
+            self._active = self._undecided[sender is Sender.SERVER]
             return self
         return self._found.eof(sender)
 
@@ -242,6 +246,7 @@ class AutoSession(Session):
                     decoder.set_aside(rest)
             return super().gap(sender, size)
         decoded: list[Event] = []
+        self._active = self._undecided[sender is Sender.SERVER]
         while self._replay:
             # An error in here is raised again when that direction is iterated.
             with suppress(ProtocolError):
@@ -265,9 +270,11 @@ class AutoSession(Session):
                 return next(found)
             except StopIteration:
                 self._step(found)
-            except ProtocolError:
+            except ProtocolError as error:
                 self._step(found)
-                raise
+                if error.sender is not self._active.sender:
+                    raise
+                # Its error ends an iteration, and nobody may iterate the other direction again: what waits of that comes first.
         return next(found)
 
     def _step(self, found: Session) -> None:
@@ -277,6 +284,8 @@ class AutoSession(Session):
             self._replay.popleft()
         if self._replay:
             self._feed(found, *self._replay[0])
+        else:
+            found._active = found.decoder(self._active.sender)
 
     @staticmethod
     def _feed(found: Session, sender: Sender, octets: bytes | None) -> None:
@@ -385,11 +394,12 @@ class AutoSession(Session):
             found.gap(sender, size)
         heard = {each.sender: memoryview(each.first()) for each in self._undecided}
         for sender, size in self._turns:
-            self._replay.append((sender, bytes(heard[sender][:size])))
-            heard[sender] = heard[sender][size:]
+            if size == _END:
+                self._replay.append((sender, None))
+            else:
+                self._replay.append((sender, bytes(heard[sender][:size])))
+                heard[sender] = heard[sender][size:]
         self._turns.clear()
-        for sender in self._ends:
-            self._replay.append((sender, None))
         if self._replay:
             self._feed(found, *self._replay[0])
 

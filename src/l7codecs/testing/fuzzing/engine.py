@@ -120,10 +120,13 @@ class Fuzzer:
     def made(self, seconds: float = 1000, most: int = 0) -> list[bytes]:
         """What the grammar makes, for the first tenth of so many `seconds` or `most` executions: much of it no mutation comes to."""
         count = min(_MADE, int(seconds) * 20, most // 10 if most else _MADE)
-        reads = self.targets.get(Conversation.number)
-        if not isinstance(reads, Conversation):
-            return []
-        return [reads.program(vector).encode() for vector in self.material.made(self.chance, count)]
+        vectors = list(self.material.made(self.chance, count))
+        found: list[bytes] = []
+        for number, every in ((Conversation.number, 1), (Detection.number, 4)):
+            reads = self.targets.get(number)
+            if isinstance(reads, Conversation):
+                found += [reads.program(vector).encode() for vector in vectors[::every]]
+        return found
 
     def run(self, data: bytes, examine: bool = True) -> None:
         """Run one input. Raises whatever is wrong. Without `examine` what costs little is looked at, and no more."""
