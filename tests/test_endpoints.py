@@ -460,9 +460,62 @@ def test_what_is_given_up_and_never_answered_is_bounded() -> None:
         up.send(request)
         up.cancel(request)
         assert not up.full and up.pending == 0
-    kept = up.session if How.auto else up  # type: ignore[attr-defined]
+    assert given_up_at(up) == 10
+
+
+def given_up_at(session: Session) -> int:
+    kept = session.session if How.auto else session  # type: ignore[attr-defined]
     given_up = kept.decoder(S).given_up
-    assert given_up is not None and given_up.count == 10
+    return 0 if given_up is None else given_up.count
+
+
+def test_octets_of_what_is_given_up_are_bounded() -> None:
+    limits = Limits(waiting=10_000)
+    up = opened(BY_ID[8], C, limits=limits)
+    for number in range(100):
+        _, (request,) = client(BY_ID[8], "q" * 1_500, first=number)
+        up.send(request)
+        up.cancel(request)
+        assert not up.full and up.pending == 0
+    assert given_up_at(up) == 6
+
+
+def test_numbers_of_few_bits_are_kept_whatever_is_given_up() -> None:
+    """Rather than forget one, whose answer would go to who gets its number next, an endpoint takes no more."""
+    up = opened(BY_ID[1], C, limits=Limits(waiting=10_000))
+    taken = 0
+    with pytest.raises(LimitExceeded):
+        for number in range(200):
+            _, (request,) = client(BY_ID[1], "q" * 1_500, first=number)
+            up.send(request)
+            up.cancel(request)
+            taken += 1
+            assert up.full == (taken * 1_500 >= 10_000)
+    assert given_up_at(up) == taken and 50 < taken < 60
+
+
+@pytest.mark.parametrize("limits", [Limits(pending=10), Limits(waiting=10_000)], ids=["count", "octets"])
+def test_an_answer_to_what_was_given_up_and_forgotten_is_nobodys(limits: Limits) -> None:
+    """Its client uses its number again, as may all whose ids count for one connection."""
+    protocol = BY_ID[4]
+    up = opened(protocol, C, limits=limits)
+    down = opened(protocol, S, limits=limits)
+
+    def ask(number: int) -> Message:
+        (request,) = down.receive(C, frame("Q", number, "q" * 1_500, 4))
+        assert isinstance(request, Message)
+        return request
+
+    for number in range(20):
+        request = ask(number)
+        up.send(request)
+        down.answer(request, made_answer(request, "!late"))
+        up.cancel(request)
+    again = ask(3)
+    up.send(again)
+    late = b"".join(frame("A", number, "late", 4) for number in range(20))
+    assert [each for each in told(up, late) if isinstance(each, Message) and each.request is not None] == []
+    assert up.unanswered() == [again]
 
 
 @pytest.mark.parametrize("protocol", [FIFO, BY_ID[1], BY_ID[2], BY_ID[4], BY_ID[8], KEEPS, STREAM], ids=names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from struct import pack
 import pytest
 
 import l7codecs
-from l7codecs import Kind, Limits, Message, Sender, Status
+from l7codecs import Data, Kind, LimitExceeded, Limits, Message, Sender, Status
 from l7codecs.session import Session
 
 C, S = Sender.CLIENT, Sender.SERVER
@@ -286,3 +287,97 @@ def test_clients_share_a_stream_of_zlib_whatever_it_inflates_to() -> None:
     assert found[0] == large("a", CALL, 7)
     number = int.from_bytes(found[1][9:13], "big")
     assert number != 7 and found[1] == large("a", CALL, number)
+
+
+NOISE = random.Random(5).randbytes(3_000_000)
+
+
+def noisy(name: str, kind: int, seqid: int) -> bytes:
+    """A message that is larger than ``limits.message`` also once it is compressed."""
+    return octets(name, kind, seqid, "unframed")[:-1] + b"\x0b\0\1" + pack(">i", len(NOISE)) + NOISE + b"\0"
+
+
+class Streams:
+    """Two clients of one server whose messages come in reads: what was written, and what the sessions make of it."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.clients = [l7codecs.open_session("thrift", endpoint=S, limits=limits or Limits()) for _each in range(2)]
+        self.upstream = l7codecs.open_session("thrift", endpoint=C, limits=limits or Limits())
+        self.heads: list[Message] = []
+        self.answers: list[Message] = []
+
+    def ask(self, client: int, said: bytes, changes: l7codecs.Changes | None = None) -> bytes:
+        """What is written to the server."""
+        written = b""
+        for at in range(0, len(said), 65536):
+            for event in self.clients[client].receive(C, said[at : at + 65536]):
+                if isinstance(event, Message):
+                    self.heads.append(event)
+                    written += self.upstream.send(event, changes)
+                else:
+                    written += self.upstream.send(event)
+        return written + self.upstream.pending_output()
+
+    def answer(self, said: bytes) -> list[bytes]:
+        """What is written to each client."""
+        written = [b"", b""]
+        for at in range(0, len(said), 65536):
+            for event in self.upstream.receive(S, said[at : at + 65536]):
+                head = event.message if isinstance(event, Data) else event
+                assert isinstance(head, Message) and head.request is not None
+                self.answers += [head] if head is event else []
+                number = [each.flow for each in self.clients].index(head.request.connection)
+                written[number] += self.clients[number].send(event)
+        return written
+
+
+@pytest.mark.parametrize(("wrapped", "unwrapped"), [(in_header, out_of_header), (in_http, out_of_http)])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_clients_share_a_connection_whatever_streams(
+    wrapped: Callable[[bytes, int, int], bytes], unwrapped: Callable[[bytes], bytes], order: tuple[int, int]
+) -> None:
+    """Compressed calls and answers that come in pieces, and get another id once the last of them has come."""
+    proxy = Streams()
+    call = wrapped(noisy("a", CALL, 7), CALL, 7)
+    asked = [proxy.ask(client, call) for client in range(2)]
+    assert asked[0] == call and all(head.more for head in proxy.heads)
+    numbers = [int.from_bytes(unwrapped(each)[9:13], "big") for each in asked]
+    assert numbers[0] == 7 != numbers[1] and unwrapped(asked[1]) == noisy("a", CALL, numbers[1])
+    assert proxy.upstream.queued == 0 and len(proxy.upstream.unanswered()) == 2
+    for client in order:
+        written = proxy.answer(wrapped(noisy("a", REPLY, numbers[client]), REPLY, numbers[client]))
+        assert unwrapped(written[client]) == noisy("a", REPLY, 7) and written[1 - client] == b""
+    assert proxy.upstream.pending == 0 and [each.queued for each in proxy.clients] == [0, 0]
+    assert [head.request for head in proxy.answers] == [proxy.heads[client] for client in order]
+
+
+def test_what_waits_for_its_end_can_be_given_up() -> None:
+    proxy = Streams()
+    call = in_header(noisy("a", CALL, 7), CALL, 7)
+    proxy.ask(0, call)
+    assert proxy.ask(1, call[:2_000_000]) == b"" and proxy.upstream.queued > 1_000_000
+    assert proxy.upstream.unanswered() == proxy.heads
+    assert proxy.upstream.cancel(proxy.heads[1]) == b"" and proxy.upstream.queued == 0
+    assert proxy.ask(1, call[2_000_000:]) == b"" and proxy.upstream.unanswered() == proxy.heads[:1]
+
+
+def test_what_waits_for_its_end_is_bounded() -> None:
+    proxy = Streams(Limits(queued=100_000))
+    call = in_header(noisy("a", CALL, 7), CALL, 7)
+    proxy.ask(0, call)
+    with pytest.raises(LimitExceeded, match="limits.queued"):
+        proxy.ask(1, call)
+    assert proxy.upstream.queued <= 800_000
+    assert b"too large" in proxy.clients[1].reply_error(proxy.heads[1], Status.RESOURCE_EXHAUSTED, "too large")
+
+
+def test_headers_of_what_streams_are_changed_with_its_id() -> None:
+    proxy = Streams()
+    call = in_header(noisy("a", CALL, 7), CALL, 7)
+    changes = l7codecs.Changes(set_headers={"tenant": "x"})
+    first, second = [proxy.ask(client, call, changes) for client in range(2)]
+    observer = l7codecs.open_session("thrift", limits=Limits(message=2**23))
+    found = [each for each in observer.receive(C, first + second) if isinstance(each, Message)]
+    assert [each.headers.get("tenant") for each in found] == ["x", "x"]
+    assert number_of(found[0]) == 7 != number_of(found[1])
+    assert [each.structure() for each in found] == [{1: NOISE}] * 2

@@ -34,8 +34,7 @@ class GivenUp:
     def add(self, request: Message, sent: Message) -> None:
         """`request`, for which `sent` waits in the table, is given up."""
         self._requests[request] = sent
-        forgotten = self._table.give_up(sent)
-        if forgotten is not None:
+        for forgotten in self._table.give_up(sent):
             self._requests.pop(forgotten, None)
         if len(self._requests) > self._room:
             # Some may have stayed silent, or were forgotten.

@@ -129,6 +129,11 @@ class AnswerOrder:
         pieces = self._early.get(request) if self._early is not None else None
         return pieces is not None and pieces[0].whole
 
+    @property
+    def asking(self) -> bool:
+        """Whether anything waits to be asked, or is asked in part."""
+        return self._asking is not None or self._streaming is not None
+
     def unwritten(self) -> list[Message]:
         """What asks, and nothing of which is written."""
         return [] if self._asking is None else self._asking.requests()

@@ -1,14 +1,14 @@
 """Sessions of rooms that write a changed message anew, and gather it first where its first octets say something of the last.
 
     GatheringSession     what is gathered is part of what waits: its size, giving up, the end
-    RewritingSession     requests with numbers: a message is written in place of the one that came
+    RewritingSession     requests with numbers: a message is written in place of the one that came, or with another number
 
 A room of the second kind says how a message changes (`RewritingSession.rewritten`) and how octets are read again (`reread`).
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from mypy_extensions import mypyc_attr
 
@@ -22,6 +22,8 @@ from l7codecs.pairing.numbering import StrictPairing
 from l7codecs.session import Session
 
 __all__ = ["GatheringSession", "RewritingSession"]
+
+_NO_CHANGES: Final = Changes()
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -93,12 +95,38 @@ class RewritingSession(GatheringSession):
 
     def send_message(self, message: Message, changes: Changes | None) -> bytes:
         if changes is None:
+            if message.more and self._needs_whole(message):
+                self.gathering.begin(message, _NO_CHANGES)
+                return b""
             return self.pass_on(message)
         made = self.rewritten(message, changes)
-        if made is None:
+        if made is None or (made.more and self._needs_whole(made)):
             self.gathering.begin(message, changes)
             return b""
         return self._send_in_place(message, made, changes)
+
+    def _needs_whole(self, message: Message) -> bool:
+        """Whether `message`, which has only begun, may get another number here that cannot be written before the last of it has come."""
+        sender = message.sender
+        decoder = self.decoder(sender)
+        number = message.request_id
+        if decoder.fed or not isinstance(number, int):
+            return False
+        request = message.request
+        if request is None or request.sender is sender:
+            asks = decoder.asks
+            if not isinstance(asks, StrictPairing) or (self._asks_at_once(sender) and asks.keeps_number(message)):
+                return False
+        else:
+            answers = decoder.answers
+            if not isinstance(answers, StrictPairing) or answers.own_number(message) == answers.own_number(request):
+                return False
+        return message.renumbered(number) is None
+
+    def _asks_at_once(self, sender: Sender) -> bool:
+        """Whether nothing waits that `sender` asks here, and that comes before what it asks next."""
+        order = self._order_of(sender)
+        return order is None or not order.asking
 
     def send_gathered(self, found: Gathered) -> bytes:
         made = self.rewritten(self.reread(found.head, found.octets), found.changes)

@@ -79,6 +79,7 @@ class StrictPairing(PairingTable):
         """By number: what is received and waits for others of its number, which are in ``_by_number``."""
         self._turned: deque[Message] = deque()
         self._given_up: OrderedDict[Message, RequestId] = OrderedDict()
+        self._given_up_size: i64 = 0
         self._doubted: OrderedDict[Message, RequestId] | None = OrderedDict() if doubts else None
         """As ``_numbers``, of what may never be answered."""
         self._doubted_size: i64 = 0
@@ -143,6 +144,18 @@ class StrictPairing(PairingTable):
         elif self._many:
             self._release(number)
         return octets
+
+    def keeps_number(self, message: Message) -> bool:
+        """Whether `message`, were it asked now, would keep its own number."""
+        own = self.own_number(message)
+        if own is None:
+            return True
+        earlier = message.request
+        if earlier is not None and earlier.sender is message.sender:
+            its = self._numbers.get(earlier)
+            return its is None or its == own
+        self._meet(message, own)
+        return not self._many
 
     def _meet(self, message: Message, own: RequestId) -> None:
         """Whether its client is the only one, and `own` its only request of that number."""
@@ -334,23 +347,38 @@ class StrictPairing(PairingTable):
             self._line_up(request, own, self._behind)
         self._remember(request, own)
 
-    def give_up(self, request: Message) -> Message | None:
-        """Nobody waits for the answer to `request`, whose number stays used until it comes; returns what there is no room for."""
+    def give_up(self, request: Message) -> list[Message]:
+        """Nobody waits for the answer to `request`, whose number stays used until it comes; returns what there is no room for.
+
+        Of what is given up, so much is remembered as may wait: ``limits.pending`` requests of ``limits.waiting`` octets, the latest.
+        """
         number = self._numbers.pop(request, None)
         if number is None:
             number = self._drop_doubted(request)
             if number is None:
-                return None
+                return []
         else:
             self._size -= request.kept
         request.detach()  # a request that is not answered may stay for long
         self._given_up[request] = number
-        if len(self._given_up) <= self._limit or self._recycles:
-            return None  # where numbers are few, none is handed out again before its answer has come
-        oldest, number = self._given_up.popitem(last=False)
-        self._by_number.pop(number, None)
-        self._release(number)
-        return oldest
+        self._given_up_size += request.kept
+        forgotten: list[Message] = []
+        if self._recycles:
+            return forgotten  # where numbers are few, none is handed out again before its answer has come
+        while len(self._given_up) > self._limit or self._given_up_size > self._octets:
+            oldest = next(iter(self._given_up))
+            number = self._given_up[oldest]
+            self._remove(oldest, number)
+            self._pass(number)
+            forgotten.append(oldest)
+        return forgotten
+
+    def _pass(self, number: RequestId) -> None:
+        """An answer with `number` may still come that is to nothing: others get higher ones."""
+        if self._gives and not self._stream and isinstance(number, int):
+            self._many = True
+            if self._next <= number < self._count - 1:
+                self._next = number + 1
 
     def owes(self, request: Message) -> bool:
         return request in self._numbers or request in self._given_up or self._doubts(request)
@@ -374,13 +402,18 @@ class StrictPairing(PairingTable):
 
     @property
     def full(self) -> bool:
-        return self._doubted is None and (len(self._numbers) >= self._limit or self._size >= self._octets)
+        return self._doubted is None and (len(self._numbers) >= self._limit or self._kept >= self._octets)
 
     @property
     def exhausted(self) -> bool:
         if self._doubted is not None:
             return False
-        return len(self._numbers) >= self._limit * REFUSED_AT or self._size > self._octets * REFUSED_AT
+        return len(self._numbers) >= self._limit * REFUSED_AT or self._kept > self._octets * REFUSED_AT
+
+    @property
+    def _kept(self) -> i64:
+        """Octets of what waits, and of what was given up where its number cannot be forgotten."""
+        return self._size + self._given_up_size if self._recycles else self._size
 
     def clear(self) -> None:
         self._numbers.clear()
@@ -389,6 +422,7 @@ class StrictPairing(PairingTable):
         if self._behind is not None:
             self._behind.clear()
         self._given_up.clear()
+        self._given_up_size = 0
         if self._doubted is not None:
             self._doubted.clear()
             self._doubted_size = 0
@@ -429,8 +463,8 @@ class StrictPairing(PairingTable):
             self._size -= request.kept
             if not self._numbers:
                 self._reads.clear()
-        elif self._drop_doubted(request) is None:
-            self._given_up.pop(request, None)
+        elif self._drop_doubted(request) is None and self._given_up.pop(request, None) is not None:
+            self._given_up_size -= request.kept
         if first and self._behind:
             self._move_up(number, self._behind)
         self._release(number)

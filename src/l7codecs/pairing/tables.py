@@ -95,9 +95,9 @@ class PairingTable:
             self.asked(original)
         return None
 
-    def give_up(self, request: Message) -> Message | None:
-        """Nobody waits for the answer to `request`, which keeps its place; returns a request that is forgotten for it."""
-        return None
+    def give_up(self, request: Message) -> list[Message]:
+        """Nobody waits for the answer to `request`, which keeps its place; returns the requests that are forgotten for it."""
+        return []
 
     def owes(self, request: Message) -> bool:
         """Whether an answer to `request` is still to come, be it given up."""
