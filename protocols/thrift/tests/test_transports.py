@@ -8,7 +8,7 @@ from struct import pack
 import pytest
 
 import l7codecs
-from l7codecs import Data, Kind, LimitExceeded, Limits, Message, ProtocolError, Sender, Verdict
+from l7codecs import Data, IncompleteMessage, Kind, LimitExceeded, Limits, Message, ProtocolError, Sender, Verdict
 from l7codecs.message import Event
 from l7codecs.testing import Vector, check_cuts
 from l7codecs_thrift import PROTOCOL, THRIFTMUX, ThriftMessage
@@ -226,3 +226,18 @@ def test_a_head_that_is_too_long_names_what_it_may_be() -> None:
     with pytest.raises(LimitExceeded, match=r"limits\.head = 65536, of which 4096 count") as caught:
         list(l7codecs.open_session("thrift").receive(C, b"[" + b" " * 5000))
     assert "4161" not in caught.value.expected
+
+
+@pytest.mark.parametrize("space", [b"\n", b" \r\n\t ", b" " * 3_000])
+def test_white_space_behind_the_last_message_of_json_belongs_to_none(space: bytes) -> None:
+    call = b'[1,"a",1,5,{}]'
+    for reads in ([call + b"\n" + call + space], [bytes([each]) for each in call + b"\n" + call + space]):
+        session = l7codecs.open_session("thrift")
+        found = [event for read in reads for event in session.receive(Sender.CLIENT, read)]
+        found += list(session.eof(Sender.CLIENT))
+        assert [event.raw for event in found] == [call, b"\n" + call, space]
+        assert isinstance(found[2], Message) and found[2].kind is Kind.CONTROL and found[2].operation is None
+    session = l7codecs.open_session("thrift")
+    list(session.receive(Sender.CLIENT, call + space + b"["))
+    with pytest.raises(IncompleteMessage):
+        list(session.eof(Sender.CLIENT))

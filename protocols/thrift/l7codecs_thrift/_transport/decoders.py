@@ -98,6 +98,10 @@ class ThriftDecoder(FramedDecoder):
         buffer = self.buffer
         if self._http is not None:
             return self._next_http()
+        if self.ended and self._encoding == JSON:
+            space = self._space_at_the_end()
+            if space is not None:
+                return space
         if not buffer.need(4):
             return None
         data = buffer.data
@@ -204,6 +208,24 @@ class ThriftDecoder(FramedDecoder):
             self.asks.asked(message)
         else:
             self.pair(message)
+        return message
+
+    def _space_at_the_end(self) -> Message | None:
+        """What is left behind the last message of JSON, where it is white space: no message comes that it could belong to."""
+        buffer = self.buffer
+        size: i64 = buffer.available
+        if not 0 < size <= self.limits.head or buffer.message_size() > 0 or not buffer.need(size):
+            return None
+        at: i64 = buffer.pos
+        if buffer.data[at : at + size].strip(SPACE):
+            return None
+        buffer.pass_over(size)
+        offset: i64 = buffer.message_offset
+        octets = buffer.message()
+        start = buffer.message_start()
+        stop = start + size
+        message = self._frames.nothing(octets, start, stop, offset, False, UNFRAMED, octets, stop)
+        buffer.finish()
         return message
 
     def _begin(self, encoding: i64) -> Event | None:
