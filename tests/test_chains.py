@@ -65,6 +65,23 @@ KNOWN = {
     "Writer": "as above",
     "AutoSession": "one session and what it detected",
     "Protocol": "opens sessions",
+    "Site": "an engine: what all its connections share, in tables",
+    "Turn": "as Site",
+    "Place": "as Site",
+    "Deadlines": "as Site",
+    "Router": "as Site",
+    "Plan": "as Site",
+    "Pool": "as Site: clusters, as configured",
+    "Cluster": "as Pool",
+    "Upstreams": "as Pool",
+    "Host": "as Pool",
+    "Ask": "refers to one connection, and to none once it has ended",
+    "Leg": "one connection of the engine, which is taken out of all tables when it ends",
+    "Asker": "as Leg",
+    "Answering": "as Leg",
+    "Sending": "as Leg",
+    "Client": "as Leg",
+    "Server": "as Leg",
 }
 """Classes that refer to their like, directly or not, and why no chain of them is long."""
 

@@ -108,6 +108,11 @@ class Config:
             self._problems.append(found)
 
     @property
+    def problems(self) -> list[ConfigProblem]:
+        """Those of the whole file so far, for nodes that are made to belong to it."""
+        return self._problems
+
+    @property
     def problem_count(self) -> int:
         """How many problems the whole file has so far."""
         return len(self._problems)

@@ -247,6 +247,19 @@ class Message(Event):
         return why if isinstance(why, str) else None
 
     @property
+    def prepares(self) -> bool:
+        """Whether it only sets the connection up for what follows, so that connections that had the same are alike (``AUTH``, ``SELECT``).
+
+        An engine may then send it on each connection that its client uses, before anything else, and again where that had it already.
+        """
+        return False
+
+    @property
+    def dialect(self) -> str | None:
+        """Of what there is only one on a connection, in what clients may differ: a transport, an encoding. None where there is no such."""
+        return None
+
+    @property
     def blocks(self) -> bool:
         """Whether the answer may wait for what others do (``l7.blocks``)."""
         return self.attributes.get("l7.blocks") is True

@@ -8,6 +8,7 @@ from enum import Enum
 
 from l7codecs.config import RouteFormat
 from l7codecs.decoder import Decoder
+from l7codecs.endpoint.changes import Changes
 from l7codecs.kinds import Address, AttrValue, Sender
 from l7codecs.limits import DEFAULT_LIMITS, Limits
 from l7codecs.message import Flow
@@ -115,6 +116,11 @@ class Protocol:
     the service where the caller shares (`Shared`), else of the connection alone.
     ``route_formats`` read how others write routes of this protocol. ``route_names`` are what a MetaRouter calls its fields: by such a name,
     ``service``, ``operation`` or the key of an attribute; any other name there is that of a header.
+
+    What an engine asks: ``shares`` is whether several clients may share a connection to a server, as far as nothing pins (`Message.pins`,
+    `Message.dialect`, `Message.prepares`); else each has its own. ``alpn`` are the names by which TLS agrees on it. ``doubts`` says that
+    what is written as a request may be a one-way call all the same, which nobody ever answers. ``readdressed(nodes)`` are the changes that
+    make answers name other addresses: `nodes` has by a node's number what clients know it as, and its host and port for them.
     """
 
     name: str
@@ -130,6 +136,10 @@ class Protocol:
     memory: Callable[[Limits, Told | None], Knowledge] | None = None
     route_formats: tuple[RouteFormat, ...] = ()
     route_names: Mapping[str, str] = field(default_factory=dict)
+    shares: bool = True
+    alpn: tuple[str, ...] = ()
+    doubts: bool = False
+    readdressed: Callable[[Mapping[int, tuple[int, str, int]]], Changes] | None = None
     schema: dict[str, Attribute] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

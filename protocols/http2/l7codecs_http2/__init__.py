@@ -126,6 +126,7 @@ HTTP2 = Protocol(
     detect=detect_http2,
     pairing=Pairing.STREAM,
     id_bits=31,
+    alpn=("h2",),
     specification="RFC 9113, RFC 7541",
     attributes=_FRAMES + _METHOD + _HTTP,
 )
@@ -136,6 +137,7 @@ GRPC = Protocol(
     detect=detect_grpc,
     pairing=Pairing.STREAM,
     id_bits=31,
+    alpn=("h2",),
     specification="gRPC over HTTP/2, RFC 9113",
     attributes=_FRAMES + _CALL_METHOD + _HTTP + _RPC,
 )
@@ -146,6 +148,7 @@ GRPC_WEB = Protocol(
     detect=detect_grpc_web,
     pairing=Pairing.STREAM,
     id_bits=31,
+    alpn=("h2",),
     specification="gRPC-Web (grpc/grpc, doc/PROTOCOL-WEB.md), RFC 9113",
     attributes=_FRAMES + _CALL_METHOD + _HTTP + _RPC,
 )
@@ -156,6 +159,7 @@ CONNECT = Protocol(
     detect=detect_connect,
     pairing=Pairing.STREAM,
     id_bits=31,
+    alpn=("h2",),
     specification="Connect Protocol Reference, RFC 9113",
     attributes=_FRAMES + _CALL_METHOD + _HTTP + _CONNECT,
 )
@@ -166,6 +170,7 @@ TRIPLE = Protocol(
     detect=detect_triple,
     pairing=Pairing.STREAM,
     id_bits=31,
+    alpn=("h2",),
     specification="Triple protocol specification, dubbo.apache.org; RFC 9113",
     attributes=_FRAMES + _CALL_METHOD + _HTTP + _RPC + _DUBBO,
 )

@@ -45,6 +45,8 @@ PROTOCOL = Protocol(
     ports=(9092,),
     pairing=Pairing.ID,
     id_bits=ID_BITS,
+    shares=False,
+    readdressed=lambda nodes: KafkaChanges(nodes=Nodes.mapped(nodes)),
     specification="Kafka protocol guide, message definitions of 4.4.0 and 3.9.2",
     memory=Topics,
     attributes=(

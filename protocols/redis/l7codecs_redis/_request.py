@@ -29,6 +29,11 @@ NO_COMMAND: Final = unknown_command(b"")
 UNSEEN: Final = unknown_command(b"")
 """What a command is whose name does not fit into the head of a message."""
 
+_PREPARING: Final = frozenset(
+    {"authentication", "client mode", "client name", "database", "protocol version", "read mode"}
+)
+"""Why a command ties what follows to its connection, of those that do no more than set it up."""
+
 _QUERY_TEXT_ARGUMENTS: Final = 32
 _QUERY_TEXT_SIZE: Final = 1024
 
@@ -219,6 +224,11 @@ class RedisRequest(Message):
         situation = self.situation
         why = self.spec.pins if situation.pins is None else situation.pins
         return why if why else None
+
+    @property
+    def prepares(self) -> bool:
+        why = self.spec.pins
+        return why is not None and self.situation.pins is None and why in _PREPARING
 
     @property
     def blocks(self) -> bool:

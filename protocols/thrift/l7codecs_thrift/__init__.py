@@ -36,6 +36,7 @@ PROTOCOL = Protocol(
     ports=(9090,),
     pairing=Pairing.ID,
     id_bits=ID_BITS,
+    doubts=True,
     specification="Apache Thrift 0.25; TTHeader of CloudWeGo; Finagle 22.7",
     attributes=(
         Attribute("rpc.system.name", str, _BOTH, "always thrift"),

@@ -3,6 +3,7 @@
     l7codecs decode FILE…        one line for each message of a capture
     l7codecs detect FILE…        which protocol each connection speaks, and why
     l7codecs protocols           what is registered, with ports and metadata
+    l7codecs proxy -c FILE       the reference engine: messages go where rules say
 
 Exit status: 0; 1 where ``decode --strict`` met a protocol error; 2 for a bad option, an unknown protocol, a broken
 plugin or an unreadable file (everything else is still done).
@@ -93,6 +94,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     fuzz.add_argument("--minimize", action="store_true", help="make the corpus small, and say what it covers")
     fuzz.set_defaults(module="l7codecs.cli.fuzz")
+
+    proxy = commands.add_parser("proxy", help="route messages to servers as a file says", allow_abbrev=False)
+    proxy.add_argument("-c", "--config", required=True, metavar="FILE", help="YAML or JSON")
+    proxy.add_argument("--check", action="store_true", help="only tell what is wrong with the file")
+    proxy.set_defaults(module="l7codecs.cli.proxy")
     return parser
 
 
@@ -131,10 +137,12 @@ def _run(arguments: Sequence[str] | None) -> int:
             from l7codecs.cli.detect import run
         elif options.module == "l7codecs.cli.fuzz":
             from l7codecs.cli.fuzz import run
+        elif options.module == "l7codecs.cli.proxy":
+            from l7codecs.cli.proxy import run
         else:
             from l7codecs.cli.protocols import run
     except ModuleNotFoundError as error:
-        extra = "fuzz" if options.module == "l7codecs.cli.fuzz" else "cli,capture"
+        extra = {"l7codecs.cli.fuzz": "fuzz", "l7codecs.cli.proxy": "cli,proxy"}.get(options.module, "cli,capture")
         raise UsageError(f"{error.name} is not installed: pip install 'l7codecs[{extra}]'") from None
     l7codecs_command.imported()
     broken = 0

@@ -6,7 +6,6 @@ It is written by the engine alone. What is not known yet, or does not exist, is 
 from __future__ import annotations
 
 from enum import Enum
-from typing import final
 
 from mypy_extensions import i64, mypyc_attr
 
@@ -43,7 +42,6 @@ class Failure(Enum):
     """The client left before it had its answer."""
 
 
-@final
 @mypyc_attr(acyclic=True)
 class Exchange:
     """One request and what came of it."""

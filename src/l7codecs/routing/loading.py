@@ -34,7 +34,7 @@ from l7codecs.routing.reading import parse_config
 from l7codecs.routing.shape import check_shape
 from l7codecs.routing.table import RouteTable, Rule
 
-__all__ = ["Routes", "load_routes", "parse_routes"]
+__all__ = ["Routes", "load_routes", "parse_routes", "read_routes", "read_seconds"]
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _LONGEST = 86400.0
@@ -97,6 +97,11 @@ def parse_routes(text: str | bytes, file: str = "<text>", *, protocol: str | Non
     routes = _routes(config, Scope(known), hosts, only is None)
     config.check()
     return routes
+
+
+def read_routes(config: Config) -> Routes:
+    """What is in `config` in our own form, which is of the right shape: ``clusters`` and ``rules``. Problems are told, not raised."""
+    return _routes(config, Scope({each.name: each for each in usable_protocols()}), (), True)
 
 
 def _foreign(config: Config, protocols: Mapping[str, Protocol]) -> tuple[str, ConfigValue] | None:
@@ -177,14 +182,15 @@ def _rule(node: Config, number: int, scope: Scope) -> Rule:
         rate_limit=_rate_limit(top["rate_limit"]) if "rate_limit" in top else None,
         request=_edit(top["request"], scope) if "request" in top else None,
         response=_edit(top["response"], scope) if "response" in top else None,
-        deadline=_seconds(top["deadline"]) if "deadline" in top else None,
+        deadline=read_seconds(top["deadline"]) if "deadline" in top else None,
         retry=_retry(top["retry"]) if "retry" in top else None,
     )
     name = top["name"].text() if "name" in top else f"rule {number}"
     return Rule(name, when, action, f"{node.file}:{node.line}:{node.column}")
 
 
-def _seconds(node: Config) -> float:
+def read_seconds(node: Config) -> float:
+    """Seconds, of a number or a text with its unit."""
     value = node.value
     if isinstance(value, int | float):
         return float(value)
@@ -221,8 +227,8 @@ def _cluster(name: str, node: Config) -> Cluster:
         usual = OutlierPolicy()
         outliers = OutlierPolicy(
             int(given["failures"].number()) if "failures" in given else usual.failures,
-            _seconds(given["base"]) if "base" in given else usual.base,
-            _seconds(given["longest"]) if "longest" in given else usual.longest,
+            read_seconds(given["base"]) if "base" in given else usual.base,
+            read_seconds(given["longest"]) if "longest" in given else usual.longest,
             given["share"].number() if "share" in given else usual.share,
         )
     return Cluster(name, tuple(hosts), outliers)
@@ -270,7 +276,7 @@ def _rate_limit(node: Config) -> RateLimit:
     top = node.mapping()
     tokens = int(top["tokens"].number())
     fill = int(top["fill"].number()) if "fill" in top else tokens
-    return RateLimit(tokens, fill, _seconds(top["every"]), top["name"].text() if "name" in top else "")
+    return RateLimit(tokens, fill, read_seconds(top["every"]), top["name"].text() if "name" in top else "")
 
 
 def _retry(node: Config) -> Retry:

@@ -59,28 +59,28 @@ def json_schema() -> dict[str, Any]:
     return found
 
 
-def check_shape(config: Config) -> None:
-    """Tell everything of `config` that our schema does not allow, with `Config.problem`, and take it out.
+def check_shape(config: Config, schema: dict[str, Any] | None = None) -> None:
+    """Tell everything of `config` that `schema` does not allow (default: ours), with `Config.problem`, and take it out.
 
     So what is left is of the right shape, and can be looked at further. A mapping or list that something was taken from is ``lost``.
     """
-    whole = _schema()
+    whole = _schema() if schema is None else schema
     seen: list[tuple[Config, Any]] = []
     bad: set[int] = set()
     stack: list[tuple[Config, Any]] = [(config, whole)]
     while stack:
-        node, schema = stack.pop()
-        while "$ref" in schema:
-            schema = whole["$defs"][schema["$ref"].removeprefix("#/$defs/")]
-        assert not schema.keys() - _KNOWN, schema
-        seen.append((node, schema))
-        if not _check(node, schema, stack, bad):
+        node, part = stack.pop()
+        while "$ref" in part:
+            part = whole["$defs"][part["$ref"].removeprefix("#/$defs/")]
+        assert not part.keys() - _KNOWN, part
+        seen.append((node, part))
+        if not _check(node, part, stack, bad):
             bad.add(id(node))
-    for node, schema in reversed(seen):  # what is within before what it is in
+    for node, part in reversed(seen):  # what is within before what it is in
         value = node.value
         if isinstance(value, dict):
             left = {key: each for key, each in value.items() if id(each) not in bad}
-            if any(key not in left for key in schema.get("required", ())):
+            if any(key not in left for key in part.get("required", ())):
                 bad.add(id(node))
             node.lost = node.lost or len(left) < len(value)
             node.value = left

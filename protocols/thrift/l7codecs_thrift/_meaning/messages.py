@@ -20,6 +20,7 @@ from .origin import Origin
 from .table import CODECS
 from .words import (
     CALL,
+    DIALECTS,
     ENCODINGS,
     EXCEPTION,
     HTTP,
@@ -180,6 +181,10 @@ class ThriftMessage(Message):
     def transport(self) -> str:
         """How the message stands in the stream: ``framed``, ``unframed``, ``header``, ``ttheader``, ``finagle``, ``zlib``, ``http``."""
         return TRANSPORTS[self.transport_id]
+
+    @property
+    def dialect(self) -> str | None:
+        return DIALECTS[self.transport_id * len(ENCODINGS) + self.encoding_id]
 
     @property
     def encoding(self) -> str:

@@ -12,6 +12,7 @@ __all__ = [
     "BINARY",
     "CALL",
     "COMPACT",
+    "DIALECTS",
     "ENCODINGS",
     "EXCEPTION",
     "FINAGLE",
@@ -59,6 +60,8 @@ FINAGLE: Final[i64] = 4
 ZLIB: Final[i64] = 5
 HTTP: Final[i64] = 6
 TRANSPORTS: Final = ("framed", "unframed", "header", "ttheader", "finagle", "zlib", "http")
+DIALECTS: Final = tuple([f"{transport}/{encoding}" for transport in TRANSPORTS for encoding in ENCODINGS])
+"""What a connection speaks, by transport and encoding."""
 
 _EXCEPTIONS: Final = (
     "UNKNOWN",

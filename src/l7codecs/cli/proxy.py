@@ -1,0 +1,126 @@
+"""``l7codecs proxy -c FILE``: the reference engine. See docs/howto/run-the-proxy.md."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+
+from l7codecs.cli.errors import UsageError
+from l7codecs.cli.terminal import say
+from l7codecs.config import ConfigError
+from l7codecs.proxy.engine import Engine
+from l7codecs.proxy.loading import load_settings
+from l7codecs.proxy.observing import Observer
+from l7codecs.proxy.settings import Settings
+
+__all__ = ["run"]
+
+_LOOK = 1.0
+"""Seconds between two looks whether a file has changed."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the proxy until it is told to end; or, with ``--check``, only look at the file."""
+    settings = _settings(options.config)
+    if options.check:
+        print(
+            f"{options.config}: {len(settings.listeners)} listeners, {len(settings.clusters)} clusters, "
+            f"{len(settings.table)} rules"
+        )
+        return 0
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_serve(settings, options.config))
+    except OSError as error:
+        raise UsageError(f"cannot listen: {error}") from None
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    """That of uvloop, where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: type[asyncio.AbstractEventLoop] = uvloop.Loop
+    return factory
+
+
+def _settings(path: str) -> Settings:
+    try:
+        return load_settings(path)
+    except ConfigError as error:
+        for problem in error.problems:
+            say(problem)
+        raise UsageError(f"{path}: {len(error.problems)} problems") from None
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from None
+
+
+def observers(settings: Settings) -> Sequence[Observer]:
+    """Who looks at what the engine does, as the settings say."""
+    return ()
+
+
+async def _serve(settings: Settings, path: str) -> int:
+    loop = asyncio.get_running_loop()
+    engine = Engine(settings, observers(settings))
+    await engine.start()
+    for name, address in engine.addresses.items():
+        say(f"{name} listens on {address if isinstance(address, str) else f'{address[0]}:{address[1]}'}")
+    ends = asyncio.Event()
+    again = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ends.set)
+    loop.add_signal_handler(signal.SIGHUP, again.set)
+    watching = loop.create_task(_watch(engine, again))
+    reloading = loop.create_task(_reload(engine, path, again))
+    await ends.wait()
+    watching.cancel()
+    reloading.cancel()
+    say("ends when what is under way is answered")
+    loop.remove_signal_handler(signal.SIGINT)  # a second one ends it at once
+    await engine.drain()
+    return 0
+
+
+async def _reload(engine: Engine, path: str, again: asyncio.Event) -> None:
+    while True:
+        await again.wait()
+        again.clear()
+        engine.observers.reopen()
+        try:
+            settings = await asyncio.to_thread(load_settings, path)
+            await engine.apply(settings)
+        except ConfigError as error:
+            for problem in error.problems:
+                say(problem)
+            say("goes on as before")
+        except OSError as error:
+            say(f"goes on as before: {error}")
+        else:
+            say(f"goes on as {path} says now")
+
+
+async def _watch(engine: Engine, again: asyncio.Event) -> None:
+    before = _stamps(engine.settings)
+    while True:
+        await asyncio.sleep(_LOOK)
+        after = _stamps(engine.settings)
+        if after != before and engine.settings.watch:
+            again.set()
+        before = after
+
+
+def _stamps(settings: Settings) -> list[tuple[str, int, int]]:
+    """What files are like, by which a change is seen."""
+    found = []
+    for path in settings.files:
+        try:
+            seen = os.stat(path)
+        except OSError:
+            continue
+        found.append((path, seen.st_mtime_ns, seen.st_size))
+    return found

@@ -1,0 +1,245 @@
+"""What a client gets: answers of servers, and those that are made here where there is none."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mypy_extensions import i64, mypyc_attr
+
+from l7codecs.endpoint.changes import Changes
+from l7codecs.errors import L7Error, LimitExceeded
+from l7codecs.kinds import Kind, Sender, Status
+from l7codecs.message import Data, Event, Message
+from l7codecs.proxy.asks import Ask
+from l7codecs.proxy.exchange import Failure
+from l7codecs.proxy.failures import status_of, text_of
+from l7codecs.proxy.site import Place, Site
+from l7codecs.proxy.upstream import Asker, Server
+from l7codecs.session import Session
+
+__all__ = ["Answering"]
+
+_RESPONSE: Final = Kind.RESPONSE
+_REQUEST: Final = Kind.REQUEST
+_TRAILERS: Final = Kind.TRAILERS
+_RESET: Final = Kind.RESET
+_UNAVAILABLE: Final = Status.UNAVAILABLE
+_INTERNAL: Final = Status.INTERNAL
+_CLIENT: Final = Sender.CLIENT
+_TRIES: Final[i64] = 3
+"""So often a request is sent that no server has seen."""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Answering(Asker):
+    """A client's connection, as far as it is answered."""
+
+    def __init__(self, site: Site, place: Place, session: Session) -> None:
+        super().__init__(site.turn, session, _CLIENT)
+        self.site = site
+        self.place = place
+        self.asks: dict[Message, Ask] = {}
+        """By request: what is not answered."""
+        self.streams: dict[Message, list[Server]] = {}
+        """By head of what the client has not sent to its end: where the rest of it goes."""
+        self.changes: Changes | None = None
+        """What is changed in every message."""
+        self.credits = False
+        """Whether the protocol gives credit for what is read."""
+        self.in_order = False
+        """Whether an answer waits for those to what was asked before."""
+        self.doubts = False
+        self.latest: Message | None = None
+        self.ends = False
+        """The client says no more: the connection ends when all is answered."""
+        self.clogged: dict[Server, None] = {}
+        """What is not read because this client takes too little."""
+        self.clogged_at: float = 0.0
+        self.turns: i64 = 0
+        """How often in a row the client has asked nothing more before it was answered."""
+
+    # Answers of servers.
+
+    def give(self, event: Event, request: Message | None) -> None:
+        ask = None if request is None else self.asks.get(request)
+        try:
+            if ask is None:
+                if isinstance(event, Message) and self.changes is not None:
+                    self.session.put(event, self.changes)
+                else:
+                    self.session.put(event)
+                return
+            if isinstance(event, Message):
+                ask.answer_octets += event.stop - event.start
+                if event.kind is _RESPONSE:
+                    self._answer(event, ask)
+                    return
+                changes = self.changes
+                self.session.put(event, changes)
+                if event.kind is _TRAILERS or event.kind is _RESET:
+                    if ask.answer is None:
+                        ask.answer = event
+                    self._answered(ask, event.status, event.error)
+            elif isinstance(event, Data):
+                ask.answer_octets += len(event.raw)
+                self.session.put(event)
+                if not event.more:
+                    self._answered(ask, event.status, event.error)
+            else:
+                self.session.put(event)
+        except LimitExceeded:
+            self.abort()  # it takes too little: the others go on
+        except (L7Error, ValueError) as error:
+            if ask is not None:
+                self.fail(ask, Failure.UNSUPPORTED, str(error))
+            self.abort()
+
+    def _answer(self, answer: Message, ask: Ask) -> None:
+        """The answer to `ask` begins, and may be all of it."""
+        plan = ask.plan
+        changes = self.changes
+        if ask.answer is None:
+            ask.answer = answer
+        if plan is not None:
+            if plan.retry is not None and not answer.more and self._sent_again(ask, answer):
+                return
+            if plan.response is not None and changes is None:
+                edited = plan.response.changes(answer)
+                if edited:
+                    changes = edited
+        self.session.put(answer, changes)
+        if not answer.more and answer.last:
+            self._answered(ask, answer.status, answer.error)
+
+    def _answered(self, ask: Ask, status: Status | None, error: str | None) -> None:
+        """All of the answer has come."""
+        server = ask.server
+        answer = ask.answer
+        if status is None and answer is not None:
+            status = answer.status
+            error = answer.error
+        if server is not None:
+            detector = server.host.pool.detector
+            if detector is not None:
+                if status is _UNAVAILABLE or status is _INTERNAL:
+                    detector.failed(server.host.address, self.turn.now)
+                else:
+                    detector.succeeded(server.host.address, self.turn.now)
+        if self.doubts:
+            self.turns = self.turns + 1 if ask.request is self.latest else 0
+            self.site.one_way.was_answered(ask.request)
+        ask.status = status
+        ask.error = error
+        self.end(ask)
+
+    def _sent_again(self, ask: Ask, answer: Message) -> bool:
+        """Whether `ask` is sent again rather than answered with `answer`."""
+        plan = ask.plan
+        status = answer.status
+        server = ask.server
+        if plan is None or plan.retry is None or status is None or server is None:
+            return False
+        if not plan.retry.allows(ask.request, status, int(ask.attempts)):
+            return False
+        server.host.pool.failed(server.host, self.turn.now)
+        ask.answer = None
+        ask.answer_octets = 0
+        return self.send_again(ask)
+
+    def send_again(self, ask: Ask) -> bool:
+        """Send `ask` to another host than the latest, where there is one; whether it was sent."""
+        return False
+
+    # Where there is none.
+
+    def unsent(self, request: Message, server: Server, failure: Failure) -> None:
+        ask = self.asks.get(request)
+        if ask is None:
+            if request.kind is not _REQUEST:
+                self._lost_one_way(request)
+            return
+        if ask.server is not server:
+            return
+        ask.server = None
+        if ask.attempts < _TRIES and not request.more and not server.own and self.send_again(ask):
+            return
+        self.fail(ask, failure)
+
+    def unanswered(self, request: Message, server: Server, failure: Failure) -> None:
+        ask = self.asks.get(request)
+        if ask is None or ask.server is not server:
+            return
+        ask.server = None
+        server.host.pool.failed(server.host, self.turn.now)
+        plan = ask.plan
+        if (
+            ask.answer is None
+            and plan is not None
+            and plan.retry is not None
+            and not server.own
+            and plan.retry.allows(request, _UNAVAILABLE, int(ask.attempts))
+            and self.send_again(ask)
+        ):
+            return
+        self.fail(ask, failure)
+
+    def _lost_one_way(self, request: Message) -> None:
+        """A one-way request that was not sent: nobody is told."""
+        self.streams.pop(request, None)
+
+    def fail(self, ask: Ask, failure: Failure, text: str = "", status: Status | None = None) -> None:
+        """Answer `ask` here."""
+        request = ask.request
+        ask.failure = failure
+        ask.status = status_of(failure) if status is None else status
+        ask.error = text or text_of(failure, request)
+        self.streams.pop(request, None)
+        self.end(ask)
+        if request.kind is not _REQUEST or (self.doubts and self.site.one_way.has(request)):
+            return
+        try:
+            self.write(self.session.reply_error(request, ask.status, ask.error))
+        except (L7Error, ValueError):
+            self.abort()  # it has a part of its answer, or nobody can write such
+        self.mark()
+
+    def end(self, ask: Ask) -> None:
+        """`ask` is over."""
+        self.asks.pop(ask.request, None)
+        if ask.ended > 0.0:
+            return
+        ask.server = None
+        ask.plan = None
+        ask.ended = self.turn.now
+        self.site.observers.ended(ask)
+        if not self.asks:
+            self.all_answered()
+
+    def all_answered(self) -> None:
+        """Nothing waits for an answer."""
+
+    # A client that takes too little.
+
+    def settle(self) -> None:
+        session = self.session
+        if session.paused:
+            if not self.credits and session.full:
+                self._clog()
+        elif self.clogged:
+            self._unclog()
+
+    def _clog(self) -> None:
+        """Do not read from servers that answer this client, until it has taken what waits."""
+        for ask in self.asks.values():
+            server = ask.server
+            if server is not None and server not in self.clogged:
+                if not self.clogged:
+                    self.clogged_at = self.turn.now
+                self.clogged[server] = None
+                server.clog(self, True)
+
+    def _unclog(self) -> None:
+        clogged = self.clogged
+        self.clogged = {}
+        for server in clogged:
+            server.clog(self, False)

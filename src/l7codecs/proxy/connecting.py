@@ -1,0 +1,114 @@
+"""Connections to hosts: a session and a transport for each, TLS where the cluster has it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import Any
+
+from l7codecs.kinds import Address, Sender
+from l7codecs.message import Flow
+from l7codecs.pairing.tables import Pairing
+from l7codecs.protocol import Protocol
+from l7codecs.proxy.observing import Observers
+from l7codecs.proxy.pools import Host
+from l7codecs.proxy.settings import TlsClient
+from l7codecs.proxy.site import Site
+from l7codecs.proxy.tls import client_context
+from l7codecs.proxy.upstream import Server
+from l7codecs.proxy.wire import Wire
+
+__all__ = ["Connector", "split_address"]
+
+
+def split_address(address: str) -> Address | str:
+    """Host and port of ``HOST:PORT``, or the path of ``unix:PATH``."""
+    if address.startswith("unix:"):
+        return address.removeprefix("unix:")
+    host, _, port = address.rpartition(":")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+class Connector:
+    """Makes the connections of one engine."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, site: Site) -> None:
+        self._loop = loop
+        self._site = site
+        self._contexts: dict[tuple[TlsClient, tuple[str, ...]], ssl.SSLContext] = {}
+
+    def open(self, host: Host, protocol: Protocol) -> Server:
+        """A new connection to `host`; it is there later, or `Server.lost` is called."""
+        at = split_address(host.address)
+        flow = Flow(protocol.name, None, at if isinstance(at, tuple) else None)
+        session = protocol.open_on(flow, limits=self._site.limits, endpoint=Sender.CLIENT, shared=host.shared)
+        server = Server(
+            self._site.turn, session, host, protocol, self._site.clients, protocol.pairing is Pairing.STREAM
+        )
+        task = self._loop.create_task(self._connect(server, host, at, protocol))
+        server.connecting = task
+        return server
+
+    async def _connect(self, server: Server, host: Host, at: Address | str, protocol: Protocol) -> None:
+        observers = self._site.observers
+        settings = host.pool.settings
+
+        def wire() -> Wire:
+            return _ServerWire(server, observers)
+
+        try:
+            async with asyncio.timeout(settings.connect):
+                given: dict[str, Any] = {}
+                if settings.tls is not None:
+                    given["ssl"] = self._context(settings.tls, protocol)
+                    name = settings.tls.name or (at[0] if isinstance(at, tuple) else "localhost")
+                    given["server_hostname"] = name
+                    given["ssl_handshake_timeout"] = settings.connect
+                if isinstance(at, str):
+                    await self._loop.create_unix_connection(wire, at, **given)
+                else:
+                    await self._loop.create_connection(wire, at[0], at[1], **given)
+        except (OSError, TimeoutError) as error:
+            if not server.connected:
+                observers.host_disconnected(host.pool.name, host.address, True)
+                server.lost(str(error) or "no connection in time")
+        except asyncio.CancelledError:
+            if not server.connected:
+                server.lost("given up")
+
+    def _context(self, tls: TlsClient, protocol: Protocol) -> ssl.SSLContext:
+        key = tls, protocol.alpn
+        found = self._contexts.get(key)
+        if found is None:
+            found = self._contexts[key] = client_context(tls, protocol.alpn)
+        return found
+
+    def forget(self) -> None:
+        """Files may have changed: read them again for new connections."""
+        self._contexts.clear()
+
+
+class _ServerWire(Wire):
+    __slots__ = ("_observers", "_server", "_told")
+
+    def __init__(self, server: Server, observers: Observers) -> None:
+        super().__init__(server, server.made)
+        self._server = server
+        self._observers = observers
+        self._told = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        made = transport.get_extra_info("socket")
+        if made is not None and made.family in (socket.AF_INET, socket.AF_INET6):
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        host = self._server.host
+        self._told = True
+        self._observers.host_connected(host.pool.name, host.address)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._told:
+            host = self._server.host
+            self._observers.host_disconnected(host.pool.name, host.address, False)
+        super().connection_lost(exc)

@@ -1,0 +1,379 @@
+"""The connection to a client: what comes of it, and how it ends. Each of its messages goes where the rules say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, final
+
+from mypy_extensions import i64
+
+from l7codecs.errors import L7Error, LimitExceeded, ProtocolError
+from l7codecs.kinds import Kind, Sender, Status
+from l7codecs.message import Data, Event, Message
+from l7codecs.pairing.tables import Pairing
+from l7codecs.protocol import Protocol
+from l7codecs.proxy.asks import Ask
+from l7codecs.proxy.exchange import Failure
+from l7codecs.proxy.pools import Host
+from l7codecs.proxy.sending import Sending
+from l7codecs.proxy.site import Place, Site
+from l7codecs.proxy.upstream import Server
+from l7codecs.registry import get_protocol
+from l7codecs.session import Session
+
+__all__ = ["Client"]
+
+_REQUEST: Final = Kind.REQUEST
+_ONEWAY: Final = Kind.ONEWAY
+_HEARTBEAT: Final = Kind.HEARTBEAT
+_TRAILERS: Final = Kind.TRAILERS
+_RESET: Final = Kind.RESET
+_CLIENT: Final = Sender.CLIENT
+_TURNS: Final[i64] = 2
+"""From which on a client is taken for one that asks one call at a time."""
+
+
+@final
+class Client(Sending):
+    """One client."""
+
+    def __init__(self, site: Site, place: Place, session: Session, number: i64) -> None:
+        super().__init__(site, place, session, number)
+        self.seen = False
+        """Whether anything has come."""
+        self._held: Event | None = None
+        """What waits until all before it is answered."""
+
+    def speak(self, protocol: Protocol) -> None:
+        """What the connection speaks is known."""
+        self.protocol = protocol
+        self.shares = protocol.shares
+        self.pins = "l7.pins" in protocol.schema and protocol.shares
+        self.doubts = protocol.doubts
+        self.credits = protocol.pairing is Pairing.STREAM
+        self.in_order = protocol.pairing is Pairing.FIFO
+        self.key = protocol.name
+        nodes = self.place.settings.nodes
+        if nodes and protocol.readdressed is not None:
+            self.changes = protocol.readdressed({each.number: (each.known_as, each.host, each.port) for each in nodes})
+
+    def _detected(self, message: Message) -> None:
+        """What the connection speaks is told by its first message."""
+        protocol = get_protocol(self.session.protocol or message.protocol)
+        self.speak(protocol)
+
+    # What comes.
+
+    def received(self, octets: bytes) -> None:
+        turn = self.turn
+        turn.begin_read()
+        self.heard = turn.now
+        self.seen = True
+        self._take(octets)
+        turn.end_read()
+
+    def _take(self, octets: bytes) -> None:
+        session = self.session
+        events = session.receive(_CLIENT, octets)
+        if self._held is not None:
+            return  # what has come is read when its turn has
+        try:
+            self._take_all(events)
+        except L7Error as error:
+            self._breaks(error)
+        self.mark()
+        if session.full:
+            self.read_on(False)
+
+    def _take_all(self, events: Iterator[Event]) -> None:
+        for event in events:
+            if isinstance(event, Message):
+                kind = event.kind
+                if kind is _REQUEST or kind is _ONEWAY:
+                    if not self._ask(event):
+                        self._held = event
+                        self.read_on(False)
+                        return
+                    if self.broken:
+                        return
+                else:
+                    self._take_other(event)
+            elif isinstance(event, Data):
+                self._take_rest(event)
+            else:
+                self._take_opaque(event)
+
+    def _take_rest(self, data: Data) -> None:
+        servers = self.streams.get(data.message)
+        if servers is None:
+            return  # of what was refused, or given up
+        ask = self.asks.get(data.message)
+        if ask is not None:
+            ask.request_octets += len(data.raw)
+        try:
+            for server in servers:
+                server.put_rest(data, self)
+                if not self.credits and server.full:
+                    self.hold_for(server)
+        except L7Error as error:
+            if ask is not None:
+                self.fail(
+                    ask, Failure.OVERLOAD if isinstance(error, LimitExceeded) else Failure.UNSUPPORTED, str(error)
+                )
+            return
+        if not data.more:
+            self._sent(data.message)
+
+    def _sent(self, head: Message) -> None:
+        """All of a message that streamed is sent on."""
+        self.streams.pop(head, None)
+        if head.kind is _ONEWAY:
+            ask = self.asks.get(head)
+            if ask is not None:
+                self.end(ask)
+
+    def _take_other(self, message: Message) -> None:
+        """What is no request: heartbeats, and what belongs to a request."""
+        if message.kind is _HEARTBEAT:
+            try:
+                self.write(self.session.reply_heartbeat(message))
+            except L7Error:
+                self.abort()
+            return
+        request = message.request
+        if request is None:
+            server = self._only()
+            if server is not None:
+                server.session.put(message)
+                server.mark()
+            return
+        ask = self.asks.get(request)
+        servers = self.streams.get(request)
+        if servers is None and ask is not None and ask.server is not None:
+            servers = [ask.server]
+        for server in servers or ():
+            try:
+                server.session.put(message)
+            except L7Error:
+                pass
+            server.mark()
+        kind = message.kind
+        if kind is _TRAILERS:
+            self._sent(request)
+        elif kind is _RESET or (kind is Kind.CONTROL and message.error is not None):
+            self.streams.pop(request, None)
+            if ask is not None:
+                ask.failure = Failure.CLIENT_GONE
+                ask.status = Status.CANCELLED
+                self.end(ask)
+
+    def _only(self) -> Server | None:
+        """The connection that gets what belongs to no request; None where clients share it."""
+        if self.bound is not None or self.shares:
+            return self.bound
+        for server in self.own.values():
+            return server
+        return None
+
+    def _take_opaque(self, event: Event) -> None:
+        server = self._only()
+        if server is None:
+            self._breaks(ProtocolError(int(event.offset), "octets of no protocol", "what can be routed"))
+            return
+        server.session.put(event)
+        server.mark()
+
+    # Where it goes.
+
+    def _ask(self, message: Message) -> bool:
+        """Send a request where it goes, or answer it; False where it has to wait until all before it is answered."""
+        if message.error is not None:
+            return True  # it is malformed, and its session has answered
+        if self.protocol is None:
+            self._detected(message)
+        if self._held is None and self._waits(message):
+            return False
+        ask = Ask(self.place.name, message, self.turn.now)
+        self.asks[message] = ask
+        if self.doubts:
+            self._note(message)
+        try:
+            plan = self.place.router.plan(message)
+        except ProtocolError as error:
+            self.fail(ask, Failure.UNSUPPORTED, str(error))
+            return True
+        if plan is None:
+            plan = self.place.otherwise
+            if plan is None:
+                self.fail(ask, Failure.NO_ROUTE)
+                return True
+        ask.plan = plan
+        ask.rule = plan.rule
+        pool = plan.pool if plan.plain else self.chosen(plan, ask)
+        if pool is None:
+            return True
+        if pool.only is not None and plan.hashed is None:
+            host: Host | None = pool.only
+        else:
+            host = pool.pick(self.turn.now, None if plan.hashed is None else plan.hashed.hash_key(message))
+        ask.cluster = pool.name
+        if host is None:
+            self.fail(ask, Failure.NO_HOST)
+            return True
+        if plan.deadline > 0.0 and message.kind is _REQUEST:
+            self.site.add_deadline(ask, plan.deadline)
+        self.send(ask, host, plan)
+        return True
+
+    def _waits(self, message: Message) -> bool:
+        """Whether what was asked before has to be answered first, since `message` goes on another connection."""
+        if not self.pins or not self.asks:
+            return False
+        if self.bound is not None:
+            return False
+        return message.pins is not None or message.blocks
+
+    def _note(self, message: Message) -> None:
+        """See who asks one call at a time, and what is one-way."""
+        before = self.latest
+        if message.kind is _ONEWAY:
+            self.site.one_way.seen(message)
+        if before is not None and before in self.asks and self.turns >= _TURNS:
+            self.site.one_way.seen(before)  # its client has gone on without
+        self.latest = message
+
+    def forget_one_way(self) -> None:
+        """What is certainly not waited for is over."""
+        waiting = set(self.session.unanswered())
+        for ask in list(self.asks.values()):
+            if ask.request not in waiting or self.site.one_way.has(ask.request):
+                self.end(ask)
+
+    @property
+    def is_tied(self) -> bool:
+        """Whether it may wait for what nobody has asked for."""
+        return self.bound is not None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing has come of it yet."""
+        return not self.seen
+
+    # Waiting.
+
+    def settle(self) -> None:
+        super().settle()
+        session = self.session
+        if self.credits and self.server is not None and session.queued > 0:
+            self.server.mark()
+        if not self.reading and self._held is None and not self.broken and not session.full:
+            for servers in self.streams.values():
+                for server in servers:
+                    if self in server.stopped:
+                        return
+            if self.server is not None and self in self.server.stopped:
+                return
+            self.read_on(True)
+        if self.ends and not self.asks:
+            self._finish()
+
+    def all_answered(self) -> None:
+        if self._held is not None:
+            self.turn.later(self._go_on)
+
+    def _go_on(self) -> None:
+        """What has waited goes on."""
+        held = self._held
+        if held is None or self.asks or self.transport is None:
+            return
+        try:
+            if isinstance(held, Message):
+                self._ask(held)
+            self._held = None
+            session = self.session
+            ended = session.decoder(_CLIENT).ended
+            self._take_all(session.eof(_CLIENT) if ended else session.receive(_CLIENT, b""))
+        except L7Error as error:
+            self._held = None
+            self._breaks(error)
+        self.mark()
+        self.turn.flush()
+
+    # The end.
+
+    def _breaks(self, error: L7Error) -> None:
+        """The client breaks the protocol. What it has asked before is answered."""
+        self.site.observers.refused(self.place.name, str(error))
+        self.broken = True
+        self.read_on(False)
+        try:
+            self.write(self.session.pending_output())
+        except L7Error:
+            pass
+        if self.asks and not self.credits:
+            self.ends = True
+        else:
+            self.close()
+
+    def ended(self) -> bool:
+        """The client half-closes: it gets its answers."""
+        turn = self.turn
+        turn.begin_read()
+        try:
+            if not self.broken:
+                events = self.session.eof(_CLIENT)
+                if self._held is None:
+                    self._take_all(events)
+        except L7Error as error:
+            self.site.observers.refused(self.place.name, str(error))
+        self.ends = True
+        stays = bool(self.asks) or self._held is not None or self.session.queued > 0
+        self.mark()
+        turn.end_read()
+        return stays
+
+    def drain(self) -> None:
+        """The engine ends: the client is told, and gets the answers to what it has asked."""
+        try:
+            self.write(self.session.close())
+        except L7Error:
+            pass
+        self.ends = True
+        self.mark()
+
+    def _finish(self) -> None:
+        """Close, when all is written."""
+        if (self._held is None and self.session.queued == 0 and not self.bound) or (
+            self.bound is not None and not self.session.paused
+        ):
+            self.close()
+
+    def lost(self, text: str) -> None:
+        self.transport = None
+        self.turn.begin_read()
+        self.site.clients.pop(self.session.flow, None)
+        self._held = None
+        for ask in list(self.asks.values()):
+            server = ask.server
+            ask.failure = Failure.CLIENT_GONE
+            ask.status = Status.CANCELLED
+            request = ask.request
+            self.streams.pop(request, None)
+            self.end(ask)
+            if server is not None and not server.own:
+                server.cancel(request, False)
+        for head, servers in self.streams.items():
+            for each in servers:
+                each.cancel(head, False)
+        self.streams = {}
+        self._unclog()
+        own = self.own
+        self.own = {}
+        self.bound = None
+        self.server = None
+        self.host = None
+        for server in own.values():
+            server.owner = None
+            server.serves = False
+            server.close_now()
+        self.turn.end_read()

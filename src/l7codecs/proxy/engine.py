@@ -1,0 +1,297 @@
+"""The engine: listeners, what they share, what is looked at now and then, and how all of it changes and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import ssl
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from l7codecs.detect import AutoSession
+from l7codecs.kinds import Address, Sender
+from l7codecs.message import Flow
+from l7codecs.protocol import Protocol
+from l7codecs.proxy.connecting import Connector, split_address
+from l7codecs.proxy.downstream import Client
+from l7codecs.proxy.observing import Observer, Observers
+from l7codecs.proxy.plans import Router, plain_plan
+from l7codecs.proxy.pools import Pool
+from l7codecs.proxy.settings import Listener, Settings
+from l7codecs.proxy.site import Place, Site
+from l7codecs.proxy.sweeping import SWEEP, sweep
+from l7codecs.proxy.tls import server_context
+from l7codecs.proxy.turn import Turn
+from l7codecs.proxy.wire import Wire
+from l7codecs.registry import get_protocol, usable_protocols
+from l7codecs.routing import TokenBuckets
+from l7codecs.session import Session
+
+__all__ = ["Engine"]
+
+_BACKLOG = 1024
+
+
+class Engine:
+    """A proxy that runs in one event loop.
+
+    engine = Engine(settings)
+    await engine.start()
+    ...
+    await engine.drain()
+    """
+
+    def __init__(self, settings: Settings, observers: Sequence[Observer] = (), *, reuse_port: bool = False) -> None:
+        self.settings = settings
+        self.observers = Observers(observers)
+        self.pools: dict[str, Pool] = {}
+        self.places: dict[str, Place] = {}
+        self._reuse_port = reuse_port
+        self._servers: dict[str, asyncio.Server] = {}
+        self._retired: list[Pool] = []
+        self._buckets = TokenBuckets()
+        self._number = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def start(self) -> None:
+        """Listen. Raises OSError where an address cannot be had, or a file of TLS is not what it should be."""
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        self._turn = Turn(loop.call_soon, getattr(loop, "_ready", None))
+        self._site = Site(self._turn, self.observers, self.settings.limits, self._set_timer)
+        self._connector = Connector(loop, self._site)
+        try:
+            await self.apply(self.settings)
+        except BaseException:
+            await self.stop()
+            raise
+        self._tasks.append(loop.create_task(self._sweep()))
+
+    @property
+    def addresses(self) -> dict[str, Address | str]:
+        """Where each listener listens: host and port, or the path of a Unix socket."""
+        found: dict[str, Address | str] = {}
+        for name, server in self._servers.items():
+            at = server.sockets[0].getsockname()
+            found[name] = at if isinstance(at, str) else (at[0], at[1])
+        return found
+
+    @property
+    def clients(self) -> list[Client]:
+        """All clients that are connected."""
+        return [each for each in self._site.clients.values() if isinstance(each, Client)]
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are not answered."""
+        return sum(len(each.asks) for each in self.clients)
+
+    # What it does.
+
+    async def apply(self, settings: Settings) -> None:
+        """Go on as `settings` say. Connections and requests that are there stay; raises as `start` does, and then all is as before."""
+        contexts: dict[str, ssl.SSLContext] = {}
+        for listener in settings.listeners:
+            if listener.tls is not None:
+                contexts[listener.name] = server_context(listener.tls, _alpn(listener))
+        opened: dict[str, asyncio.Server] = {}
+        closed = dict(self._servers)
+        pools = dict(self.pools)
+        for name, upstreams in settings.clusters.items():
+            if name not in pools:
+                pools[name] = Pool(upstreams, self._connector.open)
+        router = Router(settings.table, pools, self._buckets)
+        places: dict[str, Place] = {}
+        try:
+            for listener in settings.listeners:
+                place = self.places.get(listener.name)
+                same = place is not None and _opened_alike(place.settings, listener)
+                if place is None or not same:
+                    place = Place(listener, router)
+                places[listener.name] = place
+                if same and listener.name in closed:
+                    opened[listener.name] = closed.pop(listener.name)
+                else:
+                    if listener.name in closed:
+                        closed.pop(listener.name).close()
+                    opened[listener.name] = await self._listen(place, contexts.get(listener.name))
+        except OSError:
+            for name, server in opened.items():
+                if self._servers.get(name) is not server:
+                    server.close()
+            raise
+        for server in closed.values():
+            server.close()
+        self.settings = settings
+        self._site.limits = settings.limits
+        self._connector.forget()
+        for name, upstreams in settings.clusters.items():
+            pools[name].update(upstreams)
+        for name in [each for each in pools if each not in settings.clusters]:
+            pools.pop(name).retire()
+        self.pools = pools
+        for listener in settings.listeners:
+            place = places[listener.name]
+            place.settings = listener
+            place.router = router
+            place.otherwise = plain_plan(pools[listener.cluster]) if listener.cluster is not None else None
+        self.places = places
+        self._servers = opened
+
+    async def _listen(self, place: Place, context: ssl.SSLContext | None) -> asyncio.Server:
+        at = split_address(place.settings.address)
+        given: dict[str, Any] = {"backlog": _BACKLOG}
+        if context is not None:
+            given |= {"ssl": context, "ssl_handshake_timeout": place.settings.opening}
+
+        def wire() -> Wire:
+            return _ClientWire(self, place)
+
+        if isinstance(at, str):
+            with suppress(FileNotFoundError):
+                if not _listens(at):
+                    os.unlink(at)
+            return await self._loop.create_unix_server(wire, at, **given)
+        return await self._loop.create_server(wire, at[0], at[1], reuse_port=self._reuse_port or None, **given)
+
+    def open_client(self, place: Place, transport: Any) -> Client:
+        """A client has connected."""
+        peer = transport.get_extra_info("peername")
+        at = transport.get_extra_info("sockname")
+        client = (peer[0], peer[1]) if isinstance(peer, tuple) else None
+        here = (at[0], at[1]) if isinstance(at, tuple) else None
+        flow = Flow(place.settings.protocol, client, here)
+        session: Session
+        protocol: Protocol | None = None
+        if place.settings.protocol == "auto":
+            session = AutoSession(flow, usable_protocols(), self._site.limits, Sender.SERVER, None)
+        else:
+            protocol = get_protocol(place.settings.protocol)
+            session = protocol.open_on(flow, limits=self._site.limits, endpoint=Sender.SERVER)
+        self._number += 1
+        made = Client(self._site, place, session, self._number)
+        if protocol is not None:
+            made.speak(protocol)
+        made.transport = transport
+        self._site.clients[session.flow] = made
+        made.mark()
+        self._turn.end_read()
+        return made
+
+    # Now and then.
+
+    def _set_timer(self) -> None:
+        due = self._site.deadlines.next()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if due != float("inf"):
+            self._timer = self._loop.call_at(due, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        self._turn.begin_read()
+        for exchange in self._site.deadlines.due(self._turn.now):
+            client = self._site.clients.get(exchange.request.connection)
+            if isinstance(client, Client):
+                client.too_late(exchange)
+        self._set_timer()
+        self._turn.end_read()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP)
+            sweep(self._site, self.clients, self.pools.values())
+
+    # The end.
+
+    def close_listeners(self) -> None:
+        """Take no new clients."""
+        for server in self._servers.values():
+            server.close()
+        self._servers = {}
+
+    async def drain(self, seconds: float | None = None) -> None:
+        """Take no new clients, answer what is under way, then end; after so many seconds (default: those of the settings) at once."""
+        self.close_listeners()
+        self._site.draining = True
+        end = self._loop.time() + (self.settings.drain if seconds is None else seconds)
+        for client in self.clients:
+            client.drain()
+        self._turn.flush()
+        while self._site.clients and self._loop.time() < end:
+            await asyncio.sleep(0.01)
+        await self.stop()
+
+    async def stop(self) -> None:
+        """End at once."""
+        self.close_listeners()
+        for task in self._tasks:
+            task.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        for client in self.clients:
+            client.abort()
+        for pool in self.pools.values():
+            for host in pool.hosts.values():
+                for server in list(host.servers):
+                    server.close_now()
+        await asyncio.sleep(0)
+
+
+def _opened_alike(one: Listener, other: Listener) -> bool:
+    """Whether a socket that listens for `one` does for `other`. What is shown by TLS is read again each time."""
+    return one.address == other.address and one.tls is None and other.tls is None and one.protocol == other.protocol
+
+
+def _alpn(listener: Listener) -> list[str]:
+    protocols = usable_protocols() if listener.protocol == "auto" else [get_protocol(listener.protocol)]
+    return list(dict.fromkeys(name for each in protocols for name in each.alpn))
+
+
+def _listens(path: str) -> bool:
+    """Whether anybody listens at a Unix socket. Raises FileNotFoundError."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            return False
+        except FileNotFoundError:
+            raise
+        except OSError:
+            return True
+    return True
+
+
+class _ClientWire(Wire):
+    """The connection of a client, which gets its session once it is there."""
+
+    __slots__ = ("_engine", "_peer", "_place")
+
+    def __init__(self, engine: Engine, place: Place) -> None:
+        self._engine = engine
+        self._place = place
+        self._peer: Address | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        place = self._place
+        place.count += 1
+        made = transport.get_extra_info("socket")
+        if made is not None and made.family in (socket.AF_INET, socket.AF_INET6):
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        peer = transport.get_extra_info("peername")
+        self._peer = (peer[0], peer[1]) if isinstance(peer, tuple) else None
+        client = self._engine.open_client(place, transport)
+        super().__init__(client, lambda _: None)
+        self._engine.observers.connected(place.name, self._peer)
+        if place.count > place.settings.connections:
+            self._engine.observers.refused(place.name, f"more than {place.settings.connections} clients")
+            client.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._place.count -= 1
+        self._engine.observers.disconnected(self._place.name, self._peer)
+        super().connection_lost(exc)

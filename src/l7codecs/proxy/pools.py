@@ -1,0 +1,225 @@
+"""Clusters and their hosts: which host gets a request, and which connections there are to it.
+
+Pool      a cluster: weights, ring, hosts that fail
+Host      one of its hosts: connections that clients share, by what they have to have in common, and those that clients have for themselves
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, final
+
+from mypy_extensions import i64
+
+from l7codecs.message import Message
+from l7codecs.protocol import Protocol
+from l7codecs.proxy.settings import Upstreams
+from l7codecs.proxy.upstream import Server
+from l7codecs.routing.ring import Ring
+from l7codecs.routing.state import OutlierDetector
+from l7codecs.sharing import Shared
+
+__all__ = ["Host", "Pool"]
+
+_AWAY: Final = 0.5
+"""Seconds for which a host that refused a connection is passed over, where there is another."""
+
+Connect = Callable[["Host", Server], None]
+Open = Callable[["Host", Protocol], Server]
+
+
+@final
+class Host:
+    """One host of a cluster."""
+
+    def __init__(self, pool: Pool, address: str, open_server: Open) -> None:
+        self.pool = pool
+        self.address = address
+        self.shared: Shared = Shared()
+        """What the connections to it teach each other."""
+        self.away_until: float = 0.0
+        self.gone = False
+        """It is not in the configuration any more."""
+        self.own: i64 = 0
+        """How many connections clients have for themselves."""
+        self.servers: dict[Server, None] = {}
+        """All connections, those that are being made included."""
+        self._open = open_server
+        self._sharing: dict[str, list[Server | None]] = {}
+        """By what their users have in common: the connections that clients share."""
+
+    def server(self, protocol: Protocol, key: str, number: i64, preparation: list[Message]) -> Server:
+        """The connection that the client of `number` shares with others of `key`; a new one has to be given `preparation` first."""
+        sharing = self._sharing.get(key)
+        if sharing is None:
+            sharing = self._sharing[key] = []
+            for _ in range(self.pool.settings.connections):
+                sharing.append(None)
+        at = number % len(sharing)
+        found = sharing[at]
+        if found is None or not found.serves:
+            found = self._new(protocol, preparation)
+            found.key = key
+            sharing[at] = found
+        return found
+
+    def own_server(self, protocol: Protocol, preparation: list[Message]) -> Server | None:
+        """A new connection for one client; None where there are too many."""
+        if self.own >= self.pool.settings.own:
+            return None
+        server = self._new(protocol, preparation)
+        server.own = True
+        self.own += 1
+        return server
+
+    def _new(self, protocol: Protocol, preparation: list[Message]) -> Server:
+        server = self._open(self, protocol)
+        self.servers[server] = None
+        for message in preparation:
+            server.replay(message)
+        return server
+
+    def drop(self, server: Server) -> None:
+        """`server` has ended."""
+        if server not in self.servers:
+            return
+        del self.servers[server]
+        if server.own:
+            self.own -= 1
+        sharing = self._sharing.get(server.key)
+        if sharing is not None and server in sharing:
+            sharing[sharing.index(server)] = None
+            if not any(sharing):
+                del self._sharing[server.key]
+
+    def retire(self) -> None:
+        """It gets no new requests; its connections end with what is under way."""
+        self.gone = True
+        self._sharing.clear()
+        for server in list(self.servers):
+            server.retire()
+
+
+@final
+class Pool:
+    """One cluster."""
+
+    def __init__(self, settings: Upstreams, open_server: Open) -> None:
+        self.name = settings.cluster.name
+        self.settings = settings
+        self._open = open_server
+        self.hosts: dict[str, Host] = {}
+        self.only: Host | None = None
+        """Where there is one only."""
+        self.detector: OutlierDetector | None = None
+        self._ring: Ring | None = None
+        self._turns: list[Host] = []
+        """In which order they get requests: each as often as its weight says."""
+        self._next: i64 = 0
+        self.update(settings)
+
+    def update(self, settings: Upstreams) -> None:
+        """The cluster is now as `settings` say. Hosts that stay keep their connections, unless these are made in another way."""
+        same = settings.tls == self.settings.tls
+        self.settings = settings
+        before = self.hosts
+        self.hosts = {}
+        for each in settings.cluster.hosts:
+            host = before.pop(each.address, None) if same else None
+            self.hosts[each.address] = Host(self, each.address, self._open) if host is None else host
+        for host in before.values():
+            host.retire()
+        found = list(self.hosts.values())
+        self.only = found[0] if len(found) == 1 else None
+        weights = {each.address: each.weight for each in settings.cluster.hosts}
+        self._ring = Ring(weights) if weights else None
+        self._turns = [self.hosts[name] for name in _turns(weights)]
+        self._next = 0
+        policy = settings.cluster.outliers
+        if policy is None:
+            self.detector = None
+        elif self.detector is not None and self.detector.policy == policy:
+            self.detector.set_hosts(weights)
+        else:
+            self.detector = OutlierDetector(policy, weights)
+
+    def retire(self) -> None:
+        """It is not in the configuration any more."""
+        for host in self.hosts.values():
+            host.retire()
+        self.hosts = {}
+        self.only = None
+        self._turns = []
+        self._ring = None
+
+    def pick(self, now: float, key: bytes | None, failed: Host | None = None) -> Host | None:
+        """The host for a request: that of `key`, or whose turn it is; another than `failed`, where there is one."""
+        if self.only is not None:
+            return self.only
+        count: i64 = len(self._turns)
+        if count == 0:
+            return None
+        if key is not None and self._ring is not None:
+            first: Host | None = None
+            for name in self._ring.hosts(key) if self._some_away(now, failed) else [self._ring.host(key)]:
+                host = None if name is None else self.hosts.get(name)
+                if host is not None:
+                    if first is None:
+                        first = host
+                    if host is not failed and self.is_there(host, now):
+                        return host
+            return first
+        other: Host | None = None
+        for _ in range(count):
+            host = self._turns[self._next]
+            self._next += 1
+            if self._next >= count:
+                self._next = 0
+            if host is failed:
+                continue
+            if self.is_there(host, now):
+                return host
+            if other is None:
+                other = host
+        return self._turns[0] if other is None else other
+
+    def _some_away(self, now: float, failed: Host | None) -> bool:
+        if failed is not None:
+            return True
+        for host in self.hosts.values():  # noqa: SIM110  # a generator is slow, compiled
+            if not self.is_there(host, now):
+                return True
+        return False
+
+    def is_there(self, host: Host, now: float) -> bool:
+        """Whether nothing speaks against `host`."""
+        if host.away_until > now:
+            return False
+        return self.detector is None or not self.detector.ejected(host.address, now)
+
+    def failed(self, host: Host, now: float) -> None:
+        """`host` has failed at a request."""
+        if self.detector is not None:
+            self.detector.failed(host.address, now)
+
+    def refused(self, host: Host, now: float) -> None:
+        """No connection to `host` could be made."""
+        host.away_until = now + _AWAY
+        self.failed(host, now)
+
+
+def _turns(weights: dict[str, int]) -> list[str]:
+    """Each name as often as its weight, divided by what all have in common, and spread out evenly."""
+    from math import gcd
+
+    divisor = gcd(*weights.values()) if weights else 1
+    left = dict.fromkeys(weights, 0)
+    whole = sum(weights.values()) // divisor
+    found: list[str] = []
+    for _ in range(min(whole, 10_000)):
+        for name, weight in weights.items():
+            left[name] += weight // divisor
+        name = max(left, key=lambda each: left[each])
+        left[name] -= whole
+        found.append(name)
+    return found

@@ -1,0 +1,39 @@
+"""TLS on both sides, from files; names of protocols (ALPN) as `Protocol.alpn` has them."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable
+
+from l7codecs.proxy.settings import TlsClient, TlsServer
+
+__all__ = ["client_context", "server_context"]
+
+
+def server_context(settings: TlsServer, alpn: Iterable[str]) -> ssl.SSLContext:
+    """What a listener shows. Raises OSError (`ssl.SSLError` is one) where the files are not what they should be."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(settings.certificate, settings.key)
+    if settings.clients is not None:
+        context.load_verify_locations(settings.clients)
+        context.verify_mode = ssl.CERT_REQUIRED
+    names = list(alpn)
+    if names:
+        context.set_alpn_protocols(names)
+    return context
+
+
+def client_context(settings: TlsClient, alpn: Iterable[str]) -> ssl.SSLContext:
+    """What is asked of servers. Raises OSError."""
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=settings.authorities)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not settings.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if settings.certificate is not None:
+        context.load_cert_chain(settings.certificate, settings.key)
+    names = list(alpn)
+    if names:
+        context.set_alpn_protocols(names)
+    return context

@@ -1,0 +1,168 @@
+"""When is written: once for each connection and turn of the event loop, however many reads came in it.
+
+A write for each event costs several times as much, and so does one for each read where many connections have something to say. Waiting for
+the end of the turn costs a call of the loop; so what the last read of a turn brings is written at once, which at low load is every read.
+
+    read a   read b   read c (the last)       write to x   write to y
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, Final, final
+
+from mypy_extensions import i64, mypyc_attr
+
+from l7codecs.errors import L7Error
+from l7codecs.kinds import Sender
+from l7codecs.session import Session
+
+__all__ = ["Leg", "Turn"]
+
+_SAMPLE: Final[i64] = 16
+"""Where the loop does not say what is left of a turn, every so many reads one waits for its end, and counts what comes until then."""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Leg:
+    """One connection, and the session that plays a side of it. What the transport tells comes here from `l7codecs.proxy.wire`."""
+
+    def __init__(self, turn: Turn, session: Session, hears: Sender) -> None:
+        self.turn = turn
+        self.session = session
+        self.hears = hears
+        self.transport: Any = None
+        """None before it is there, and from its end on."""
+        self.marked = False
+        """Whether it is on the list of what is written at the end of the turn."""
+        self.heard: float = turn.now
+        """When something came of it last."""
+        self.reading = True
+
+    def received(self, octets: bytes) -> None:
+        """What came in one read."""
+
+    def ended(self) -> bool:
+        """The peer says no more; whether it may still be written to."""
+        return False
+
+    def lost(self, text: str) -> None:
+        """The connection has ended; `text` says why, where it is known."""
+
+    def settle(self) -> None:
+        """All that could be written is given to the transport."""
+
+    def mark(self) -> None:
+        """Something may have to be written."""
+        if not self.marked:
+            self.marked = True
+            self.turn.legs.append(self)
+
+    def flush(self) -> None:
+        """Write what is due."""
+        self.marked = False
+        transport = self.transport
+        if transport is None:
+            return
+        try:
+            octets = self.session.pending_output()
+        except L7Error:
+            self.abort()
+            return
+        if octets:
+            transport.write(octets)
+        self.settle()
+
+    def write(self, octets: bytes) -> None:
+        """Write octets that the session has given."""
+        if octets and self.transport is not None:
+            self.transport.write(octets)
+
+    def pause(self, paused: bool) -> None:
+        """The transport is full, or is not any more."""
+        self.session.paused = paused
+        if not paused:
+            self.mark()
+            self.turn.end_read()
+
+    def read_on(self, reading: bool) -> None:
+        """Whether more is to be read."""
+        if reading is not self.reading:
+            self.reading = reading
+            if self.transport is not None:
+                if reading:
+                    self.transport.resume_reading()
+                else:
+                    self.transport.pause_reading()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def close(self) -> None:
+        """End the connection when all that was given to it is written."""
+        if self.transport is not None:
+            self.transport.close()
+
+
+@final
+class Turn:
+    """What is to be written at the end of this turn of the loop."""
+
+    def __init__(self, call_soon: Callable[[Callable[[], None]], object], ready: Any = None) -> None:
+        """`ready` is what the loop has still to do in this turn, where it says so: something with a length."""
+        self._call_soon = call_soon
+        self._ready = ready
+        self.legs: list[Leg] = []
+        self.now: float = monotonic()
+        """The time of the latest read."""
+        self._awake = False
+        self._reads: i64 = 0
+        self._latest: i64 = 0
+        """How many reads came in the latest turn that was waited for."""
+        self._count: i64 = 0
+
+    def begin_read(self) -> None:
+        """Something has come."""
+        self.now = monotonic()
+
+    def end_read(self) -> None:
+        """What has come is seen to: write now, or at the end of the turn."""
+        if not self.legs:
+            return
+        ready = self._ready
+        if ready is not None:
+            left: i64 = len(ready)
+            if left == 0 or (left == 1 and self._awake):
+                self.flush()
+                return
+        else:
+            self._reads += 1
+            self._count += 1
+            if self._latest <= 1 and not self._awake and self._count % _SAMPLE != 0:
+                self.flush()
+                return
+        if not self._awake:
+            self._awake = True
+            self._reads = 1
+            self._call_soon(self._wake)
+
+    def later(self, call: Callable[[], None]) -> None:
+        """Call `call` in the next turn."""
+        self._call_soon(call)
+
+    def _wake(self) -> None:
+        self._awake = False
+        self._latest = self._reads
+        self._reads = 0
+        self.flush()
+
+    def flush(self) -> None:
+        """Write all that is due; what that makes due, as well."""
+        while self.legs:
+            legs = self.legs
+            self.legs = []
+            for leg in legs:
+                leg.flush()

@@ -1,0 +1,326 @@
+"""The connection to a host: what comes of it goes to whoever asked, what ends with it is told to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final, final
+
+from mypy_extensions import i64, mypyc_attr
+
+from l7codecs.errors import L7Error
+from l7codecs.kinds import Kind, Sender, Status
+from l7codecs.message import Data, Event, Flow, Message
+from l7codecs.pairing.retention import let_go
+from l7codecs.protocol import Protocol
+from l7codecs.proxy.exchange import Failure
+from l7codecs.proxy.turn import Leg, Turn
+from l7codecs.session import Session
+
+if TYPE_CHECKING:
+    from l7codecs.proxy.pools import Host
+
+__all__ = ["Asker", "Server"]
+
+_RESPONSE: Final = Kind.RESPONSE
+_REQUEST: Final = Kind.REQUEST
+_ONEWAY: Final = Kind.ONEWAY
+_HEARTBEAT: Final = Kind.HEARTBEAT
+_GOAWAY: Final = Kind.GOAWAY
+_CLIENT: Final = Sender.CLIENT
+_SERVER: Final = Sender.SERVER
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Asker(Leg):
+    """Who has asked: the connection to a client, as servers see it."""
+
+    def give(self, event: Event, request: Message | None) -> None:
+        """`event` answers `request`; or concerns this client all the same, whose own connection it came on."""
+
+    def unsent(self, request: Message, server: Server, failure: Failure) -> None:
+        """`server` has certainly not seen `request`."""
+
+    def unanswered(self, request: Message, server: Server, failure: Failure) -> None:
+        """`request` will have no answer of `server`, or no more of one."""
+
+    def has_own(self, server: Server) -> None:
+        """The connection that this client had for itself has ended."""
+
+    def is_streaming_to(self, server: Server) -> bool:
+        """Whether the rest of a message that is written to `server` comes from here."""
+        return False
+
+
+@final
+class Server(Leg):
+    """One connection to a host."""
+
+    def __init__(
+        self, turn: Turn, session: Session, host: Host, protocol: Protocol, clients: dict[Flow, Asker], credits: bool
+    ) -> None:
+        super().__init__(turn, session, _SERVER)
+        session.paused = True
+        self.host = host
+        self.protocol = protocol
+        self.key = ""
+        """What those that share it have in common."""
+        self.own = False
+        """It is of one client alone, `owner`."""
+        self.owner: Asker | None = None
+        self.drops = False
+        """It gets copies, whose answers are nobody's."""
+        self.serves = True
+        """Whether it gets new requests."""
+        self.connected = False
+        self.connecting: Any = None
+        """The task that makes the connection."""
+        self.credits = credits
+        """Whether the protocol gives credit for what is read, so that what waits elsewhere holds its sender back."""
+        self.users: dict[Asker, None] = {}
+        """Where there is credit: who has sent here."""
+        self._clients = clients
+        self._replayed: dict[Message, None] = {}
+        self.stopped: dict[Asker, None] = {}
+        """Who is not read because too much waits here."""
+        self.clogs: dict[Asker, None] = {}
+        """Who takes too little, for which this is not read."""
+        self._backlog = False
+
+    def replay(self, message: Message) -> None:
+        """Send what sets the connection up; its answer is nobody's."""
+        let_go(message)
+        self._replayed[message] = None
+        self.session.put(message)
+        self.mark()
+
+    # What comes.
+
+    def received(self, octets: bytes) -> None:
+        turn = self.turn
+        turn.begin_read()
+        self.heard = turn.now
+        session = self.session
+        try:
+            self._take(session.receive(_SERVER, octets))
+        except L7Error as error:
+            self._broken(str(error))
+            turn.end_read()
+            return
+        self.mark()
+        if session.closing:
+            self.leave()
+        turn.end_read()
+
+    def _take(self, events: Iterator[Event]) -> None:
+        flow: Flow | None = None
+        client: Asker | None = None
+        clients = self._clients
+        for event in events:
+            if isinstance(event, Message):
+                request = event.request
+                if event.kind is not _RESPONSE and not self._answers(event):
+                    continue
+            elif isinstance(event, Data):
+                request = event.message.request
+            else:
+                request = None
+            if request is None:
+                if self.owner is not None:
+                    self.owner.give(event, None)
+                    self.owner.mark()
+                continue
+            if self.drops or (self._replayed and self._is_replayed(request, event)):
+                continue
+            connection = request.connection
+            if connection is not flow:
+                flow = connection
+                client = clients.get(connection)
+                if client is not None:
+                    client.mark()
+            if client is not None:
+                client.give(event, request)
+
+    def _answers(self, message: Message) -> bool:
+        """Whether `message`, which is no answer, is for a client; what concerns the connection alone is seen to."""
+        kind = message.kind
+        if kind is _HEARTBEAT:
+            try:
+                self.write(self.session.reply_heartbeat(message))
+            except L7Error:
+                pass
+            return False
+        if kind is _REQUEST:
+            try:
+                self.write(self.session.reply_error(message, Status.UNIMPLEMENTED, "nobody is asked by servers here"))
+            except L7Error:
+                pass
+            return False
+        if kind is _GOAWAY:
+            self.leave()
+            return self.own
+        return kind is not _ONEWAY or self.own
+
+    def _is_replayed(self, request: Message, event: Event) -> bool:
+        if request not in self._replayed:
+            return False
+        more = event.more if isinstance(event, (Message, Data)) else False
+        if not more:
+            del self._replayed[request]
+        return True
+
+    def _broken(self, text: str) -> None:
+        """It breaks the protocol."""
+        self.serves = False
+        self.write(self.session.pending_output())
+        self._give_back(Failure.PROTOCOL)
+        self.abort()
+
+    def ended(self) -> bool:
+        return False
+
+    # Who asks.
+
+    def put_rest(self, data: Data, client: Asker) -> None:
+        """Send further octets of a message that `client` sends."""
+        self.session.put(data)
+        self.mark()
+        if self.credits:
+            self.users[client] = None
+
+    @property
+    def full(self) -> bool:
+        """Whether more waits here than should."""
+        return self.session.full
+
+    def settle(self) -> None:
+        session = self.session
+        if self.stopped and not session.full:
+            stopped = self.stopped
+            self.stopped = {}
+            for client in stopped:
+                client.mark()
+        elif self.stopped:
+            for client in self.stopped:
+                if client.is_streaming_to(self):
+                    client.read_on(True)
+        if self.credits:
+            backlog = session.queued > 0
+            if self._backlog or backlog:
+                for client in self.users:
+                    client.mark()
+            self._backlog = backlog
+        if not self.serves:
+            self.check_idle()
+
+    # Its end.
+
+    def leave(self) -> None:
+        """It takes no new requests: what it has certainly not seen goes elsewhere."""
+        self.retire()
+        for request in self.session.unprocessed():
+            client = self._clients.get(request.connection)
+            if client is not None and request not in self._replayed:
+                client.unsent(request, self, Failure.RESET)
+        self.check_idle()
+
+    def retire(self) -> None:
+        """It gets no new requests, and ends when those that it has are answered."""
+        self.serves = False
+        self.check_idle()
+
+    def check_idle(self) -> None:
+        """End what is not needed any more."""
+        if self.serves or self.owner is not None:
+            return
+        if self.connecting is not None and not self.connected:
+            return
+        if self.session.pending == 0 and self.session.queued == 0 and not self.session.unanswered():
+            self.close()
+
+    def close_now(self) -> None:
+        """Nobody needs it any more, whatever is under way."""
+        if self.transport is not None:
+            self.abort()
+        elif self.connecting is not None:
+            self.connecting.cancel()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits for anything of it."""
+        return self.owner is None and self.session.pending == 0 and self.session.queued == 0
+
+    def made(self, transport: Any) -> None:
+        """The connection is there."""
+        self.transport = transport
+        self.connected = True
+        self.turn.begin_read()
+        self.heard = self.turn.now
+        self.session.paused = False
+        self.mark()
+        self.turn.end_read()
+
+    def lost(self, text: str) -> None:
+        self.serves = False
+        reached = self.connected
+        self.transport = None
+        self.turn.begin_read()
+        try:
+            self._take(self.session.eof(_SERVER))
+        except L7Error:
+            pass
+        if reached:
+            self._give_back(Failure.RESET)
+        else:
+            self.host.pool.refused(self.host, self.turn.now)
+            self._give_back(Failure.CONNECT)
+        self.host.drop(self)
+        owner = self.owner
+        if owner is not None:
+            self.owner = None
+            owner.has_own(self)
+        for client in self.stopped:
+            client.mark()
+        self.stopped = {}
+        self.clogs = {}
+        self.users = {}
+        self.turn.end_read()
+
+    def _give_back(self, failure: Failure) -> None:
+        """What will not be answered is told to who asked."""
+        session = self.session
+        unseen = session.unprocessed() if self.connected else session.abandoned()
+        for request in unseen:
+            client = self._clients.get(request.connection)
+            if client is not None and request not in self._replayed:
+                client.unsent(request, self, failure)
+        for request in session.abandoned():
+            client = self._clients.get(request.connection)
+            if client is not None and request not in self._replayed:
+                client.unanswered(request, self, failure)
+
+    def cancel(self, request: Message, in_order: bool) -> None:
+        """Nobody waits for the answer to `request` any more. Where answers come `in_order`, what is behind it waits for it all the same."""
+        try:
+            self.write(self.session.cancel(request))
+        except L7Error:
+            pass
+        if in_order:
+            self.retire()
+        if self.session.closing and self.transport is not None:
+            # It is written in part: nothing can come behind it.
+            self.leave()
+            self.abort()
+        self.check_idle()
+
+    def clog(self, client: Asker, clogged: bool) -> None:
+        """`client` takes too little, or takes again."""
+        if clogged:
+            self.clogs[client] = None
+        elif client in self.clogs:
+            del self.clogs[client]
+        self.read_on(not self.clogs)
+
+    @property
+    def waiting(self) -> i64:
+        """How many requests wait for answers of it."""
+        return self.session.pending

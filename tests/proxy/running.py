@@ -1,0 +1,81 @@
+"""An engine beside a test: in a thread with a loop of its own."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any
+
+from l7codecs.proxy.engine import Engine
+from l7codecs.proxy.exchange import Exchange
+from l7codecs.proxy.loading import parse_settings
+from l7codecs.proxy.observing import Observer
+
+WAIT = 20.0
+
+
+class Seen(Observer):
+    """All exchanges that have ended."""
+
+    def __init__(self) -> None:
+        self.exchanges: list[Exchange] = []
+        self.refusals: list[str] = []
+
+    def ended(self, exchange: Exchange) -> None:
+        self.exchanges.append(exchange)
+
+    def refused(self, listener: str, text: str) -> None:
+        self.refusals.append(text)
+
+    def told(self) -> list[tuple[str | None, str | None, str | None]]:
+        """Operation, cluster, and failure or status."""
+        return [
+            (
+                each.request.operation,
+                each.cluster,
+                each.failure.name if each.failure else each.status.name if each.status is not None else None,
+            )
+            for each in self.exchanges
+        ]
+
+
+class Running:
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop, seen: Seen) -> None:
+        self.engine = engine
+        self.loop = loop
+        self.seen = seen
+
+    def port(self, name: str = "main") -> int:
+        at = self.engine.addresses[name]
+        assert isinstance(at, tuple)
+        return at[1]
+
+    def call(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Run `coroutine` in the engine's loop, to its end."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(WAIT)
+
+    def apply(self, text: str) -> None:
+        """Reload."""
+        self.call(self.engine.apply(parse_settings(text)))
+
+
+@contextlib.contextmanager
+def running(
+    text: str, observers: Sequence[Observer] = (), new_loop: Callable[[], Any] = asyncio.new_event_loop
+) -> Iterator[Running]:
+    """An engine of the settings in `text`."""
+    seen = Seen()
+    engine = Engine(parse_settings(text), [seen, *observers])
+    loop = new_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    here = Running(engine, loop, seen)
+    try:
+        here.call(engine.start())
+        yield here
+        assert engine.observers.failed == []
+    finally:
+        here.call(engine.stop())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(WAIT)
+        loop.close()

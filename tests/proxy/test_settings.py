@@ -1,0 +1,140 @@
+"""What a file of the proxy may say, and what is told of what it may not."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from l7codecs.config import ConfigError
+from l7codecs.proxy.loading import json_schema, load_settings, parse_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+WHOLE = """
+listeners:
+  shop: { address: "127.0.0.1:6380", protocol: redis, cluster: b, idle: 5m, opening: 2s, stalled: 1s, connections: 9 }
+  any: { address: "unix:any.sock" }
+  broker: { address: "[::1]:9092", protocol: kafka, nodes: [{ id: 1, as: 101, address: "127.0.0.1:9092" }] }
+clusters:
+  a:
+    hosts: ["127.0.0.1:6379", { address: "127.0.0.1:6380", weight: 2 }]
+    outliers: { failures: 3 }
+    connect: 500ms
+    connections: 2
+    own: 5
+    tls: { name: shop.example, verify: false }
+  b: {}
+rules:
+  - match: { protocol: redis, resources: { prefix: "a:" } }
+    cluster: a
+limits: { message: 65536 }
+workers: 2
+drain: 5s
+watch: true
+"""
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse_settings(text, "p.yaml")
+    return str(caught.value).splitlines()
+
+
+def test_all_that_may_be_said() -> None:
+    settings = parse_settings(WHOLE)
+    shop, anything, broker = settings.listeners
+    assert (shop.protocol, shop.cluster, shop.idle, shop.opening, shop.stalled) == ("redis", "b", 300, 2, 1)
+    assert (anything.protocol, anything.address) == ("auto", "unix:any.sock")
+    (node,) = broker.nodes
+    assert (node.number, node.known_as, node.host, node.port) == (1, 101, "127.0.0.1", 9092)
+    a = settings.clusters["a"]
+    assert (a.connect, a.connections, a.own, a.idle) == (0.5, 2, 5, 600)
+    assert a.tls is not None and (a.tls.name, a.tls.verify) == ("shop.example", False)
+    assert [host.weight for host in a.cluster.hosts] == [1, 2]
+    assert (settings.limits.message, settings.workers, settings.drain, settings.watch) == (65536, 2, 5, True)
+    assert len(settings.table) == 1
+
+
+def test_everything_that_is_wrong_is_told_at_once_with_its_place() -> None:
+    assert problems("""
+listeners:
+  a: { address: "127.0.0.1", protocol: reddis }
+  b: { address: "127.0.0.1:1", clutser: x, tls: { certificate: none.pem, key: none.key } }
+  c: { address: "127.0.0.1:1", cluster: y, nodes: [{ id: 1, address: "h:1" }], protocol: redis }
+clusters:
+  x: { hosts: ["nowhere"], connect: soon }
+rules:
+  - match: { protocol: redis, operaton: GET }
+    cluster: z
+""") == [
+        "p.yaml:3:17: '127.0.0.1' is not HOST:PORT, or [IPV6]:PORT",
+        "p.yaml:3:40: unknown protocol 'reddis'; registered: connect, dubbo, grpc, grpc_web, http2, kafka, redis, "
+        "thrift, thriftmux, triple; did you mean 'redis'?",
+        "p.yaml:4:32: unknown key 'clutser'; did you mean 'cluster'?",
+        "p.yaml:4:64: cannot be read: No such file or directory",
+        "p.yaml:4:79: cannot be read: No such file or directory",
+        "p.yaml:5:17: another listener has 127.0.0.1:1",
+        "p.yaml:5:41: unknown cluster 'y'",
+        "p.yaml:5:51: answers of redis name no nodes that could be changed",
+        "p.yaml:7:16: 'nowhere' is not HOST:PORT, [IPV6]:PORT or unix:PATH",
+        "p.yaml:7:37: 'soon' is not as it has to be: Seconds, or a number with one of the units ms, s, m and h.",
+        "p.yaml:9:31: unknown key 'operaton'; did you mean 'operation'?",
+        "p.yaml:10:14: unknown cluster 'z'",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", "listeners: {}", "listeners: {a: {}}", "", "listeners: {a: {address: 1}}"]
+)
+def test_what_is_no_configuration_is_told(text: str) -> None:
+    assert problems(text)
+
+
+def test_routes_of_another_file(tmp_path: Path) -> None:
+    (tmp_path / "routes.yaml").write_text("""
+"@type": type.googleapis.com/envoy.extensions.filters.network.redis_proxy.v3.RedisProxy
+stat_prefix: shop
+settings: { op_timeout: 0.5s }
+prefix_routes: { catch_all_route: { cluster: shop } }
+""")
+    main = tmp_path / "proxy.yaml"
+    text = 'listeners: { a: { address: "127.0.0.1:0" } }\nroutes: { file: routes.yaml }\nclusters: { CLUSTER: {} }\n'
+    main.write_text(text.replace("CLUSTER", "shop"))
+    settings = load_settings(main)
+    assert len(settings.table) == 1
+    assert settings.files == (str(main), str(tmp_path / "routes.yaml"))
+    main.write_text(text.replace("CLUSTER", "shp"))
+    with pytest.raises(ConfigError, match=r"unknown cluster 'shop'; did you mean 'shp'\?"):
+        load_settings(main)
+
+
+def test_the_schema_is_one_allows_what_we_read_and_is_in_the_documentation() -> None:
+    from l7codecs.routing.reading import parse_config
+
+    def plain(config: object) -> object:
+        value = getattr(config, "value", config)
+        if isinstance(value, dict):
+            return {key: plain(each) for key, each in value.items()}
+        return [plain(each) for each in value] if isinstance(value, list) else value
+
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+    checker = jsonschema.Draft202012Validator(json_schema())
+    checker.validate(plain(parse_config(WHOLE)))
+    for path in (ROOT / "examples" / "proxy.yaml",):
+        checker.validate(plain(parse_config(path.read_text("utf-8"))))
+        load_settings(path)
+    assert json.loads((ROOT / "docs/reference/proxy.schema.json").read_text("utf-8")) == json_schema()
+
+
+def test_the_command_checks_a_file(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text('listeners: { a: { address: "127.0.0.1:0", protocol: redis } }\n')
+    bad.write_text("listeners: { a: { adress: x } }\n")
+    command = [sys.executable, "-m", "l7codecs", "proxy", "--check", "-c"]
+    done = subprocess.run([*command, good], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"{good}: 1 listeners, 0 clusters, 0 rules\n")
+    done = subprocess.run([*command, bad], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"{bad}:1:19: unknown key 'adress'; did you mean 'address'?" in done.stderr
