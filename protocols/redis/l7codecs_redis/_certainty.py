@@ -61,6 +61,8 @@ __all__ = [
 
 _SMALLEST: Final[i64] = 14
 """Octets of the smallest command that anybody sends: ``*1 CR LF $4 CR LF PING CR LF``."""
+_MUTES: Final[i64] = 35
+"""Octets of the smallest command that turns replies off or on: CLIENT REPLY ON."""
 _STALLED: Final[i64] = 3
 _PROBATION: Final[i64] = 16
 _LARGE: Final[i64] = 4096
@@ -69,27 +71,31 @@ _ONE_SIDED: Final[i64] = 256
 """What looks like messages of one side, in a row and without a word of the other, until it is taken for such."""
 
 
-def lose_client(state: ConnectionState, size: i64, begun: i64, until: i64) -> None:
-    """`size` octets of the client are lost (0: an unknown number), behind `begun` octets of a command, until offset `until`."""
+def lose_client(state: ConnectionState, size: i64, begun: i64, until: i64, named: bool) -> None:
+    """`size` octets of the client are lost (0: an unknown number), until offset `until`.
+
+    They come behind `begun` octets of a command; `named` says whether its name is among these.
+    """
     if not state.observer:
         state.forget()
         return
     if size > 0:
         client_spoke(state)
     _doubt(state, state.client, begun == 0, state.pairing.turns >= TURNS)
-    most: i64 = -1 if size == 0 or state.inline else (size + begun) // _SMALLEST
+    most: i64 = -1 if size == 0 or state.inline or state.mutes else (size + begun) // _SMALLEST
     alignment = state.alignment
     if alignment is None:
         alignment = Alignment()
         alignment.begin(most)
         state.alignment = alignment
-        state.alone = size > 0 and state.pairing.turns >= TURNS and state.pairing.pending == 0
+        state.alone = size > 0 and state.pairing.turns >= TURNS and state.pairing.pending == 0 and not state.mutes
     else:
         if most >= 0 and state.lost_until >= 0:
             # And whatever was passed over since the loss before.
             most += (until - size - state.lost_until) // _SMALLEST + 1
         alignment.widen(most)
     state.lost_until = until
+    state.cut = 0 if begun == 0 or named else begun + size
     state.said = NOBODY
     state.probation = 0
     state.forget()
@@ -218,8 +224,9 @@ def remember(state: ConnectionState, request: RedisRequest, queued: bool, receiv
     if state.lost_until >= 0:
         passed: i64 = request.offset - state.lost_until
         if passed > 0:
-            alignment.widen(passed // _SMALLEST + 1)
+            alignment.widen(-1 if state.cut > 0 and state.cut + passed >= _MUTES else passed // _SMALLEST + 1)
         state.lost_until = -1
+        state.cut = 0
     if state.alone:
         if state.said == CLIENT:
             state.alone = False

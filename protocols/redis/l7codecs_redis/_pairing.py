@@ -72,6 +72,9 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
         kind = _ONEWAY
     queued = state.in_multi and effect != EXEC and effect != DISCARD and effect != RESET and effect != QUIT
     if effect == CLIENT_REPLY and not queued:
+        state.mutes = True
+        if received and state.observer and (state.alignment is not None or state.probation > 0):
+            unsettle(state)
         kind = _client_reply(state, message)
     elif kind is _ONEWAY:
         pass
@@ -216,6 +219,7 @@ def answer(state: ConnectionState, reply: RedisReply, received: bool) -> RedisRe
             _push(reply, received)
             return None
     elif (state.monitoring or head is None) and kind == _SIMPLE and _is_monitor_line(reply):
+        _monitor(state)
         _push(reply, received)
         return None
     if state.answers_seen > 0:
@@ -257,6 +261,7 @@ def _answer_unsure(state: ConnectionState, reply: RedisReply, received: bool) ->
             state.settle()
             return
     elif reply.type == _SIMPLE and _is_monitor_line(reply):
+        _monitor(state)
         _push(reply, received)
         return
     answered_unsure(state, reply)
@@ -289,6 +294,14 @@ def _effect(message: object) -> i64:
 def _push(reply: RedisReply, received: bool) -> None:
     if received:
         reply.be_pushed()
+
+
+def _monitor(state: ConnectionState) -> None:
+    """Only a connection that monitors is sent what others ask, though its command may be lost."""
+    if not state.monitoring:
+        state.monitoring = True
+        state.monitor_asked = True
+        state.settle()
 
 
 def _is_monitor_line(reply: RedisReply) -> bool:
@@ -373,11 +386,11 @@ def _apply(state: ConnectionState, request: RedisRequest, reply: RedisReply) -> 
                 state.answered_database = request.database
     elif effect == MONITOR:
         state.monitoring = not failed
-        state.monitor_asked = not failed
+        if failed:
+            state.monitor_asked = False
     elif effect == RESET and not failed:
         state.resp = 2
         state.monitoring = False
-        state.monitor_asked = False
         state.channels = 0
         state.patterns = 0
         state.shard_channels = 0

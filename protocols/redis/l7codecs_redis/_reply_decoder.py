@@ -94,9 +94,7 @@ class ReplyDecoder(ReplyReader):
         # Inside a string whose end is known: the reply goes on behind the gap.
         self._payload = buffer.pass_over(self._payload) - size
         self._verbatim = False
-        passed = self._announce() if self.head is None else self.rest()
-        if passed is not None:
-            self.set_aside(passed)
+        self.set_aside_begun()
         self.go_on_behind(size)
 
     def next_event(self) -> Event | None:
@@ -148,7 +146,7 @@ class ReplyDecoder(ReplyReader):
         outcome = self.go_on()
         if outcome == CUT:
             return self.rest()
-        return self._announce() if outcome == OVERGROWN else self._complete()
+        return self.announce() if outcome == OVERGROWN else self._complete()
 
     def _between(self) -> bool:
         """Between replies of a server that will hand over; True once it has."""
@@ -185,7 +183,7 @@ class ReplyDecoder(ReplyReader):
         self._inside = False
         return self._message()
 
-    def _announce(self) -> Event:
+    def announce(self) -> Event:
         """The head of a reply that is too large to buffer."""
         if self._type == 0 or self.state.server.doubted:
             self._too_large("attributes or a doubted reply", f"limits.message = {self._message_limit} octets")

@@ -32,7 +32,7 @@ from ._pairing import ask
 from ._request import NO_COMMAND, UNSEEN, RedisRequest
 from ._resp import DOLLAR, NEED_MORE, SPEC, STAR, STREAMED, bad_octet, pass_line_end, read_length
 from ._resuming import ResumingDecoder
-from ._state import NO_EFFECT, SELECT, ConnectionState, Standing
+from ._state import CLIENT_REPLY, HELLO, NO_EFFECT, REPLCONF, SELECT, ConnectionState, Standing
 
 __all__ = ["RequestDecoder"]
 
@@ -169,27 +169,39 @@ class RequestDecoder(ResumingDecoder):
         return find_command_boundary(octets, fresh, at)
 
     def lose_again(self) -> None:
-        lose_client(self.state, 0, 1, self.buffer.offset)
+        lose_client(self.state, 0, 1, self.buffer.offset, False)
 
     def gap(self, size: int) -> None:
         buffer = self.buffer
         doubted = self.state.client.doubted
-        if self._left <= 0 or self._index == 0 or doubted or not 0 < size <= self._payload - buffer.available:
+        inside = self._left > 0 and self._index > 0 and 0 < size <= self._payload - buffer.available
+        decides = self._left > 0 and self._decides()
+        if not inside or doubted or decides:
             if self.standing.held:
                 self.set_aside(self.passed_over())
             begun: i64 = buffer.unfinished
+            named = self._left > 0 and self._index > 0
+            self.state.mutes |= decides and not doubted
             super().gap(size)
-            lose_client(self.state, size, begun, buffer.offset)
+            lose_client(self.state, size, begun, buffer.offset, named)
             self.resume()
             return
         # Inside an argument whose end is known: the command goes on behind the gap.
         self._payload = buffer.pass_over(self._payload) - size
         if self._spec.effect == SELECT:
             self.state.database = None
-        passed = self._announce() if self.head is None else self.rest()
-        if passed is not None:
-            self.set_aside(passed)
+        self.set_aside_begun()
         self.go_on_behind(size)
+
+    def _decides(self) -> bool:
+        """Whether the argument in progress says what the command does to its connection: nobody knows what is answered without it."""
+        if self.head is not None:
+            return False
+        spec = self._spec
+        effect = spec.effect
+        if effect == CLIENT_REPLY:
+            return True
+        return self._index == 1 and (effect == HELLO or effect == REPLCONF or spec.name == "CLIENT")
 
     def next_event(self) -> Event | None:
         # An ordinary command that lies whole in the window is read here: the same grammar for the case that is nearly always there, in
@@ -337,7 +349,7 @@ class RequestDecoder(ResumingDecoder):
                 self._payload = size
                 self._looked = False
                 if self.head is None and buffer.message_size() + size + 2 > self._message_limit:
-                    return self._announce()
+                    return self.announce()
             if not self._argument():
                 return self.rest()
             self._payload = -1
@@ -428,7 +440,7 @@ class RequestDecoder(ResumingDecoder):
             ask(state, message, True)
         return message
 
-    def _announce(self) -> Event:
+    def announce(self) -> Event:
         """The head of a command that is too large to buffer: up to and including the length of the argument that is too much."""
         if self.standing.doubted:
             raise LimitExceeded(self.buffer.offset, "a large command that is doubted", "limits.message", SPEC)

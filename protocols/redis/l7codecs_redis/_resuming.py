@@ -58,6 +58,26 @@ class ResumingDecoder(Decoder):
         """What was told for certain was none: doubt it anew."""
         raise NotImplementedError
 
+    def announce(self) -> Event:
+        """The head of the message in progress."""
+        raise NotImplementedError
+
+    def set_aside_begun(self) -> None:
+        """What is known of the message in progress comes behind what waits; held messages that are certain by it, before it."""
+        waiting = self._take_backlog()
+        first = self.announce() if self.head is None else self.rest()
+        if first is not None:
+            waiting.append(first)
+        waiting.extend(self._take_backlog())
+        for event in waiting:
+            self.set_aside(event)
+
+    def _take_backlog(self) -> list[Event]:
+        """What waits, which then does not any more."""
+        waiting = self.backlog
+        self.backlog = None
+        return [] if waiting is None else list(waiting)
+
     def resume(self) -> None:
         """Octets were lost; the gap has been told."""
         standing = self.standing

@@ -178,6 +178,8 @@ class ConnectionState:
         """Answers that have to fit their requests until what was found after a loss is beyond doubt."""
         self.lost_until: i64 = -1
         """Where in the client's direction the octets that were lost last end, until a command is seen behind them."""
+        self.cut: i64 = 0
+        """Octets of a command whose name nobody has seen, with those that were lost of it, until then."""
         self.early_limit: i64 = limits.pending
         self.confirmed_early: deque[str] | None = None
         """Confirmations of subscriptions that have come before their command: its name, with a full stop where it can have no more."""
@@ -206,6 +208,8 @@ class ConnectionState:
         self.watching = False
         self.replies_off = False
         self.skip_next = False
+        self.mutes = False
+        """Whether the client has turned replies off or on, or may have: after a loss nobody knows which commands are answered."""
         self.monitor_asked = False
         self.monitoring = False
         self.replicating = False
@@ -257,6 +261,7 @@ class ConnectionState:
         self.watching = False
         self.replies_off = False
         self.skip_next = False
+        self.monitor_asked = False
 
     def forget(self) -> None:
         """Octets were lost: of the modes of the connection, what is not certain any more is forgotten."""

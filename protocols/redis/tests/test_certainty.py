@@ -230,6 +230,60 @@ def test_held_commands_come_before_the_answer() -> None:
     ]
 
 
+def test_held_commands_come_in_order_before_an_answer_that_is_cut() -> None:
+    """Octets are lost within the answer that makes them certain: its head is told, and they before it."""
+    session = open_session("redis")
+    list(session.receive(S, b"$30\r\n"))
+    list(session.gap(C))
+    assert said(session, C, get(0) + get(1)) == []
+    told = [event for event in session.gap(S, 1) if isinstance(event, Message)]
+    assert [(message.sender, message.raw) for message in told] == [(C, get(0)), (C, get(1)), (S, b"$30\r\n")]
+
+
+SILENT = [pack([b"CLIENT", b"REPLY", mode]) for mode in (b"SKIP", b"OFF")]
+
+
+@pytest.mark.parametrize("silent", SILENT)
+def test_lost_octets_of_a_client_reply_pair_nothing_wrongly(silent: bytes) -> None:
+    """Which command gets no answer stood in them: whatever octet of it is lost, GET is not paired with what is said to PING."""
+    for at in range(len(silent)):
+        for size in range(1, len(silent) + 1 - at - (at == 0)):
+            session = open_session("redis")
+            list(session.receive(C, silent[:at]))
+            list(session.gap(C, size))
+            list(session.receive(C, silent[at + size :] + get(0) + pack([b"PING"])))
+            for answer in said(session, S, b"+PONG\r\n") + said(session, C, get(1)) + said(session, S, value(1)):
+                request = answer.request
+                assert request is None or (request.operation, answer.raw) in (("PING", b"+PONG\r\n"), ("GET", value(1)))
+                assert request is None or request.raw != get(0), (at, size)
+
+
+def test_a_client_reply_behind_a_loss_makes_nothing_certain() -> None:
+    """A command before it may have had no answer as well: one that seemed to be wanting is none."""
+    session = open_session("redis")
+    list(session.gap(C, len(SILENT[0])))
+    octets = get(0) + pack([b"PING"])
+    list(session.receive(C, octets))
+    list(session.receive(S, b"+PONG\r\n"))
+    list(session.receive(C, SILENT[1] + get(1) + pack([b"CLIENT", b"REPLY", b"ON"]) + get(2)))
+    assert [answer.request for answer in said(session, S, b"+OK\r\n" + value(2))] == [None, None]
+
+
+def test_a_connection_that_is_sent_what_others_ask_monitors() -> None:
+    """Though the end of its command is lost: the next MONITOR is answered with nothing."""
+    monitor = pack([b"MONITOR"])
+    session = open_session("redis")
+    list(session.receive(C, monitor[:-3]))
+    list(session.gap(C, 3))
+    list(session.receive(S, b"+OK\r\n"))
+    list(session.receive(C, get(0)))
+    list(session.receive(S, value(0) + b'+1795351562.502788 [0 127.0.0.1:55800] "GET" "key:000000"\r\n'))
+    again, reset = said(session, C, monitor + pack([b"RESET"]))
+    assert (again.kind, reset.kind) == (Kind.ONEWAY, Kind.REQUEST)
+    assert all(answer.request is not again for answer in said(session, S, b"+RESET\r\n"))
+    assert said(session, C, monitor)[0].kind is Kind.REQUEST
+
+
 def test_a_large_answer_that_holds_back_commands_streams() -> None:
     session = open_session("redis")
     list(session.gap(C))
