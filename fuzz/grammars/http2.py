@@ -37,6 +37,9 @@ class Maker:
         self.chance = chance
         self.careful = chance.random() < 0.75
         """Nothing that ends a connection is made."""
+        self.builds = chance.random() < 0.05
+        """Often something is promised, and begun, on the stream that was promised last: what refers to what gets long, where it may."""
+        self.careful |= self.builds
         self.entries = dict.fromkeys(Sender, 0)
 
     def wrong(self, often: float) -> bool:
@@ -101,7 +104,7 @@ def conversation(chance: random.Random) -> list[tuple[Sender, bytes]]:
     for _ in range(chance.randint(2, 24)):
         sender = chance.choice(tuple(Sender))
         client = sender is Sender.CLIENT
-        kind = chance.choice(KINDS)
+        kind = PROMISE if maker.builds and not client and chance.random() < 0.4 else chance.choice(KINDS)
         flags = chance.choice((0, 0, 1))
         if kind in (DATA, HEADERS, PROMISE, RESET, WINDOW) and not writes[sender] and not (client and kind == HEADERS):
             continue
@@ -129,12 +132,17 @@ def conversation(chance: random.Random) -> list[tuple[Sender, bytes]]:
         elif kind == PROMISE:
             if client and not maker.wrong(0.1):
                 continue
-            if not maker.careful:
+            if maker.builds:
+                stream = max(promised - 2, 1)
+            elif not maker.careful:
                 stream = chance.choice((stream, max(promised - 2, 1)))
             elif not stream % 2:
                 continue
             made = maker.headers(kind, 0, stream, promised.to_bytes(4, "big"), maker.block(sender, True))
-            waits.append(promised)
+            if maker.builds:
+                made += maker.headers(HEADERS, 0, promised, b"", maker.block(sender, False))
+            else:
+                waits.append(promised)
             promised += 2
         elif kind == RESET:
             made = frame(kind, 0, stream, chance.choice((0, 1, 2, 7, 8)).to_bytes(4, "big"))
