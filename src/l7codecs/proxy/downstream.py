@@ -18,7 +18,6 @@ from l7codecs.proxy.pools import Host
 from l7codecs.proxy.sending import Sending
 from l7codecs.proxy.site import Place, Site
 from l7codecs.proxy.upstream import Server
-from l7codecs.registry import get_protocol
 from l7codecs.session import Session
 
 __all__ = ["Client"]
@@ -41,6 +40,8 @@ class Client(Sending):
         super().__init__(site, place, session, number)
         self.seen = False
         """Whether anything has come."""
+        self._first = b""
+        """What has come while nobody knows what it speaks."""
         self._held: Event | None = None
         """What waits until all before it is answered."""
 
@@ -57,10 +58,26 @@ class Client(Sending):
         if nodes and protocol.readdressed is not None:
             self.changes = protocol.readdressed({each.number: (each.known_as, each.host, each.port) for each in nodes})
 
-    def _detected(self, message: Message) -> None:
-        """What the connection speaks is told by its first message."""
-        protocol = get_protocol(self.session.protocol or message.protocol)
-        self.speak(protocol)
+    def _detect(self, octets: bytes, final: bool) -> bytes:
+        """What has come, once it is known what the client speaks; nothing until then."""
+        self._first += octets
+        limits = self.site.limits
+        final = final or len(self._first) >= limits.detection
+        found = self.site.choose(self._first[: limits.detection], self.transport, final)
+        if found is None:
+            if final:
+                seen = f"{self._first[:20]!r}"
+                self._breaks(ProtocolError(0, seen, "the beginning of a protocol that is registered"))
+            return b""
+        flow = self.session.flow
+        flow.name(found.name)
+        session = found.open_on(flow, limits=limits, endpoint=Sender.SERVER)
+        session.paused = self.session.paused
+        self.session = session
+        self.speak(found)
+        first = self._first
+        self._first = b""
+        return first
 
     # What comes.
 
@@ -73,6 +90,10 @@ class Client(Sending):
         turn.end_read()
 
     def _take(self, octets: bytes) -> None:
+        if self.protocol is None:
+            octets = self._detect(octets, False)
+            if self.protocol is None:
+                return
         session = self.session
         events = session.receive(_CLIENT, octets)
         if self._held is not None:
@@ -189,8 +210,6 @@ class Client(Sending):
         """Send a request where it goes, or answer it; False where it has to wait until all before it is answered."""
         if message.error is not None:
             return True  # it is malformed, and its session has answered
-        if self.protocol is None:
-            self._detected(message)
         if self._held is None and self._waits(message):
             return False
         ask = Ask(self.place.name, message, self.turn.now)
@@ -320,6 +339,10 @@ class Client(Sending):
         turn = self.turn
         turn.begin_read()
         try:
+            if self.protocol is None and not self.broken:
+                first = self._detect(b"", True)
+                if first:
+                    self._take(first)
             if not self.broken:
                 events = self.session.eof(_CLIENT)
                 if self._held is None:

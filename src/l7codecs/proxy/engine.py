@@ -15,6 +15,7 @@ from l7codecs.kinds import Address, Sender
 from l7codecs.message import Flow
 from l7codecs.protocol import Protocol
 from l7codecs.proxy.connecting import Connector, split_address
+from l7codecs.proxy.detecting import choose
 from l7codecs.proxy.downstream import Client
 from l7codecs.proxy.observing import Observer, Observers
 from l7codecs.proxy.plans import Router, plain_plan
@@ -61,7 +62,7 @@ class Engine:
         loop = asyncio.get_running_loop()
         self._loop = loop
         self._turn = Turn(loop.call_soon, getattr(loop, "_ready", None))
-        self._site = Site(self._turn, self.observers, self.settings.limits, self._set_timer)
+        self._site = Site(self._turn, self.observers, self.settings.limits, self._set_timer, _choose)
         self._connector = Connector(loop, self._site)
         try:
             await self.apply(self.settings)
@@ -245,6 +246,12 @@ class Engine:
 def _opened_alike(one: Listener, other: Listener) -> bool:
     """Whether a socket that listens for `one` does for `other`. What is shown by TLS is read again each time."""
     return one.address == other.address and one.tls is None and other.tls is None and one.protocol == other.protocol
+
+
+def _choose(first: bytes, transport: Any, final: bool) -> Protocol | None:
+    secured = transport.get_extra_info("ssl_object")
+    agreed = None if secured is None else secured.selected_alpn_protocol()
+    return choose(first, usable_protocols(), () if agreed is None else (agreed,), final)
 
 
 def _alpn(listener: Listener) -> list[str]:

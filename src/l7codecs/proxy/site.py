@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 from mypy_extensions import i64
 
 from l7codecs.limits import Limits
 from l7codecs.message import Flow, Message
+from l7codecs.protocol import Protocol
 from l7codecs.proxy.asks import Ask
 from l7codecs.proxy.deadlines import Deadlines
 from l7codecs.proxy.observing import Observers
@@ -62,7 +63,14 @@ class OneWayCalls:
 class Site:
     """An engine, as its connections see it."""
 
-    def __init__(self, turn: Turn, observers: Observers, limits: Limits, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        turn: Turn,
+        observers: Observers,
+        limits: Limits,
+        wake: Callable[[], None],
+        choose: Callable[[bytes, Any, bool], Protocol | None],
+    ) -> None:
         self.turn = turn
         self.observers = observers
         self.limits = limits
@@ -71,6 +79,8 @@ class Site:
         self.one_way = OneWayCalls()
         self.draining = False
         self._wake = wake
+        self.choose = choose
+        """What a client speaks that begins so, over a transport; `l7codecs.proxy.detecting`."""
 
     def add_deadline(self, ask: Ask, seconds: float) -> None:
         """`ask` has to be answered within so many seconds of its start."""

@@ -1,0 +1,158 @@
+"""Clients and servers of thriftpy2 with the engine between them, and frames written by hand for what they do not say."""
+
+import socket
+import struct
+import threading
+import time
+from typing import Any
+
+import pytest
+import thriftpy2
+from thriftpy2.protocol import TBinaryProtocolFactory, TCompactProtocolFactory
+from thriftpy2.rpc import make_client
+from thriftpy2.server import TThreadedServer
+from thriftpy2.thrift import TApplicationException, TProcessor
+from thriftpy2.transport import TBufferedTransportFactory, TFramedTransportFactory, TServerSocket
+
+from l7codecs.testing import free_port
+
+from .running import running
+
+SPLIT = """
+listeners:
+  main: {{ address: "127.0.0.1:0", protocol: thrift }}
+clusters:
+  a: {{ hosts: ["127.0.0.1:{0}"] }}
+  b: {{ hosts: ["127.0.0.1:{1}"] }}
+  none: {{ hosts: ["127.0.0.1:{none}"] }}
+rules:
+- match: {{ operation: lost }}
+  cluster: none
+- match: {{ operation: [echo, fire] }}
+  cluster: a
+- match: {{ operation: [twice, slow] }}
+  cluster: b
+  deadline: 300ms
+"""
+
+
+@pytest.fixture(scope="module")
+def idl(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    path = tmp_path_factory.mktemp("idl") / "shop.thrift"
+    path.write_text("""
+service Shop {
+  string echo(1: string text), string twice(1: string text), string slow(1: string text), string lost(1: string text),
+  string nowhere(1: string text), oneway void fire(1: string text)
+}
+""")
+    return thriftpy2.load(str(path), "shop_thrift")
+
+
+class Handler:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.fired: list[str] = []
+
+    def echo(self, text: str) -> str:
+        return f"{self.name}:{text}"
+
+    def twice(self, text: str) -> str:
+        return f"{self.name}:{text}{text}"
+
+    def slow(self, text: str) -> str:
+        time.sleep(1)
+        return "late"
+
+    def fire(self, text: str) -> None:
+        self.fired.append(text)
+
+
+FORMS = {
+    "framed binary": (TFramedTransportFactory, TBinaryProtocolFactory),
+    "framed compact": (TFramedTransportFactory, TCompactProtocolFactory),
+    "unframed binary": (TBufferedTransportFactory, TBinaryProtocolFactory),
+}
+
+
+@pytest.fixture(params=FORMS)
+def servers(request: Any, idl: Any) -> tuple[Any, list[int], list[Handler]]:
+    transport, protocol = FORMS[request.param]
+    ports, handlers = [], []
+    for name in "ab":
+        handler = Handler(name)
+        listener = TServerSocket("127.0.0.1", free_port())
+        server = TThreadedServer(
+            TProcessor(idl.Shop, handler), listener, iprot_factory=protocol(), itrans_factory=transport(), daemon=True
+        )
+        threading.Thread(target=server.serve, daemon=True).start()
+        ports.append(listener.port)
+        handlers.append(handler)
+    for port in ports:
+        wait_for(port)
+
+    def connect(port: int) -> Any:
+        return make_client(
+            idl.Shop, "127.0.0.1", port, proto_factory=protocol(), trans_factory=transport(), timeout=10_000
+        )
+
+    return connect, ports, handlers
+
+
+def wait_for(port: int) -> None:
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+
+
+def test_calls_go_by_method_and_each_client_gets_its_own(servers: Any) -> None:
+    connect, ports, handlers = servers
+    with running(SPLIT.format(*ports, none=free_port())) as here:
+        clients = [connect(here.port()) for _ in range(5)]
+        for number in range(20):
+            for name, client in enumerate(clients):
+                assert client.echo(f"{name}.{number}") == f"a:{name}.{number}"
+                assert client.twice(str(name)) == f"b:{name}{name}"
+        clients[0].fire("now")
+        assert clients[0].echo("x") == "a:x"
+        assert handlers[0].fired == ["now"] and handlers[1].fired == []
+        assert len(here.engine.pools["a"].hosts[f"127.0.0.1:{ports[0]}"].servers) == 1
+        assert ("fire", "a", None) in here.seen.told()
+        for client in clients:
+            client.close()
+
+
+def test_each_failure_is_told_as_thrift_tells_it(servers: Any) -> None:
+    connect, ports, _ = servers
+    with running(SPLIT.format(*ports, none=free_port())) as here:
+        client = connect(here.port())
+        for method, text in (
+            ("lost", "no connection for lost"),
+            ("nowhere", "no route for nowhere"),
+            ("slow", "no answer in time to slow"),
+        ):
+            with pytest.raises(TApplicationException, match=text):
+                getattr(client, method)("x")
+        assert client.echo("x") == "a:x"
+        client.close()
+
+
+def call(name: bytes, number: int, kind: int = 1) -> bytes:
+    body = struct.pack(">HHI", 0x8001, kind, len(name)) + name + struct.pack(">i", number) + b"\0"
+    return struct.pack(">I", len(body)) + body
+
+
+def test_no_error_is_written_for_a_one_way_call() -> None:
+    """Neither for one that says so, nor for one that is written as a call, once somebody has written it one way."""
+    text = SPLIT.format(free_port(), free_port(), none=free_port())
+    with running(text) as here, socket.create_connection(("127.0.0.1", here.port())) as raw:
+        raw.settimeout(10)
+        raw.sendall(call(b"fire", 0, 4) + call(b"fire", 1) + call(b"nowhere", 2))
+        (size,) = struct.unpack(">I", raw.recv(4, socket.MSG_WAITALL))
+        found = raw.recv(size, socket.MSG_WAITALL)
+        assert found[8:15] == b"nowhere"
+        raw.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            raw.recv(1)
