@@ -179,4 +179,4 @@ rules:
         found = client.get(f"http://127.0.0.1:{here.port()}/a/x")
         assert (found.status_code, found.text) == (404, "nothing here")
         found = client.get(f"http://127.0.0.1:{here.port()}/b/x")
-        assert (found.status_code, found.text) == (501, "no route for GET")
+        assert found.status_code == 501 and found.text.startswith("no route for 127.0.0.1")

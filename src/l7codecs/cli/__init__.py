@@ -98,6 +98,8 @@ def _parser() -> argparse.ArgumentParser:
     proxy = commands.add_parser("proxy", help="route messages to servers as a file says", allow_abbrev=False)
     proxy.add_argument("-c", "--config", required=True, metavar="FILE", help="YAML or JSON")
     proxy.add_argument("--check", action="store_true", help="only tell what is wrong with the file")
+    proxy.add_argument("--worker", type=int, help=argparse.SUPPRESS)
+    proxy.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     proxy.set_defaults(module="l7codecs.cli.proxy")
     return parser
 

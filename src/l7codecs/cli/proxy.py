@@ -6,6 +6,8 @@ import argparse
 import asyncio
 import os
 import signal
+import socket
+import sys
 from collections.abc import Sequence
 
 from l7codecs.cli.errors import UsageError
@@ -15,6 +17,7 @@ from l7codecs.proxy.engine import Engine
 from l7codecs.proxy.loading import load_settings
 from l7codecs.proxy.observing import Observer
 from l7codecs.proxy.settings import Settings
+from l7codecs.proxy.workers import Workers
 
 __all__ = ["run"]
 
@@ -33,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_serve(settings, options.config))
+            return runner.run(_serve(settings, options))
     except OSError as error:
         raise UsageError(f"cannot listen: {error}") from None
 
@@ -64,26 +67,67 @@ def observers(settings: Settings) -> Sequence[Observer]:
     return ()
 
 
-async def _serve(settings: Settings, path: str) -> int:
+async def _serve(settings: Settings, options: argparse.Namespace) -> int:
+    if settings.workers > 1 and options.worker is None:
+        return await _lead(settings, options.config)
     loop = asyncio.get_running_loop()
-    engine = Engine(settings, observers(settings))
+    engine = Engine(settings, observers(settings), worker=options.worker)
     await engine.start()
-    for name, address in engine.addresses.items():
-        say(f"{name} listens on {address if isinstance(address, str) else f'{address[0]}:{address[1]}'}")
-    ends = asyncio.Event()
-    again = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ends.set)
-    loop.add_signal_handler(signal.SIGHUP, again.set)
-    watching = loop.create_task(_watch(engine, again))
-    reloading = loop.create_task(_reload(engine, path, again))
+    if not options.worker:
+        for name, address in engine.addresses.items():
+            say(f"{name} listens on {address if isinstance(address, str) else f'{address[0]}:{address[1]}'}")
+    ends, again = _told()
+    tasks = [loop.create_task(_watch(engine, again)), loop.create_task(_reload(engine, options.config, again))]
+    if options.parent is not None:
+        tasks.append(loop.create_task(_end_with(options.parent, ends)))
     await ends.wait()
-    watching.cancel()
-    reloading.cancel()
-    say("ends when what is under way is answered")
+    for task in tasks:
+        task.cancel()
+    if options.worker is None:
+        say("ends when what is under way is answered")
     loop.remove_signal_handler(signal.SIGINT)  # a second one ends it at once
     await engine.drain()
     return 0
+
+
+async def _lead(settings: Settings, path: str) -> int:
+    """Run several workers."""
+
+    def command(number: int, descriptor: int) -> list[str]:
+        words = [sys.executable, "-m", "l7codecs", "proxy", "-c", path]
+        return [*words, "--worker", str(number), "--parent", str(descriptor)]
+
+    workers = Workers(settings.workers, command)
+    ends, again = _told()
+    await workers.start()
+    while not ends.is_set():
+        waiting = [asyncio.ensure_future(ends.wait()), asyncio.ensure_future(again.wait())]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for each in waiting:
+            each.cancel()
+        if again.is_set():
+            again.clear()
+            workers.send(signal.SIGHUP)
+    say("ends when what is under way is answered")
+    await workers.end(settings.drain + _LOOK)
+    return 0
+
+
+def _told() -> tuple[asyncio.Event, asyncio.Event]:
+    """What is set when the process is told to end, and to read its file again."""
+    loop = asyncio.get_running_loop()
+    ends, again = asyncio.Event(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ends.set)
+    loop.add_signal_handler(signal.SIGHUP, again.set)
+    return ends, again
+
+
+async def _end_with(descriptor: int, ends: asyncio.Event) -> None:
+    """End when the parent has."""
+    reader, _ = await asyncio.open_connection(sock=socket.socket(fileno=descriptor))
+    await reader.read()
+    ends.set()
 
 
 async def _reload(engine: Engine, path: str, again: asyncio.Event) -> None:

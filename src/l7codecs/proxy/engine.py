@@ -44,12 +44,13 @@ class Engine:
     await engine.drain()
     """
 
-    def __init__(self, settings: Settings, observers: Sequence[Observer] = (), *, reuse_port: bool = False) -> None:
+    def __init__(self, settings: Settings, observers: Sequence[Observer] = (), *, worker: int | None = None) -> None:
+        """`worker` is the number of this one of several on the same ports."""
         self.settings = settings
         self.observers = Observers(observers)
         self.pools: dict[str, Pool] = {}
         self.places: dict[str, Place] = {}
-        self._reuse_port = reuse_port
+        self._worker = worker
         self._servers: dict[str, asyncio.Server] = {}
         self._retired: list[Pool] = []
         self._buckets = TokenBuckets()
@@ -108,6 +109,8 @@ class Engine:
         places: dict[str, Place] = {}
         try:
             for listener in settings.listeners:
+                if self._worker and listener.address.startswith("unix:"):
+                    continue
                 place = self.places.get(listener.name)
                 same = place is not None and _opened_alike(place.settings, listener)
                 if place is None or not same:
@@ -134,8 +137,8 @@ class Engine:
         for name in [each for each in pools if each not in settings.clusters]:
             pools.pop(name).retire()
         self.pools = pools
-        for listener in settings.listeners:
-            place = places[listener.name]
+        for place in places.values():
+            listener = next(each for each in settings.listeners if each.name == place.name)
             place.settings = listener
             place.router = router
             place.otherwise = plain_plan(pools[listener.cluster]) if listener.cluster is not None else None
@@ -156,7 +159,7 @@ class Engine:
                 if not _listens(at):
                     os.unlink(at)
             return await self._loop.create_unix_server(wire, at, **given)
-        return await self._loop.create_server(wire, at[0], at[1], reuse_port=self._reuse_port or None, **given)
+        return await self._loop.create_server(wire, at[0], at[1], reuse_port=self._worker is not None or None, **given)
 
     def open_client(self, place: Place, transport: Any) -> Client:
         """A client has connected."""
