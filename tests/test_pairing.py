@@ -280,3 +280,27 @@ def test_numbers_that_never_come_again_survive_a_loss(unique: bool) -> None:
     expected = [None, *requests[1:]] if unique else [None] * 4
     assert table.pending == (3 if unique else 0)
     assert [table.answered(answer(number)) for number in (1, 2, 3, 4)] == expected
+
+
+def test_an_answer_that_is_seen_before_its_request_takes_no_later_one() -> None:
+    """Where numbers come again at once: what answered 1 early is not the answer of the request 1 that waits."""
+    table = IdPairing(3, reused=True)
+    first, second = ask(1), ask(1)
+    assert table.answered(answer(1)) is None
+    table.asked(first)
+    assert (table.pending, table.answered(answer(2))) == (0, None)
+    table.asked(second)
+    assert table.answered(answer(1)) is second
+    table.lose()  # from here on what is not known may have answered what was lost
+    assert table.answered(answer(1)) is None
+    table.asked(first)
+    assert table.answered(answer(1)) is first
+
+
+def test_answers_to_nothing_are_counted_within_the_limit() -> None:
+    table = IdPairing(3, reused=True)
+    for number in range(1, 6):
+        assert table.answered(answer(number)) is None
+    request = ask(1)
+    table.asked(request)
+    assert table.answered(answer(1)) is request

@@ -427,3 +427,25 @@ def test_a_lease_is_a_servers() -> None:
         found = [event for event in session.receive(sender, lease) if isinstance(event, MuxMessage)]
         assert [event.attributes.get("mux.lease_ms") for event in found] == [says]
         assert [event.lease_ms for event in found] == [says]
+
+
+def test_a_tag_that_is_used_again_pairs_in_another_order_of_the_sides() -> None:
+    """Its answer is seen before the second dispatch: the first, whose answer came before it too, is not answered twice."""
+    call = bytes(6) + b"\x80\x01\x00\x01\0\0\0\5hello\0\0\0\0\0"
+    reply = bytes(3) + b"\x80\x01\x00\x02\0\0\0\5hello\0\0\0\0\0"
+    session = open_session("thriftmux")
+    pairs = []
+    for sender, octets in [
+        (S, frame(-2, 1, reply)), (C, frame(2, 1, call)), (S, frame(-2, 1, reply)), (C, frame(2, 1, call)),
+        (C, frame(65, 1)), (S, frame(-2, 1, reply)), (S, frame(-65, 1)), (C, frame(2, 1, call)), (C, frame(2, 1, call)),
+        (S, frame(-2, 1, reply)),
+    ]:  # fmt: skip
+        pairs += [
+            (event.offset, event.request and event.request.offset)
+            for event in session.receive(sender, octets)
+            if isinstance(event, Message) and event.sender is S
+        ]
+    size, answer, ping = len(frame(2, 1, call)), len(frame(-2, 1, reply)), len(frame(65, 1))
+    assert pairs == [
+        (0, None), (answer, None), (2 * answer, None), (3 * answer, 2 * size), (3 * answer + ping, 3 * size + ping),
+    ]  # fmt: skip

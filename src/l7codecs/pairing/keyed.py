@@ -102,10 +102,13 @@ class IdPairing(PairingTable):
     """An answer repeats the number of its request, or a text in its place. Requests that share one are answered in their order.
 
     Where those came on several connections nobody can say whose an answer is: it pairs with none.
-    `unique` says that a connection never uses a number again: what waits stays certain, whatever is lost.
+    `unique` says that a connection never uses a number again: what waits stays certain, whatever is lost. `reused` says that it does at
+    once: so where nothing was lost, an answer that is seen before its request is remembered, and that request does not wait.
     """
 
-    def __init__(self, limit: int, octets: int = DEFAULT_LIMITS.waiting, unique: bool = False) -> None:
+    def __init__(
+        self, limit: int, octets: int = DEFAULT_LIMITS.waiting, unique: bool = False, reused: bool = False
+    ) -> None:
         self._limit = limit
         self._unique = unique
         self._kept = _Kept(octets)
@@ -115,6 +118,9 @@ class IdPairing(PairingTable):
         self._count = 0
         self._crossed: set[RequestId] = set()
         """What requests of several connections share."""
+        self._early: dict[RequestId, int] | None = {} if reused else None
+        """How many answers were seen before their requests; None where nobody counts them."""
+        self._early_count = 0
         self.forgotten = 0
 
     def find(self, message: Message) -> Message | None:
@@ -125,7 +131,7 @@ class IdPairing(PairingTable):
 
     def asked(self, request: Message) -> None:
         number = request.request_id
-        if number is None:
+        if number is None or (self._early and self._answered_early(number)):
             return
         kept = self._kept.keep(request)
         if kept is None:
@@ -156,7 +162,32 @@ class IdPairing(PairingTable):
             return None
         crossed = number in self._crossed if self._crossed else False
         request = self._take(number)
+        if request is None and self._early is not None:
+            self.came_early(number)
         return None if crossed else request
+
+    def came_early(self, number: RequestId) -> None:
+        """An answer is none to what waits: where that is counted, it is one to the next request of its number."""
+        early = self._early
+        if early is None:
+            return
+        early[number] = early.get(number, 0) + 1
+        self._early_count += 1
+        if self._early_count > self._limit:
+            self._early = None  # no other order of what was seen: they answer nothing
+
+    def _answered_early(self, number: RequestId) -> bool:
+        """Whether the answer to a request of `number` was seen before it."""
+        early = self._early
+        count = 0 if early is None else early.get(number, 0)
+        if early is None or count == 0:
+            return False
+        self._early_count -= 1
+        if count == 1:
+            del early[number]
+        else:
+            early[number] = count - 1
+        return True
 
     def taken(self, request: Message) -> bool:
         """Whether one of another connection waits that shares what `request` pairs by."""
@@ -215,6 +246,7 @@ class IdPairing(PairingTable):
         return found
 
     def lose(self) -> None:
+        self._early = None
         if not self._unique:
             self.clear()
 

@@ -179,6 +179,9 @@ class MuxDecoder(FramedDecoder):
             message.request = ends.request  # whose answer had begun
             return
         if message.kind is Kind.RESPONSE and not self._can_answer(message):
+            answers, tag = self.answers, message.request_id
+            if isinstance(answers, IdPairing) and tag is not None and self.sender is Sender.SERVER:
+                answers.came_early(tag)
             return
         super().pair(message)
         if message.kind is Kind.RESPONSE and message.request is None and message.type_name == "Rerr":
@@ -203,7 +206,7 @@ class MuxDecoder(FramedDecoder):
 def _tables(limits: Limits, endpoint: Sender | None) -> tuple[PairingTable, PairingTable]:
     """What the client asks and what the server asks."""
     if endpoint is None:
-        return IdPairing(limits.pending, limits.waiting), IdPairing(limits.pending, limits.waiting)
+        return IdPairing(limits.pending, limits.waiting, reused=True), IdPairing(limits.pending, limits.waiting)
     client, server = [StrictPairing(limits, TAG_BITS, False, asks is endpoint, False, True, 1) for asks in Sender]
     return client, server
 

@@ -78,7 +78,7 @@ class Losses(Target):
         """A vector with some damage."""
         number = chance.randrange(len(self.vectors))
         steps = [Step(0, number & 255, number >> 8, bytes((chance.randrange(4),)))]
-        kind = chance.randrange(2 if self.material.reused_ids else 3)
+        kind = chance.randrange(3)
         for _ in range(chance.randint(1, 4)):
             place = chance.randrange(1 << 16).to_bytes(2, "little") + bytes(
                 (chance.randrange(256), chance.randrange(2))
@@ -124,7 +124,7 @@ class Losses(Target):
         # Loss and another order together prove nothing: what is told after a loss depends on the order across directions.
         shuffles = any(step.operation % 3 == SHUFFLE for step in program.steps[1:2])
         for step in program.steps[1:]:
-            if (step.operation % 3 == SHUFFLE) is shuffles and not (shuffles and self.material.reused_ids):
+            if (step.operation % 3 == SHUFFLE) is shuffles:
                 self._damage(step, lost, order, truth, chance)
         self.decode(number, truth, lost, order, program, chance)
 

@@ -12,7 +12,6 @@ A room says where it has them in the ``pyproject.toml`` of the folder where the 
     stateful = ["*-transaction"]     # optional: vectors of which endpoints take no requests: they mean something only where they stand
     loose_ids = true                 # optional: servers may answer with ids of their own
     one_sided = true                 # optional: after a loss, what a side says is believed while the other was never heard
-    reused_ids = true                # optional: clients use ids again at once, so the order of the sides tells which request is meant
     doubts = true                    # optional: any request may stay without an answer, so the oldest are forgotten beyond the limits
 
 Names of vectors may have ``*`` and ``?``.
@@ -60,7 +59,6 @@ class Material:
     doubts: bool = False
     loose_ids: bool = False
     one_sided: bool = False
-    reused_ids: bool = False
     comparisons: Sequence[Comparison] = ()
     started: dict[Comparison, bool] = field(default_factory=dict)
     """Of the comparisons that have been started: whether they could be."""
@@ -209,7 +207,7 @@ def load_material(
     grammar = _load_grammar(folder / str(said["grammar"])) if "grammar" in said else None
     kept = corpus or (folder / str(said["corpus"]) if "corpus" in said else None)
     stateful, misleading = (tuple(_texts(said.get(key))) for key in ("stateful", "misleading"))
-    flags = {key: said.get(key) is True for key in ("doubts", "loose_ids", "one_sided", "reused_ids")}
+    flags = {key: said.get(key) is True for key in ("doubts", "loose_ids", "one_sided")}
     beside = _load_comparisons(folder / str(said["comparisons"])) if "comparisons" in said else []
     return Material(
         protocol,
@@ -222,7 +220,6 @@ def load_material(
         doubts=flags["doubts"],
         loose_ids=flags["loose_ids"],
         one_sided=flags["one_sided"],
-        reused_ids=flags["reused_ids"],
         comparisons=beside,
     )
 
