@@ -156,3 +156,50 @@ def test_no_error_is_written_for_a_one_way_call() -> None:
         raw.settimeout(0.3)
         with pytest.raises(TimeoutError):
             raw.recv(1)
+
+
+def test_an_upgrade_of_finagle_is_that_of_one_client() -> None:
+    """Which has a connection of its own from then on; others of the same server share theirs."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    heard: list[list[bytes]] = []
+
+    def serve(raw: socket.socket, frames: list[bytes]) -> None:
+        upgraded = False
+        with raw:
+            while size := raw.recv(4, socket.MSG_WAITALL):
+                frame = raw.recv(int.from_bytes(size, "big"), socket.MSG_WAITALL)
+                frames.append(frame)
+                start = 1 if upgraded else 0
+                name = frame[start + 8 : start + 8 + int.from_bytes(frame[start + 4 : start + 8], "big")]
+                reply = struct.pack(">HHI", 0x8001, 2, len(name)) + name + frame[-5:-1] + b"\0"
+                reply = b"\0" * start + reply
+                upgraded = upgraded or name.startswith(b"__can")
+                raw.sendall(struct.pack(">I", len(reply)) + reply)
+
+    def accept() -> None:
+        while True:
+            raw, _ = listener.accept()
+            heard.append([])
+            threading.Thread(target=serve, args=(raw, heard[-1]), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    text = f"""
+listeners: {{ main: {{ address: "127.0.0.1:0", protocol: thrift, cluster: a }} }}
+clusters: {{ a: {{ hosts: ["127.0.0.1:{listener.getsockname()[1]}"] }} }}
+"""
+    with running(text) as here:
+        clients = [socket.create_connection(("127.0.0.1", here.port())) for _ in range(3)]
+        for number, client in enumerate(clients):
+            client.settimeout(10)
+            client.sendall(call(b"__can__finagle__trace__v3__", 0) if number == 0 else call(b"hello", 7))
+            answer = client.recv(4, socket.MSG_WAITALL)
+            assert client.recv(int.from_bytes(answer, "big"), socket.MSG_WAITALL)[-5:] == bytes(
+                [0, 0, 0, 7 * (number > 0), 0]
+            )
+        plain = call(b"hello", 9)[4:]
+        clients[0].sendall(struct.pack(">I", len(plain) + 1) + b"\0" + plain)
+        answer = clients[0].recv(4, socket.MSG_WAITALL)
+        assert clients[0].recv(int.from_bytes(answer, "big"), socket.MSG_WAITALL)[-5:] == b"\0\0\0\x09\0"
+        assert sorted(len(frames) for frames in heard) == [2, 2]
+        for client in clients:
+            client.close()

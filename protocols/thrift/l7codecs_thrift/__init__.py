@@ -57,6 +57,7 @@ PROTOCOL = Protocol(
         Attribute("http.response.status_code", int, _BOTH, "the status of an answer of HTTP"),
         Attribute("thrift.malformed", str, _BOTH, "why the message or its body cannot be read"),
         Attribute("l7.access", str, _BOTH, "always unknown, of a call"),
+        Attribute("l7.pins", str, Direction.CLIENT, "upgrade, of Finagle's upgrade and what is said in its form"),
     ),
 )  # fmt: skip
 

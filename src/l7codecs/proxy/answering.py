@@ -26,6 +26,8 @@ _RESET: Final = Kind.RESET
 _UNAVAILABLE: Final = Status.UNAVAILABLE
 _INTERNAL: Final = Status.INTERNAL
 _CLIENT: Final = Sender.CLIENT
+_NEVER: Final[i64] = 1 << 30
+"""So many turns no client takes."""
 _TRIES: Final[i64] = 3
 """So often a request is sent that no server has seen."""
 
@@ -126,7 +128,7 @@ class Answering(Asker):
                 else:
                     detector.succeeded(server.host.address, self.turn.now)
         if self.doubts:
-            self.turns = self.turns + 1 if ask.request is self.latest else 0
+            self.turns = self.turns + 1 if ask.request is self.latest else -_NEVER
             self.site.one_way.was_answered(ask.request)
         ask.status = status
         ask.error = error

@@ -114,7 +114,7 @@ class Sending(Answering):
             server is None
             or host is not self.host
             or not server.serves
-            or self.pins
+            or (self.pins and (self.bound is not None or message.pins is not None or message.blocks))
             or (self.speaks and message.dialect != self._dialect)
         ):
             server = self._server_for(ask, host)
@@ -185,9 +185,6 @@ class Sending(Answering):
                     return None
                 self.bound = self._own_server(ask, host, protocol)
                 return self.bound
-            server = self.server
-            if server is not None and host is self.host and server.serves:
-                return server
         key = self.key
         dialect = message.dialect
         if dialect is not None:

@@ -23,12 +23,14 @@ from .words import (
     DIALECTS,
     ENCODINGS,
     EXCEPTION,
+    FINAGLE,
     HTTP,
     NO_ENCODING,
     ONEWAY,
     REPLY,
     TRANSPORTS,
     TYPES,
+    UPGRADE,
     exception_name,
     exception_status,
 )
@@ -181,6 +183,17 @@ class ThriftMessage(Message):
     def transport(self) -> str:
         """How the message stands in the stream: ``framed``, ``unframed``, ``header``, ``ttheader``, ``finagle``, ``zlib``, ``http``."""
         return TRANSPORTS[self.transport_id]
+
+    @property
+    def pins(self) -> str | None:
+        """``upgrade`` of Finagle's, which is the connection's, and of what is said in its form."""
+        if self.transport_id == FINAGLE or (self.type_id == CALL and self._name == UPGRADE):
+            return "upgrade" if self.sender is Sender.CLIENT else None
+        return None
+
+    @property
+    def blocks(self) -> bool:
+        return False
 
     @property
     def dialect(self) -> str | None:
@@ -350,6 +363,9 @@ class ThriftMessage(Message):
             attributes["thrift.transforms"] = self.transforms
         if self.encoding_id != NO_ENCODING:
             attributes["thrift.protocol"] = self.encoding
+        pins = self.pins
+        if pins is not None:
+            attributes["l7.pins"] = pins
         if self.type_id != 0:
             attributes["thrift.message_type"] = self.message_type
             attributes["thrift.seqid"] = self.number

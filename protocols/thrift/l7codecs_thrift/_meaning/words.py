@@ -30,6 +30,7 @@ __all__ = [
     "TTHEADER",
     "TYPES",
     "UNFRAMED",
+    "UPGRADE",
     "ZLIB",
     "exception_name",
     "exception_status",
@@ -62,6 +63,8 @@ HTTP: Final[i64] = 6
 TRANSPORTS: Final = ("framed", "unframed", "header", "ttheader", "finagle", "zlib", "http")
 DIALECTS: Final = tuple([f"{transport}/{encoding}" for transport in TRANSPORTS for encoding in ENCODINGS])
 """What a connection speaks, by transport and encoding."""
+UPGRADE: Final = "__can__finagle__trace__v3__"
+"""The call by which a client of Finagle asks for a struct before each message, for the whole connection."""
 
 _EXCEPTIONS: Final = (
     "UNKNOWN",
