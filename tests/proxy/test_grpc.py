@@ -180,3 +180,45 @@ rules:
         assert (found.status_code, found.text) == (404, "nothing here")
         found = client.get(f"http://127.0.0.1:{here.port()}/b/x")
         assert found.status_code == 501 and found.text.startswith("no route for 127.0.0.1")
+
+
+def test_who_reads_nothing_holds_back_its_own_stream_alone() -> None:
+    made = [0]
+
+    def watch(asked: bytes, _: Any) -> Iterator[bytes]:
+        for _number in range(100):
+            made[0] += 1
+            yield bytes(500_000)
+
+    def collect(asked: Iterator[bytes], _: Any) -> bytes:
+        return b"%d" % sum(map(len, asked))
+
+    handlers = {
+        "Watch": grpc.unary_stream_rpc_method_handler(watch),
+        "Collect": grpc.stream_unary_rpc_method_handler(collect),
+        "Unary": grpc.unary_unary_rpc_method_handler(lambda asked, _: asked),
+    }
+    server = grpc.server(futures.ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("s", handlers),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    text = f"""
+listeners: {{ main: {{ address: "127.0.0.1:0", protocol: grpc, cluster: a }} }}
+clusters: {{ a: {{ hosts: ["127.0.0.1:{port}"] }} }}
+"""
+    own = [("grpc.use_local_subchannel_pool", 1)]
+    try:
+        with (
+            running(text) as here,
+            grpc.insecure_channel(f"127.0.0.1:{here.port()}", options=own) as slow,
+            grpc.insecure_channel(f"127.0.0.1:{here.port()}", options=own) as other,
+        ):
+            answers = slow.unary_stream("/s/Watch")(b"", timeout=30)
+            assert len(next(answers)) == 500_000
+            time.sleep(0.3)
+            assert made[0] < 60, "30 MB are in nobody's buffers"
+            assert other.unary_unary("/s/Unary")(b"x", timeout=5) == b"x"
+            assert sum(1 for _ in answers) == 99
+            assert other.stream_unary("/s/Collect")(iter([bytes(500_000)] * 100), timeout=30) == b"50000000"
+    finally:
+        server.stop(0)

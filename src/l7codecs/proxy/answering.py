@@ -54,6 +54,7 @@ class Answering(Asker):
         self.latest: Message | None = None
         self.ends = False
         """The client says no more: the connection ends when all is answered."""
+        self._backlog = False
         self.clogged: dict[Server, None] = {}
         """What is not read because this client takes too little."""
         self.clogged_at: float = 0.0
@@ -222,8 +223,14 @@ class Answering(Asker):
 
     # A client that takes too little.
 
-    def settle(self) -> None:
+    def settle(self, wrote: bool) -> None:
         session = self.session
+        if self.credits:
+            if self._backlog and wrote:
+                for ask in self.asks.values():
+                    if ask.server is not None:
+                        ask.server.mark()  # which gets credit for what is written
+            self._backlog = session.queued > 0
         if session.paused:
             if not self.credits and session.full:
                 self._clog()

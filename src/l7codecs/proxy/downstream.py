@@ -133,7 +133,7 @@ class Client(Sending):
             ask.request_octets += len(data.raw)
         try:
             for server in servers:
-                server.put_rest(data, self)
+                server.put_rest(data)
                 if not self.credits and server.full:
                     self.hold_for(server)
         except L7Error as error:
@@ -280,11 +280,9 @@ class Client(Sending):
 
     # Waiting.
 
-    def settle(self) -> None:
-        super().settle()
+    def settle(self, wrote: bool) -> None:
+        super().settle(wrote)
         session = self.session
-        if self.credits and self.server is not None and session.queued > 0:
-            self.server.mark()
         if not self.reading and self._held is None and not self.broken and not session.full:
             for servers in self.streams.values():
                 for server in servers:
@@ -390,6 +388,10 @@ class Client(Sending):
                 each.cancel(head, False)
         self.streams = {}
         self._unclog()
+        for server in self.used:
+            server.users.pop(self, None)
+            server.stopped.pop(self, None)
+        self.used = {}
         own = self.own
         self.own = {}
         self.bound = None

@@ -64,6 +64,8 @@ class Sending(Answering):
         """What those have in common who may share a connection with this client."""
         self.own: dict[Host, Server] = {}
         """The connections that it has for itself."""
+        self.used: dict[Server, None] = {}
+        """All connections that it has sent on, as long as they are there."""
         self.bound: Server | None = None
         """That of them which it is tied to."""
         self._dialect: str | None = None
@@ -97,8 +99,6 @@ class Sending(Answering):
         server.mark()
         if message.more:
             self.streams[message] = [server]
-            if self.credits:
-                server.users[self] = None
         elif message.kind is _ONEWAY:
             self.end(ask)
         if plan.mirrors:
@@ -120,6 +120,7 @@ class Sending(Answering):
             server = self._server_for(ask, host)
             if server is None:
                 return None
+            self._use(server)
         ask.host = host.address
         ask.server = server
         ask.attempts += 1
@@ -141,6 +142,14 @@ class Sending(Answering):
             self.fail(ask, Failure.UNSUPPORTED, str(error))
             return None
         return server
+
+    def _use(self, server: Server) -> None:
+        if server not in self.used:
+            self.used[server] = None
+            server.users[self] = None
+
+    def forget(self, server: Server) -> None:
+        self.used.pop(server, None)
 
     def _put_changed(self, ask: Ask, plan: Plan, server: Server) -> None:
         message = ask.request
@@ -242,6 +251,7 @@ class Sending(Answering):
             key = f"copies {self.key} {dialect}"
             server = host.server(protocol, key, self.number, self._preparation)
             server.drops = True
+            self._use(server)
             if server.session.full:
                 continue  # a copy is not worth to wait for
             try:

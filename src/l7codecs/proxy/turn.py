@@ -50,8 +50,8 @@ class Leg:
     def lost(self, text: str) -> None:
         """The connection has ended; `text` says why, where it is known."""
 
-    def settle(self) -> None:
-        """All that could be written is given to the transport."""
+    def settle(self, wrote: bool) -> None:
+        """All that could be written is given to the transport; whether there was anything."""
 
     def mark(self) -> None:
         """Something may have to be written."""
@@ -72,7 +72,9 @@ class Leg:
             return
         if octets:
             transport.write(octets)
-        self.settle()
+            self.settle(True)
+        else:
+            self.settle(False)
 
     def write(self, octets: bytes) -> None:
         """Write octets that the session has given."""

@@ -46,6 +46,9 @@ class Asker(Leg):
     def has_own(self, server: Server) -> None:
         """The connection that this client had for itself has ended."""
 
+    def forget(self, server: Server) -> None:
+        """`server` is gone."""
+
     def is_streaming_to(self, server: Server) -> bool:
         """Whether the rest of a message that is written to `server` comes from here."""
         return False
@@ -77,7 +80,7 @@ class Server(Leg):
         self.credits = credits
         """Whether the protocol gives credit for what is read, so that what waits elsewhere holds its sender back."""
         self.users: dict[Asker, None] = {}
-        """Where there is credit: who has sent here."""
+        """Who has sent here."""
         self._clients = clients
         self._replayed: dict[Message, None] = {}
         self.stopped: dict[Asker, None] = {}
@@ -180,19 +183,17 @@ class Server(Leg):
 
     # Who asks.
 
-    def put_rest(self, data: Data, client: Asker) -> None:
-        """Send further octets of a message that `client` sends."""
+    def put_rest(self, data: Data) -> None:
+        """Send further octets of a message."""
         self.session.put(data)
         self.mark()
-        if self.credits:
-            self.users[client] = None
 
     @property
     def full(self) -> bool:
         """Whether more waits here than should."""
         return self.session.full
 
-    def settle(self) -> None:
+    def settle(self, wrote: bool) -> None:
         session = self.session
         if self.stopped and not session.full:
             stopped = self.stopped
@@ -204,11 +205,10 @@ class Server(Leg):
                 if client.is_streaming_to(self):
                     client.read_on(True)
         if self.credits:
-            backlog = session.queued > 0
-            if self._backlog or backlog:
+            if self._backlog and wrote:
                 for client in self.users:
-                    client.mark()
-            self._backlog = backlog
+                    client.mark()  # who gets credit for what is written
+            self._backlog = session.queued > 0
         if not self.serves:
             self.check_idle()
 
@@ -280,6 +280,8 @@ class Server(Leg):
             owner.has_own(self)
         for client in self.stopped:
             client.mark()
+        for client in self.users:
+            client.forget(self)
         self.stopped = {}
         self.clogs = {}
         self.users = {}
