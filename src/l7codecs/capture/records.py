@@ -1,42 +1,13 @@
-"""What was decoded -> plain records: one dictionary for each message, gap or error, ready for a JSON encoder.
-
-Keys and their order are the same for every message. Keys of a store, header values and some attributes are octets:
-give the encoder `text_of`
-as its default.
-"""
+"""What was decoded -> plain records: one dictionary for each message, gap or error. See `l7codecs.records`."""
 
 from __future__ import annotations
 
-from typing import Final
-
 from l7codecs.capture.sessions import Decoded
-from l7codecs.headers import EMPTY_HEADERS
 from l7codecs.kinds import Kind, Status
 from l7codecs.message import Data, Gap, Message
+from l7codecs.records import Record, message_record
 
-__all__ = ["Record", "RecordValue", "record_of", "text_of"]
-
-RecordValue = object
-Record = dict[str, RecordValue]
-
-_MESSAGE: Final[Record] = dict.fromkeys(
-    (
-        "time", "flow", "protocol", "sender", "kind", "offset", "size", "more", "request_id", "stream_id", "request_offset", "service",
-        "operation", "resources", "status", "error", "headers", "attributes",
-    )
-)  # fmt: skip
-"""The keys of a message's record: a copy costs a third of a new dictionary of them."""
-
-# Members of an enumeration are told by what they hold: as a key, or by their properties, each would cost a call of Python's.
-
-
-def text_of(value: object) -> str:
-    """Octets as text: UTF-8, with backslash escapes for what is not. Raises `TypeError` for anything that is neither."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    if isinstance(value, str):
-        return value
-    raise TypeError(f"neither text nor octets: {type(value).__name__}")
+__all__ = ["record_of"]
 
 
 def record_of(decoded: Decoded) -> Record | None:
@@ -75,29 +46,7 @@ def record_of(decoded: Decoded) -> Record | None:
 
 
 def _message(decoded: Decoded, message: Message) -> Record:
-    request = message.request
-    status = message.status
-    found = _MESSAGE.copy()
-    found["time"] = decoded.time / 1e9
-    found["flow"] = decoded.connection.flow
-    found["protocol"] = message.protocol
-    found["sender"] = message.sender._value_
-    found["kind"] = message.kind._value_
-    found["offset"] = message.offset
-    found["size"] = message.size
-    found["more"] = message.more
-    found["request_id"] = message.request_id
-    found["stream_id"] = message.stream_id
-    found["request_offset"] = None if request is None else request.offset
-    found["service"] = message.service
-    found["operation"] = message.operation
-    found["resources"] = message.resources
-    found["status"] = None if status is None else status._name_
-    found["error"] = message.error
-    headers = message.headers
-    found["headers"] = [] if headers is EMPTY_HEADERS else list(headers)
-    found["attributes"] = message.attributes
-    return found
+    return message_record(message, decoded.time / 1e9, decoded.connection.flow)
 
 
 def _outcome(decoded: Decoded, data: Data, status: Status) -> Record:

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import json
-import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable
 
-import orjson
-
 from l7codecs import Protocol, RegistryError, get_protocol, load_protocols
 from l7codecs.capture import CaptureError, read_streams
-from l7codecs.capture.records import Record, record_of, text_of
+from l7codecs.capture.records import record_of
 from l7codecs.capture.sessions import decode_streams
 from l7codecs.cli.errors import UsageError
 from l7codecs.cli.progress import tracked
 from l7codecs.cli.table import heading, row_of, widths
-from l7codecs.cli.terminal import json_safe, say
+from l7codecs.cli.terminal import say
+from l7codecs.json_lines import json_line
+from l7codecs.records import Record
 
 __all__ = ["run"]
 
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _FLUSH = 512
 """Lines that are gathered before they are written."""
 
@@ -35,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     for problem in broken:
         say(problem)
     server_ports = {port for protocol in protocols for port in protocol.ports} | set(ports)
-    output = _Output(_json_line if options.format == "jsonl" else _table_lines())
+    output = _Output(json_line if options.format == "jsonl" else _table_lines())
     status = 2 if broken and chosen is None else 0  # what they would have claimed is not told
     for name in options.files:
         try:
@@ -98,21 +95,6 @@ class _Output:
         lines = b"".join(self._lines)
         self._lines.clear()
         sys.stdout.buffer.write(lines)
-
-
-def _json_line(record: Record) -> bytes:
-    try:
-        line = orjson.dumps(record, default=text_of, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # a text with octets that are no UTF-8
-        text = json.dumps(record, ensure_ascii=False, default=text_of, separators=(",", ":"))
-        line = _SURROGATE.sub(_escaped, text).encode() + b"\n"
-    return json_safe(line)
-
-
-def _escaped(found: re.Match[str]) -> str:
-    """The octet that a lone surrogate stands for, as `text_of` writes it, in a string of JSON."""
-    code = ord(found[0])
-    return f"\\\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\\\u{code:04x}"
 
 
 def _table_lines() -> Callable[[Record], bytes]:

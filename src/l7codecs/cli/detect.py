@@ -12,7 +12,8 @@ from l7codecs import Candidate, Limits, Protocol, Sender, load_protocols
 from l7codecs.capture import CaptureError, Closed, Connection, Segment, StreamReader, read_streams
 from l7codecs.capture.sessions import rank
 from l7codecs.capture.tls import begins_tls
-from l7codecs.cli.terminal import json_safe, printable, say, show
+from l7codecs.cli.terminal import printable, say, show
+from l7codecs.records import json_safe
 
 __all__ = ["run"]
 

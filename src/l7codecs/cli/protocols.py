@@ -6,7 +6,8 @@ import argparse
 import json
 
 from l7codecs import Protocol, RegistryError, get_protocol, list_protocols
-from l7codecs.cli.terminal import json_safe, printable, say, show
+from l7codecs.cli.terminal import printable, say, show
+from l7codecs.records import json_safe
 
 __all__ = ["run"]
 

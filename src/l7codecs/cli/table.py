@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from l7codecs.capture.records import Record, text_of
 from l7codecs.cli.terminal import printable
+from l7codecs.records import Record, text_of
 
 __all__ = ["Widths", "heading", "row_of", "widths"]
 
