@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ import pytest
 
 import toys
 from l7codecs import Flow, Kind, Limits, Message, Protocol, ProtocolError, Sender
+from l7codecs.cli import fuzz as fuzz_command
 from l7codecs.cli import main
 from l7codecs.endpoint.ordering import AnswerOrder
 from l7codecs.message import Event
 from l7codecs.pairing.tables import FifoPairing
 from l7codecs.testing.fuzzing import TARGETS, Fuzzer, Material, Program, Step, load_material
+from l7codecs.testing.fuzzing.engine import NOT_AGAIN
 from l7codecs.testing.fuzzing.material import parse_dictionary
 from l7codecs.testing.fuzzing.mutation import resized
 from toys import ToyDecoder, ToyMessage, ToySession
@@ -328,3 +331,53 @@ def test_sources_are_preferred_of_our_packages_alone(tmp_path: Path) -> None:
     ours, others = ast.literal_eval(done.stdout)
     assert "ExtensionFileLoader" not in ours
     assert "ExtensionFileLoader" in others
+
+
+def test_what_time_says_once_is_no_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A process of its own has to find it again; what is raised for another reason stays a finding, though nothing raises it again."""
+    monkeypatch.chdir(tmp_path)
+    seconds = []
+
+    def start(request: Mapping[str, object], material: object, log: object) -> int:
+        if request["shrink"]:
+            return NOT_AGAIN
+        seconds.append(request["seconds"])
+        work = Path(str(request["folder"]))
+        work.mkdir()
+        what = "TookLonger: decoding" if len(seconds) < 3 else "KeyError: no such word"
+        (work / "abc.fuzz").write_bytes(b"abc")
+        (work / "abc.txt").write_text(f"{what}\ntraceback")
+        return 0
+
+    monkeypatch.setattr(fuzz_command, "_start", start)
+    vectors = str(ROOT / "protocols" / "redis" / "vectors")
+    assert main(["fuzz", "redis", "--vectors", vectors, "--seconds", "30", "--engine", "own"]) == 1
+    assert len(seconds) == 3 and 20 < seconds[2] < seconds[1] < seconds[0] == 30
+    assert capsys.readouterr().out.count("once, and not again in a process of its own: TookLonger") == 2
+    assert Path("fuzz-findings", "abc.fuzz").exists()
+
+
+def test_bursts_are_examined_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    each = fuzzer(toys.framed(), "endpoints")
+    examined: list[Program] = []
+    monkeypatch.setattr(each, "examine", examined.append)
+    each.loop(60, tmp_path / "corpus", tmp_path / "found", [], 300)
+    bursts = [Program.decode(data) for data in fuzzer(toys.framed(), "endpoints").bursts(60, 300)]
+    assert len(bursts) == 1 and examined[0].seed == bursts[0].seed == 1
+    assert [len(each.bursts(*asked)) for asked in ((10,), (100,), (600,))] == [0, 2, 8]
+
+
+@pytest.mark.parametrize("patch", sorted((ROOT / "fuzz" / "faults").glob("*.patch")), ids=lambda each: each.stem)
+def test_a_fault_can_be_put_back(patch: Path) -> None:
+    """What each hunk takes away stands in the sources as they are."""
+    texts: dict[str, str] = {}
+    for part in patch.read_text("utf-8").split("\n--- a/")[1:]:
+        name, _, rest = part.partition("\n")
+        texts[name] = (ROOT / name).read_text("utf-8")
+        for hunk in rest.split("\n@@ ")[1:]:
+            lines = hunk.split("\n")[1:]
+            old = "\n".join(line[1:] for line in lines if line[:1] in (" ", "-"))
+            assert old in texts[name], f"{name}: {old}"
+    assert texts

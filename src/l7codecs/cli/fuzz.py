@@ -18,9 +18,10 @@ from l7codecs.cli.errors import UsageError
 from l7codecs.cli.terminal import printable, say, show
 from l7codecs.errors import L7Error
 from l7codecs.testing.fuzzing import Fuzzer, load_material
-from l7codecs.testing.fuzzing.engine import FOUND, inputs_of
+from l7codecs.testing.fuzzing.engine import FOUND, NOT_AGAIN, TookTooLong, inputs_of
 from l7codecs.testing.fuzzing.material import Material, packages_of
 from l7codecs.testing.fuzzing.measuring import Lines
+from l7codecs.testing.fuzzing.properties import TookLonger
 
 __all__ = ["run"]
 
@@ -55,7 +56,6 @@ def _fuzz(options: argparse.Namespace, material: Material, fuzzer: Fuzzer) -> in
     if options.engine == "atheris" and importlib.util.find_spec("atheris") is None:
         raise UsageError("atheris is not installed: pip install 'l7codecs[fuzz]', on Linux and Python 3.11 to 3.13")
     seed = options.seed or time.time_ns() % 1_000_000
-    folder = Path(options.findings)
     how = "atheris" if guided else "without atheris"
     if options.blind:
         how = f"blind, {'compiled' if l7codecs.__compiled__ else 'pure'}"
@@ -65,6 +65,21 @@ def _fuzz(options: argparse.Namespace, material: Material, fuzzer: Fuzzer) -> in
             f"{options.protocol}: {len(material.vectors)} vectors, {len(material.tokens)} tokens; {names}; {how}, seed {seed}"
         )
     )
+    left = options.seconds
+    while True:
+        began = time.monotonic()
+        found = _run_once(options, material, guided, seed, left)
+        left -= time.monotonic() - began
+        if found:
+            return 1
+        if found is None or options.runs or left < 1:
+            show("nothing was found")
+            return 0
+        seed += 1
+
+
+def _run_once(options: argparse.Namespace, material: Material, guided: bool, seed: int, seconds: float) -> bool | None:
+    """Fuzz until something is found, or the time is over: whether what was found is found again; None where nothing was."""
     with tempfile.TemporaryDirectory(prefix="l7codecs-fuzz-") as grown:
         request = {
             "protocol": options.protocol,
@@ -73,7 +88,7 @@ def _fuzz(options: argparse.Namespace, material: Material, fuzzer: Fuzzer) -> in
             "corpus": options.corpus,
             "targets": options.target,
             "seed": seed,
-            "seconds": options.seconds,
+            "seconds": seconds,
             "runs": options.runs,
             "folder": str(Path(grown) / "work"),
             "grown": str(material.corpus) if options.grow and material.corpus else str(Path(grown) / "grown"),
@@ -91,11 +106,8 @@ def _fuzz(options: argparse.Namespace, material: Material, fuzzer: Fuzzer) -> in
             if status != 0:
                 say(log.read_text("utf-8", "replace")[-4000:])
                 raise UsageError(f"the process that fuzzes ended with status {status}")
-            show("nothing was found")
-            return 0
-        for path in found:
-            _show_finding(path, folder, request)
-        return 1
+            return None
+        return sum([_show_finding(path, Path(options.findings), request) for path in found]) > 0
 
 
 def _start(request: Mapping[str, object], material: Material | None, log: int | None) -> int:
@@ -123,17 +135,27 @@ def _report(figures: Path, log: Path, guided: bool) -> None:
             show(f"  libFuzzer     {lines[-1].strip()}")
 
 
-def _show_finding(path: Path, folder: Path, request: Mapping[str, object]) -> None:
+def _show_finding(path: Path, folder: Path, request: Mapping[str, object]) -> bool:
+    """Have a process of its own find it again, and make it smaller; whether it is a finding: not where time alone said so, once."""
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / path.name
     kept.write_bytes(path.read_bytes())
     kept.with_suffix(".traceback.txt").write_bytes(path.with_suffix(".txt").read_bytes())
-    _start({**request, "shrink": str(kept)}, None, None)
+    again = _start({**request, "shrink": str(kept)}, None, None) != NOT_AGAIN
     text = kept.with_suffix(".txt")
+    if not again:
+        what = path.with_suffix(".txt").read_text("utf-8").partition("\n")[0]
+        timed = what.startswith((TookLonger.__name__, TookTooLong.__name__))
+        show(printable(f"once, and not again in a process of its own: {what}"))
+        if timed:
+            kept.unlink()
+            kept.with_suffix(".traceback.txt").unlink()
+            return False
     show(printable(f"found, and kept in {kept}; what was raised stands in {kept.with_suffix('.traceback.txt')}"))
     for line in text.read_text("utf-8").splitlines()[:60] if text.is_file() else ():
         show(printable(f"  {line}"))
     show(printable(f"again: l7codecs fuzz {request['protocol']} --replay {kept}"))
+    return True
 
 
 def _replay(fuzzer: Fuzzer, paths: list[Path]) -> int:

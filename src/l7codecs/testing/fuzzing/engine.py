@@ -33,7 +33,7 @@ from l7codecs.testing.fuzzing.mutation import Mutator
 from l7codecs.testing.fuzzing.program import Program
 from l7codecs.testing.fuzzing.targets import Target
 
-__all__ = ["FOUND", "TARGETS", "Fuzzer", "TookTooLong", "inputs_of", "signature"]
+__all__ = ["FOUND", "NOT_AGAIN", "TARGETS", "Fuzzer", "TookTooLong", "inputs_of", "signature"]
 
 TARGETS: tuple[type[Target], ...] = (
     Direction,
@@ -48,6 +48,8 @@ TARGETS: tuple[type[Target], ...] = (
 """In the order of their numbers."""
 FOUND = 77
 """The exit status of a process that has found something."""
+NOT_AGAIN = 78
+"""The same of one that was to find something again, and has not."""
 MOST_OCTETS = 16 * 1024
 _SEEDS = 80
 """Of a target."""
@@ -59,6 +61,7 @@ _DRIFT = 0.01
 """How many of those that are not new are changed further, where nothing guides."""
 _MADE = 3000
 """Conversations of a grammar that are run before anything else: 2 ms each."""
+_BURSTS = 8
 _PATIENCE = 30.0
 """Seconds of the processor after which an input hangs."""
 
@@ -102,6 +105,8 @@ class Fuzzer:
         self.executions: Counter[str] = Counter()
         self.spent: Counter[int] = Counter()
         """Nanoseconds of the processor, by target: each gets as many as any other."""
+        self.closely = False
+        """Whether the loop examines every input."""
         self.keep_going = False
         """Whether the loop goes on behind a finding; of those that say the same the first is kept."""
         self.found: Counter[str] = Counter()
@@ -127,6 +132,14 @@ class Fuzzer:
             if isinstance(reads, Conversation):
                 found += [reads.program(vector).encode() for vector in vectors[::every]]
         return found
+
+    def bursts(self, seconds: float = 1000, most: int = 0) -> list[bytes]:
+        """What is asked at once and refused, so often that it shows what it costs: few, since looking at each takes seconds."""
+        asks = self.targets.get(Endpoints.number)
+        if not isinstance(asks, Endpoints):
+            return []
+        count = min(_BURSTS, int(seconds / 40), most // 100 if most else _BURSTS)
+        return [program.encode() for program in asks.bursts(self.chance, count)]
 
     def run(self, data: bytes, examine: bool = True) -> None:
         """Run one input. Raises whatever is wrong. Without `examine` what costs little is looked at, and no more."""
@@ -257,7 +270,7 @@ class Fuzzer:
                 with self.patience():
                     self.hold(program)
                     new = lines.fresh > 0 if lines is not None else len(target.seen) > said
-                    if new or count % _EXAMINED == 0:
+                    if new or self.closely or count % _EXAMINED == 0:
                         self.examine(program)
             except KeyboardInterrupt:
                 raise
@@ -317,11 +330,14 @@ class Fuzzer:
         def goes_on() -> bool:
             return time.monotonic() - began < seconds and not 0 < most <= self.executions.total()
 
-        for data in [*self.made(seconds, most), *first]:
+        bursts = self.bursts(seconds, most)
+        for data in [*self.made(seconds, most), *bursts, *first]:
             program = Program.decode(data)
             if program.target in pools and goes_on():
                 pools[program.target].append(program)
+                self.closely = data in bursts
                 one(program)
+        self.closely = False
         corpus.mkdir(parents=True, exist_ok=True)
         chance = self.chance
         while goes_on():
@@ -356,6 +372,10 @@ class Fuzzer:
         one = self.guard(folder, seconds)
         for data in self.made(seconds, most):
             one(Program.decode(data))
+        self.closely = True
+        for data in self.bursts(seconds, most):
+            one(Program.decode(data))
+        self.closely = False
 
         def mutate(data: bytes, most: int, seed: int) -> bytes:
             return mutator.mutate(bytes(data), most, random.Random(seed), _inner)

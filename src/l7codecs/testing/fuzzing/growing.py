@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from l7codecs.errors import ProtocolError
 from l7codecs.kinds import Sender
 from l7codecs.testing.fuzzing.program import Program, Step
-from l7codecs.testing.fuzzing.properties import limits_of
+from l7codecs.testing.fuzzing.properties import TookLonger, limits_of
 from l7codecs.testing.fuzzing.reads import SENDERS
 from l7codecs.testing.fuzzing.targets import Target
 from l7codecs.testing.growth import growth
@@ -102,10 +102,11 @@ class Growth(Target):
             times = growth(cost, 1, 4, _MOST_TIMES, _FLOOR)
             if times > _MOST_TIMES:
                 again = cost(16) / max(min(large, cost(4)), _FLOOR)
-                assert again <= _MOST_TIMES, (
-                    f"in reads of {read} four times the octets take {times:.0f} times as long, and four times these {again:.0f} times: "
-                    f"{last.octets[:40]!r} again and again"
-                )
+                if again > _MOST_TIMES:
+                    raise TookLonger(
+                        f"in reads of {read} four times the octets take {times:.0f} times as long, "
+                        f"and four times these {again:.0f} times: {last.octets[:40]!r} again and again"
+                    )
         self.figures["states"] += 1
 
     def examine(self, program: Program) -> None:

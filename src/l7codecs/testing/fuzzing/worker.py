@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from l7codecs.testing.fuzzing.engine import FOUND, Fuzzer, inputs_of
+from l7codecs.testing.fuzzing.engine import FOUND, NOT_AGAIN, Fuzzer, inputs_of
 from l7codecs.testing.fuzzing.material import load_material
 
 __all__ = ["main"]
@@ -25,7 +25,10 @@ def main(request: str) -> int:
     folder = Path(said["folder"])
     if said["shrink"]:
         path = Path(said["shrink"])
-        data = fuzzer.shrink(path.read_bytes())
+        data = path.read_bytes()
+        if fuzzer.fails(data) is None:
+            return NOT_AGAIN
+        data = fuzzer.shrink(data)
         path.write_bytes(data)
         path.with_suffix(".txt").write_text(
             f"{fuzzer.fails(data)}\n{fuzzer.explain(data)}", "utf-8", "backslashreplace"
