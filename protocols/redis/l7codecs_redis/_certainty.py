@@ -117,7 +117,7 @@ def lose_server(state: ConnectionState, size: i64, begun: i64, inside: bool) -> 
         alignment.begin(-1)
         state.alignment = alignment
         state.alone = size > 0 and pairing.turns >= 0 and waiting == 1
-        if size > 0 and 0 < waiting <= SPAN - 2 and not pairing.skipping:
+        if size > 0 and 0 < waiting <= SPAN - 2 and not pairing.skipping and not _answered_often(pairing.waiting()):
             alignment.begin(0)
             for request in pairing.waiting():
                 if isinstance(request, RedisRequest):
@@ -130,6 +130,7 @@ def lose_server(state: ConnectionState, size: i64, begun: i64, inside: bool) -> 
     else:
         alignment.lessen()
     pairing.clear()
+    state.uncounted = True
     state.said = SERVER
     state.probation = 0
     state.forget()
@@ -238,9 +239,7 @@ def remember(state: ConnectionState, request: RedisRequest, queued: bool, receiv
             pairing.asked(request)
             return
     state.said = CLIENT
-    effect = request.spec.effect
-    if effect == SUBSCRIBE or effect == UNSUBSCRIBE or effect == MONITOR or effect == SYNC:
-        # Not answered once, or with what is no answer.
+    if _answered_often([request]):
         alignment.begin(-1)
         return
     shapes = shapes_of(request, queued)
@@ -251,6 +250,16 @@ def remember(state: ConnectionState, request: RedisRequest, queued: bool, receiv
         let_go(request)
     alignment.asked(kept, shapes)
     _conclude(state)
+
+
+def _answered_often(requests: list[Message]) -> bool:
+    """Whether any of `requests` is not answered once, or with what is no answer."""
+    for request in requests:
+        if isinstance(request, RedisRequest):
+            effect = request.spec.effect
+            if effect == SUBSCRIBE or effect == UNSUBSCRIBE or effect == MONITOR or effect == SYNC:
+                return True
+    return False
 
 
 def answered_unsure(state: ConnectionState, reply: RedisReply) -> None:

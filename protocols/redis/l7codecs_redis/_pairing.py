@@ -130,6 +130,8 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
             pins = "watch"
         elif state.replies_off:
             pins = "reply mode"
+    if effect == UNSUBSCRIBE and state.uncounted and received:
+        _end_uncounted(state, message)
     if kind is not _ONEWAY:
         remember(state, message, queued and effect != MULTI and effect != WATCH, received)
     if received:
@@ -147,6 +149,14 @@ _UNANSWERED_REPLCONF: Final = frozenset({b"ACK", b"GETACK"})
 def _answers_anyway(state: ConnectionState, effect: i64) -> bool:
     """Whether a command is answered although replies are off or skipped: subscriptions are confirmed, and RESET ends OFF."""
     return effect == SUBSCRIBE or effect == UNSUBSCRIBE or (effect == RESET and state.replies_off)
+
+
+def _end_uncounted(state: ConnectionState, message: RedisRequest) -> None:
+    """Subscriptions end of which nobody knows how many there are: where all did before, what answers that and what this is not certain."""
+    ending = state.ending
+    if ending is not None and state.pairing.waits(ending):
+        unsettle(state)
+    state.ending = message if message.argument_count == 1 else None
 
 
 def _argument(message: RedisRequest, index: i64) -> bytes:
@@ -212,6 +222,10 @@ def answer(state: ConnectionState, reply: RedisReply, received: bool) -> RedisRe
                 return None
             if kind == PUSH_TYPE or state.subscribed:
                 _count(state, reply, word)
+                if head is not None and head is state.ending and not state.uncounted:
+                    # Nothing is subscribed any more: all answers to it have come, or its only one comes next.
+                    unsettle(state)
+                    state.ending = None
                 state.settle()
                 _push(reply, received)
                 return None
@@ -349,6 +363,10 @@ def _count(state: ConnectionState, reply: RedisReply, word: bytes) -> bool:
         state.patterns = max(total - state.channels, 0)
     else:
         state.channels = max(total - state.patterns, 0)
+    if total == 0 and not word.startswith((b"ss", b"sun")):
+        state.channels = 0
+        state.patterns = 0
+        state.uncounted = False
     return len(items) > 1 and items[1] is None
 
 
@@ -394,5 +412,7 @@ def _apply(state: ConnectionState, request: RedisRequest, reply: RedisReply) -> 
         state.channels = 0
         state.patterns = 0
         state.shard_channels = 0
+        state.uncounted = False
+        state.ending = None
     elif effect == SYNC and failed:
         state.replicating = False

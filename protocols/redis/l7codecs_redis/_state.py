@@ -208,6 +208,10 @@ class ConnectionState:
         self.watching = False
         self.replies_off = False
         self.skip_next = False
+        self.uncounted = False
+        """Whether octets of the server were lost, so that nobody knows how many subscriptions there are, until there is none."""
+        self.ending: Message | None = None
+        """The UNSUBSCRIBE of all that was asked last while they are not counted: how many answers it has is not known."""
         self.mutes = False
         """Whether the client has turned replies off or on, or may have: after a loss nobody knows which commands are answered."""
         self.monitor_asked = False

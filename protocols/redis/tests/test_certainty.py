@@ -269,6 +269,27 @@ def test_a_client_reply_behind_a_loss_makes_nothing_certain() -> None:
     assert [answer.request for answer in said(session, S, b"+OK\r\n" + value(2))] == [None, None]
 
 
+def test_an_end_of_all_subscriptions_that_are_not_counted_takes_no_other_answer() -> None:
+    """How many answers it has is not known where the subscriptions were lost: the next UNSUBSCRIBE is not answered as it."""
+    unsubscribe = pack([b"UNSUBSCRIBE"])
+    session = open_session("redis")
+    for number in range(8):
+        list(session.receive(C, get(number)))
+        list(session.receive(S, value(number)))
+    list(session.receive(C, pack([b"SUBSCRIBE", b"a"])))
+    list(session.gap(S, 33))
+    list(session.receive(C, pack([b"PSUBSCRIBE", b"n*"])))
+    list(session.gap(S, 36))
+    first = said(session, C, unsubscribe)[0]
+    list(session.receive(S, array([bulk(b"unsubscribe"), bulk(b"a"), b":1\r\n"])))
+    list(session.receive(C, pack([b"PUNSUBSCRIBE", b"n*"])[:9]))
+    list(session.gap(C, 28))
+    list(session.receive(S, array([bulk(b"punsubscribe"), bulk(b"n*"), b":0\r\n"])))
+    list(session.receive(C, unsubscribe))
+    answers = said(session, S, array([bulk(b"unsubscribe"), b"$-1\r\n", b":0\r\n"]))
+    assert len(answers) == 1 and answers[0].request is not first
+
+
 def test_a_connection_that_is_sent_what_others_ask_monitors() -> None:
     """Though the end of its command is lost: the next MONITOR is answered with nothing."""
     monitor = pack([b"MONITOR"])
