@@ -35,6 +35,7 @@ __all__ = [
 _DATA: Final = Kind.DATA
 _GAP: Final = Kind.GAP
 _OPAQUE: Final = Kind.OPAQUE
+_PUSH: Final = Kind.PUSH
 
 
 @final
@@ -227,7 +228,7 @@ class Message(Event):
     @property
     def last(self) -> bool:
         """Whether nothing of its sender follows that belongs to the same request; for rooms whose requests have several answers."""
-        return self.kind is not Kind.PUSH
+        return self.kind is not _PUSH
 
     def renumbered(self, number: int) -> bytes | None:
         """``raw`` with `number` in place of ``request_id`` (``stream_id`` where streams pair); None where a room cannot write it.

@@ -9,6 +9,7 @@ whatever clients and servers it comes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from mypy_extensions import i64, mypyc_attr
 
@@ -25,6 +26,12 @@ from l7codecs.pairing.numbering import StrictPairing
 from l7codecs.pairing.tables import FifoPairing
 
 __all__ = ["Session"]
+
+_HEARTBEAT: Final = Kind.HEARTBEAT
+_REQUEST: Final = Kind.REQUEST
+_RESPONSE: Final = Kind.RESPONSE
+_CLIENT: Final = Sender.CLIENT
+_SERVER: Final = Sender.SERVER
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -75,7 +82,7 @@ class Session:
 
     def decoder(self, sender: Sender) -> Decoder:
         """The decoder of what `sender` sends."""
-        return self._client if sender is Sender.CLIENT else self._server
+        return self._client if sender is _CLIENT else self._server
 
     def receive(self, sender: Sender, data: bytes | bytearray | memoryview) -> Iterator[Event]:
         """Take octets that `sender` sent, and return the iterator of all events that are complete by now.
@@ -83,7 +90,7 @@ class Session:
         Iterating raises `ProtocolError` where the direction breaks the protocol, after every event before that place,
         and again at every later call for that direction. What is not iterated comes first the next time.
         """
-        decoder = self._client if sender is Sender.CLIENT else self._server
+        decoder = self._client if sender is _CLIENT else self._server
         if decoder.ended:
             raise ValueError(f"the {sender.value}'s direction has ended")
         if not isinstance(data, bytes):
@@ -206,7 +213,7 @@ class Session:
             and (held is None or held.size < AT_ONCE)
             and isinstance(event, Message)
         ):
-            asks = event.sender is Sender.CLIENT
+            asks = event.sender is _CLIENT
             order = orders[0] if asks else orders[1]
             fed = self._client.fed if asks else self._server.fed
             if order is not None and not fed and not self._paused and order.passes(event):
@@ -263,23 +270,23 @@ class Session:
         does not fit waits. A late answer is nothing. Numbers are rewritten, see `Message.renumbered`.
         """
         sender = message.sender
-        decoder = self._client if sender is Sender.CLIENT else self._server
+        decoder = self._client if sender is _CLIENT else self._server
         if decoder.fed:
             return message.raw
         order = self._order_of(sender) or self._begin_order(sender)
         if order.wary:
             self._check_owed(order, original or message)
         kind = message.kind
-        if kind is Kind.REQUEST or kind is Kind.HEARTBEAT:
+        if kind is _REQUEST or kind is _HEARTBEAT:
             return order.ask(message, original or message)
         request = message.request
         if request is not None and request.sender is not sender:
             table = decoder.answers
             if isinstance(table, StrictPairing):
                 return order.answer(request, message, table.restored(message, request) if table.waits(request) else b"")
-            if kind is Kind.RESPONSE:
+            if kind is _RESPONSE:
                 return order.answer(request, message, message.raw)
-        if kind is Kind.RESPONSE or sender is Sender.SERVER:
+        if kind is _RESPONSE or sender is _SERVER:
             return order.push(message, message.raw)
         return order.ask(message, original or message)
 
@@ -315,12 +322,12 @@ class Session:
         orders = self._orders
         if orders is None:
             return None
-        return orders[0] if sender is Sender.CLIENT else orders[1]
+        return orders[0] if sender is _CLIENT else orders[1]
 
     def _begin_order(self, sender: Sender) -> AnswerOrder:
         order = self.new_order(sender)
         client, server = self._orders or (None, None)
-        self._orders = (order, server) if sender is Sender.CLIENT else (client, order)
+        self._orders = (order, server) if sender is _CLIENT else (client, order)
         return order
 
     def _waiting_orders(self) -> list[AnswerOrder]:
@@ -335,9 +342,9 @@ class Session:
         if not self.keeps_books(message.sender):
             return
         decoder = self.decoder(message.sender)
-        if message.kind is Kind.REQUEST or message.kind is Kind.HEARTBEAT:
+        if message.kind is _REQUEST or message.kind is _HEARTBEAT:
             decoder.asks.asked(message)
-        elif message.kind is Kind.RESPONSE:
+        elif message.kind is _RESPONSE:
             decoder.answers.answered(message)
 
     def reply_error(self, request: Message, status: Status, text: str) -> bytes:
@@ -428,16 +435,16 @@ class Session:
         comes = self._client.head
         if comes is not None and comes not in found[-1:]:
             found = [each for each in found if each is not comes] + [comes]
-        order = self._order_of(Sender.CLIENT)
+        order = self._order_of(_CLIENT)
         return found if order is None else found + order.unwritten()
 
     def _half_answered(self) -> Message | None:
         """The request whose answer streams: it comes from the server, or is written to the client."""
         head = self._server.head
         if head is None:
-            order = self._order_of(Sender.SERVER)
+            order = self._order_of(_SERVER)
             head = None if order is None else order.streaming
-        return head.request if head is not None and head.kind is Kind.RESPONSE else None
+        return head.request if head is not None and head.kind is _RESPONSE else None
 
     def original(self, request: Message) -> Message:
         """What the caller knows `request` as, which was remembered when it was sent: for rooms that remember what they have changed."""
@@ -445,7 +452,7 @@ class Session:
 
     def unprocessed(self) -> list[Message]:
         """The requests that were sent here and that the peer has certainly not processed; each is returned once."""
-        order = self._order_of(Sender.CLIENT)
+        order = self._order_of(_CLIENT)
         return unsettled(order.give_up()) if order is not None and self.closing else []
 
     def abandoned(self) -> list[Message]:
@@ -456,7 +463,7 @@ class Session:
         The first may be answered in part: nothing can be written to its client in its place, whose connection has to end.
         """
         server = self._server
-        if not self.keeps_books(Sender.CLIENT) or not (server.ended or server.error is not None):
+        if not self.keeps_books(_CLIENT) or not (server.ended or server.error is not None):
             return self.unprocessed()
         if server.error is not None:
             found = self.unanswered()
@@ -467,7 +474,7 @@ class Session:
         self._client.asks.clear()
         if server.given_up is not None:
             server.given_up.clear()
-        order = self._order_of(Sender.CLIENT)
+        order = self._order_of(_CLIENT)
         if order is not None:
             order.give_up()
         return unsettled(found)

@@ -30,6 +30,9 @@ from ._wire.requests import DubboRequest
 
 __all__ = ["ID_BITS", "DubboSession"]
 
+_HEARTBEAT: Final = Kind.HEARTBEAT
+_CLIENT: Final = Sender.CLIENT
+_SERVER: Final = Sender.SERVER
 ID_BITS: Final = 64
 
 
@@ -48,8 +51,8 @@ class DubboSession(RewritingSession):
 
     def __init__(self, flow: Flow, limits: Limits, endpoint: Sender | None = None) -> None:
         asked, asked_back = _tables(limits, endpoint)
-        client = DubboDecoder(flow, Sender.CLIENT, limits, asked, asked_back)
-        super().__init__(flow, client, DubboDecoder(flow, Sender.SERVER, limits, asked_back, asked), limits, endpoint)
+        client = DubboDecoder(flow, _CLIENT, limits, asked, asked_back)
+        super().__init__(flow, client, DubboDecoder(flow, _SERVER, limits, asked_back, asked), limits, endpoint)
 
     # Changes.
 
@@ -85,7 +88,7 @@ class DubboSession(RewritingSession):
         return request
 
     def reply_heartbeat(self, heartbeat: Message) -> bytes:
-        if not isinstance(heartbeat, DubboEvent) or heartbeat.kind is not Kind.HEARTBEAT:
+        if not isinstance(heartbeat, DubboEvent) or heartbeat.kind is not _HEARTBEAT:
             raise Unsupported("only an event that asks for an answer is a heartbeat")
         return self.answer(heartbeat, heartbeat_reply(heartbeat, self.decoder(heartbeat.sender.other).buffer.offset))
 
@@ -93,10 +96,10 @@ class DubboSession(RewritingSession):
 
     def close(self) -> bytes:
         """As everywhere; to a consumer the read-only event, behind what is being written: it sends no new calls."""
-        if self._closed or self.endpoint is not Sender.SERVER:
+        if self._closed or self.endpoint is not _SERVER:
             return super().close()
         self._closed = True
         octets = self.pending_output()
-        order = self._order_of(Sender.SERVER) or self._begin_order(Sender.SERVER)
-        event = read_only(self.flow, self.limits, self.decoder(Sender.SERVER).buffer.offset)
+        order = self._order_of(_SERVER) or self._begin_order(_SERVER)
+        event = read_only(self.flow, self.limits, self.decoder(_SERVER).buffer.offset)
         return octets + self.flush(order.push(event, event.raw))

@@ -8,7 +8,7 @@ the start, after every `receive`, and whenever another session that this one's m
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import final
+from typing import Final, final
 
 from l7codecs import Changes, Kind, Limits, Message, Sender, Session, Status, Unsupported
 from l7codecs.message import Data, Event, Flow, Gap
@@ -23,6 +23,10 @@ from ._semantics.messages import Http2Message
 
 __all__ = ["Http2Session"]
 
+_HEARTBEAT: Final = Kind.HEARTBEAT
+_CLIENT: Final = Sender.CLIENT
+_SERVER: Final = Sender.SERVER
+
 
 @final
 class Http2Session(Session):
@@ -30,8 +34,8 @@ class Http2Session(Session):
 
     def __init__(self, flow: Flow, limits: Limits, endpoint: Sender | None = None) -> None:
         connection = Connection(flow, limits)
-        client = Http2Decoder(flow, Sender.CLIENT, limits, connection)
-        super().__init__(flow, client, Http2Decoder(flow, Sender.SERVER, limits, connection), limits, endpoint)
+        client = Http2Decoder(flow, _CLIENT, limits, connection)
+        super().__init__(flow, client, Http2Decoder(flow, _SERVER, limits, connection), limits, endpoint)
         self._connection = connection
         self._writer = Endpoint(connection, endpoint, limits) if endpoint is not None else None
         connection.endpoint = self._writer
@@ -75,7 +79,7 @@ class Http2Session(Session):
 
     @extended_connect.setter
     def extended_connect(self, allowed: bool) -> None:
-        if self.endpoint is not Sender.SERVER:
+        if self.endpoint is not _SERVER:
             raise Unsupported("the server allows CONNECT with :protocol")
         self._endpoint().extended_connect = allowed
 
@@ -111,7 +115,7 @@ class Http2Session(Session):
         What answers it yields nothing.
         """
         writer = self._writer
-        if writer is None or self.endpoint is not Sender.CLIENT:
+        if writer is None or self.endpoint is not _CLIENT:
             raise Unsupported("a request is given up where it was sent; where it was received, answer it")
         writer.cancel(request)
         return writer.output()
@@ -192,14 +196,14 @@ class Http2Session(Session):
         response is complete, that is all.
         """
         writer = self._writer
-        if writer is None or self.endpoint is not Sender.SERVER or not isinstance(request, Http2Message):
+        if writer is None or self.endpoint is not _SERVER or not isinstance(request, Http2Message):
             raise Unsupported("a request is answered by the session that plays the server")
         writer.reply_error(request, status, text)
         return writer.output()
 
     def reply_heartbeat(self, heartbeat: Message) -> bytes:
         """The ACK of a PING, for an endpoint: `pending_output` brings it as well, so this is empty there."""
-        if not isinstance(heartbeat, FrameMessage) or heartbeat.kind is not Kind.HEARTBEAT:
+        if not isinstance(heartbeat, FrameMessage) or heartbeat.kind is not _HEARTBEAT:
             raise Unsupported("only PING is a heartbeat")
         if self._writer is not None:
             return b""
@@ -209,5 +213,5 @@ class Http2Session(Session):
         writer = self._writer
         if writer is None:
             return super().pending_output()
-        decoder = self._client if self.endpoint is Sender.SERVER else self._server
+        decoder = self._client if self.endpoint is _SERVER else self._server
         return writer.pending_output(decoder.error)

@@ -45,6 +45,7 @@ from ._wire.state import ConnectionState
 
 __all__ = ["ID_BITS", "KafkaSession"]
 
+_SERVER: Final = Sender.SERVER
 ID_BITS: Final = 32
 
 
@@ -64,7 +65,7 @@ class _Order(AnswerOrder):
     def __init__(
         self, state: ConnectionState, names: Topics | None, table: PairingTable, limits: Limits, sender: Sender
     ) -> None:
-        answers = sender is Sender.SERVER
+        answers = sender is _SERVER
         super().__init__(table if answers else NO_PAIRING, limits, NO_PAIRING if answers else table)
         self._state = state
         self._names = names
@@ -186,7 +187,7 @@ class KafkaSession(GatheringSession):
     def _reply(self, request: Message, status: Status | None, code: int, text: str) -> bytes:
         if not isinstance(request, KafkaRequest):
             raise Unsupported("only a request can be answered with an error")
-        reply = error_reply(request, status, code, text, self.decoder(Sender.SERVER).buffer.offset)
+        reply = error_reply(request, status, code, text, self.decoder(_SERVER).buffer.offset)
         return self.answer(request, reply)
 
     def write_answer(self, answer: Message, octets: bytes) -> bytes:
@@ -202,7 +203,7 @@ class KafkaSession(GatheringSession):
 
     def abandoned(self) -> list[Message]:
         found = super().abandoned()
-        server = self.decoder(Sender.SERVER)
+        server = self.decoder(_SERVER)
         if server.ended or server.error is not None:
             self._state.sent_tokens = None
         return found

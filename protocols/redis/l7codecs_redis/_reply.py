@@ -98,7 +98,7 @@ class RedisReply(Message):
         """The command that is answered; of a push, its kind in upper case."""
         if self.request is not None:
             return self.request.operation
-        if self.kind is Kind.PUSH:
+        if self.kind is _PUSH:
             word = self.word
             return word.upper().decode("ascii", "backslashreplace")[:64] if word else "MONITOR"
         return None
@@ -149,7 +149,7 @@ class RedisReply(Message):
         keys = self.resources
         if keys:
             attributes["redis.keys"] = keys
-        if self.kind is Kind.PUSH and self.type != 0x2B:
+        if self.kind is _PUSH and self.type != 0x2B:
             items = first_items(self.octets, self.item, self.stop, 3)
             word = items[0] if items else None
             if word is not None and word.endswith(b"message") and len(items) > 1:

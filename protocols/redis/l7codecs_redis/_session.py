@@ -22,6 +22,12 @@ from ._state import NO_EFFECT, ConnectionState
 
 __all__ = ["CHANGEABLE", "RedisSession"]
 
+_HEARTBEAT: Final = Kind.HEARTBEAT
+_ONEWAY: Final = Kind.ONEWAY
+_REQUEST: Final = Kind.REQUEST
+_RESPONSE: Final = Kind.RESPONSE
+_CLIENT: Final = Sender.CLIENT
+_SERVER: Final = Sender.SERVER
 CHANGEABLE: Final = frozenset({"db.operation.name", "redis.keys"})
 
 _ERROR_WORDS: Final[dict[Status, str]] = {
@@ -39,7 +45,7 @@ class _ReplyOrder(AnswerOrder):
     """The order of one direction: a command may change the connection, and a reply confirm or undo it, or be one of several answers."""
 
     def __init__(self, state: ConnectionState, limits: Limits, sender: Sender) -> None:
-        replies = sender is Sender.SERVER
+        replies = sender is _SERVER
         super().__init__(state.pairing if replies else NO_PAIRING, limits, NO_PAIRING if replies else state.pairing)
         self._state = state
 
@@ -55,9 +61,9 @@ class _ReplyOrder(AnswerOrder):
         answer(state, message, False)
 
     def asked(self, message: Message, original: Message) -> bytes | None:
-        if isinstance(message, RedisRequest) and message.sender is Sender.CLIENT:
+        if isinstance(message, RedisRequest) and message.sender is _CLIENT:
             state = self._state
-            if state.busy or state.observer or message.spec.effect != NO_EFFECT or message.kind is not Kind.REQUEST:
+            if state.busy or state.observer or message.spec.effect != NO_EFFECT or message.kind is not _REQUEST:
                 ask(state, message, False)
             else:
                 state.pairing.asked(message)
@@ -70,8 +76,8 @@ class RedisSession(Session):
 
     def __init__(self, flow: Flow, limits: Limits, endpoint: Sender | None = None) -> None:
         state = ConnectionState(limits, endpoint is not None)
-        client = RequestDecoder(flow, Sender.CLIENT, limits, state)
-        super().__init__(flow, client, ReplyDecoder(flow, Sender.SERVER, limits, state), limits, endpoint)
+        client = RequestDecoder(flow, _CLIENT, limits, state)
+        super().__init__(flow, client, ReplyDecoder(flow, _SERVER, limits, state), limits, endpoint)
         self._state = state
 
     def gap(self, sender: Sender, size: int = 0) -> Iterator[Event]:
@@ -81,7 +87,7 @@ class RedisSession(Session):
         state.two_sided = other.fed or other.lost is not None
         if state.two_sided and not other.fed:
             # Joined midway: both sides are still to be heard.
-            (state.client if sender is Sender.SERVER else state.server).doubted = self.endpoint is None
+            (state.client if sender is _SERVER else state.server).doubted = self.endpoint is None
         return super().gap(sender, size)
 
     def new_order(self, sender: Sender) -> AnswerOrder:
@@ -101,9 +107,9 @@ class RedisSession(Session):
         return self.pass_on(message)
 
     def reply_error(self, request: Message, status: Status, text: str) -> bytes:
-        if not isinstance(request, RedisRequest) or request.sender is not Sender.CLIENT:
+        if not isinstance(request, RedisRequest) or request.sender is not _CLIENT:
             raise Unsupported("only a command can be answered with an error")
-        if request.kind is Kind.ONEWAY or request.kind is Kind.CONTROL:
+        if request.kind is _ONEWAY or request.kind is Kind.CONTROL:
             raise Unsupported(f"{request.operation} expects no answer")
         if status is Status.OK:
             raise ValueError("an error needs a status other than OK")
@@ -115,7 +121,7 @@ class RedisSession(Session):
         return self._answer(request, octets)
 
     def reply_heartbeat(self, heartbeat: Message) -> bytes:
-        if not isinstance(heartbeat, RedisRequest) or heartbeat.kind is not Kind.HEARTBEAT:
+        if not isinstance(heartbeat, RedisRequest) or heartbeat.kind is not _HEARTBEAT:
             raise Unsupported("only PING is a heartbeat")
         arguments = heartbeat.arguments
         if self._state.subscribed and self._state.resp == 2:
@@ -126,11 +132,11 @@ class RedisSession(Session):
 
     def _answer(self, request: RedisRequest, octets: bytes) -> bytes:
         """`octets`, made here, answer `request`."""
-        decoder = self.decoder(Sender.SERVER)
+        decoder = self.decoder(_SERVER)
         reply = RedisReply(
             decoder.flow,
-            Sender.SERVER,
-            Kind.RESPONSE,
+            _SERVER,
+            _RESPONSE,
             decoder.buffer.offset,
             octets,
             0,

@@ -29,6 +29,10 @@ from ._transport.zlib_stream import Packer
 
 __all__ = ["ID_BITS", "ThriftSession"]
 
+_REQUEST: Final = Kind.REQUEST
+_RESPONSE: Final = Kind.RESPONSE
+_CLIENT: Final = Sender.CLIENT
+_SERVER: Final = Sender.SERVER
 ID_BITS: Final = 32
 _NO_CHANGES: Final = Changes()
 
@@ -53,8 +57,8 @@ class ThriftSession(RewritingSession):
         self._knows_packing = False
         asked, asked_back = _tables(limits, endpoint)
         writer = Rewriter()
-        client = ThriftDecoder(flow, Sender.CLIENT, limits, asked, asked_back, writer)
-        server = ThriftDecoder(flow, Sender.SERVER, limits, asked_back, asked, writer)
+        client = ThriftDecoder(flow, _CLIENT, limits, asked, asked_back, writer)
+        server = ThriftDecoder(flow, _SERVER, limits, asked_back, asked, writer)
         super().__init__(flow, client, server, limits, endpoint)
 
     # Changes.
@@ -71,7 +75,7 @@ class ThriftSession(RewritingSession):
         return reread(head, octets, False)
 
     def send_message(self, message: Message, changes: Changes | None) -> bytes:
-        if message.kind is Kind.RESPONSE and self.keeps_books(message.sender):
+        if message.kind is _RESPONSE and self.keeps_books(message.sender):
             self._doubt_overtaken(message)
         inner = message.inner if isinstance(message, ThriftMessage) else None
         if inner is not None and self.endpoint is not None and self.keeps_books(message.sender):
@@ -141,7 +145,7 @@ class ThriftSession(RewritingSession):
 
     def abandoned(self) -> list[Message]:
         """As everywhere; of calls that were overtaken, which may be one-way calls, none."""
-        server = self.decoder(Sender.SERVER)
+        server = self.decoder(_SERVER)
         table = server.answers
         left: list[Message] = []
         if isinstance(table, StrictPairing) and (server.ended or server.error is not None):
@@ -154,7 +158,7 @@ class ThriftSession(RewritingSession):
 
     def reply_error(self, request: Message, status: Status, text: str) -> bytes:
         """As everywhere: a TApplicationException with the type for `status`, and `text`, as the request came."""
-        if not isinstance(request, ThriftMessage) or request.kind is not Kind.REQUEST:
+        if not isinstance(request, ThriftMessage) or request.kind is not _REQUEST:
             raise Unsupported("only a call can be answered with an error")
         if not self._knows_packing:
             self._learn_packing(request, request.sender.other)

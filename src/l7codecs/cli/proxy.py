@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -21,6 +22,8 @@ from l7codecs.proxy.workers import Workers
 
 __all__ = ["run"]
 
+_GARBAGE = 20_000, 50, 100
+"""What a request leaves is no garbage of cycles: it is looked for less often than Python would."""
 _LOOK = 1.0
 """Seconds between two looks whether a file has changed."""
 
@@ -73,6 +76,8 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
     loop = asyncio.get_running_loop()
     engine = Engine(settings, observers(settings), worker=options.worker)
     await engine.start()
+    gc.freeze()  # what is there by now stays
+    gc.set_threshold(*_GARBAGE)
     if not options.worker:
         for name, address in engine.addresses.items():
             say(f"{name} listens on {address if isinstance(address, str) else f'{address[0]}:{address[1]}'}")

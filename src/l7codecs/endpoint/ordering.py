@@ -40,6 +40,7 @@ __all__ = ["AnswerOrder"]
 
 _RESPONSE: Final = Kind.RESPONSE
 _HEARTBEAT: Final = Kind.HEARTBEAT
+_REQUEST: Final = Kind.REQUEST
 _CLIENT: Final = Sender.CLIENT
 
 
@@ -85,7 +86,7 @@ class AnswerOrder:
 
     def begun(self, message: Message) -> None:
         """The first octets of an answer or a push are written. A room overrides it where an answer does more than answer."""
-        if message.kind is Kind.RESPONSE:
+        if message.kind is _RESPONSE:
             if self._fifo is not None and not self._lanes:
                 self._fifo.pop()
             elif self._strict is None:
@@ -155,13 +156,13 @@ class AnswerOrder:
         ):
             return False
         kind = message.kind
-        if kind is Kind.REQUEST:
+        if kind is _REQUEST:
             if not self._in_order or self.wary or self._asks.exhausted:
                 return False
             self.asked(message, message)
             return True
         fifo = self._fifo
-        if kind is not Kind.RESPONSE or fifo is None or message.request is None or fifo.head() is not message.request:
+        if kind is not _RESPONSE or fifo is None or message.request is None or fifo.head() is not message.request:
             return False
         self.begun(message)
         return True
@@ -323,7 +324,7 @@ class AnswerOrder:
 
     def _check_apart(self, original: Message) -> None:
         """Raise `Unsupported` where the answer to `original` could not be told from another's."""
-        if original.kind is not Kind.REQUEST and original.kind is not _HEARTBEAT:
+        if original.kind is not _REQUEST and original.kind is not _HEARTBEAT:
             return
         if isinstance(self._asks, StrictPairing) and self._asks.owes(original):
             raise Unsupported("this request is under way here: send it again when it is answered, or elsewhere")

@@ -34,6 +34,9 @@ from l7codecs.pairing.tables import PairingTable
 
 __all__ = ["StrictPairing", "put_number"]
 
+_HEARTBEAT: Final = Kind.HEARTBEAT
+_ONEWAY: Final = Kind.ONEWAY
+_REQUEST: Final = Kind.REQUEST
 _RECYCLED: Final = 1 << 16
 """Up to so many numbers are handed out again in the order in which they became free; of more, a counter finds the next soon enough."""
 
@@ -103,7 +106,7 @@ class StrictPairing(PairingTable):
     def ready(self, message: Message) -> bool:
         """Whether a number is free for `message`, which asks."""
         own = self.own_number(message)
-        if own is None or not (message.kind is Kind.REQUEST or message.kind is Kind.HEARTBEAT):
+        if own is None or not (message.kind is _REQUEST or message.kind is _HEARTBEAT):
             return True
         if message.request is not None and message.request.sender is message.sender:
             return True  # it belongs to what has a number
@@ -125,8 +128,8 @@ class StrictPairing(PairingTable):
             return None if its == own or own is None else self._written(message, its)
         if own is None:
             return None
-        asks = message.kind is Kind.REQUEST or message.kind is Kind.HEARTBEAT
-        if not asks and message.kind is not Kind.ONEWAY:
+        asks = message.kind is _REQUEST or message.kind is _HEARTBEAT
+        if not asks and message.kind is not _ONEWAY:
             return None
         self._meet(message, own)
         number: RequestId

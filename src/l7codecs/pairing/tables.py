@@ -21,6 +21,8 @@ from l7codecs.pairing.retention import SHORT, gather
 
 __all__ = ["NO_PAIRING", "TURNS", "FifoPairing", "Pairing", "PairingTable"]
 
+_HEARTBEAT: Final = Kind.HEARTBEAT
+_REQUEST: Final = Kind.REQUEST
 
 TURNS: Final[i64] = 4
 """How often in a row a client has to ask one request at a time to be taken for one that always does."""
@@ -91,7 +93,7 @@ class PairingTable:
 
     def asks(self, message: Message, original: Message) -> bytes | None:
         """The octets to send of `message`, which is in place of `original`; None: its own. The answer is to `original`."""
-        if message.kind is Kind.REQUEST or message.kind is Kind.HEARTBEAT:
+        if message.kind is _REQUEST or message.kind is _HEARTBEAT:
             self.asked(original)
         return None
 

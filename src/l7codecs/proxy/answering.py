@@ -63,6 +63,22 @@ class Answering(Asker):
 
     # Answers of servers.
 
+    def answer(self, answer: Message, request: Message) -> None:
+        ask = self.asks.get(request)
+        plan = None if ask is None else ask.plan
+        if ask is None or plan is None or not plan.plain_answer or self.changes is not None or answer.more:
+            self.give(answer, request)
+            return
+        ask.answer = answer
+        ask.answer_octets += answer.stop - answer.start
+        try:
+            self.session.put(answer)
+        except L7Error:
+            self.abort()  # it takes too little: the others go on
+            return
+        if answer.last:
+            self._answered(ask, answer.status, answer.error)
+
     def give(self, event: Event, request: Message | None) -> None:
         ask = None if request is None else self.asks.get(request)
         try:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 from l7codecs.kinds import Address, Sender
 from l7codecs.message import Flow
 from l7codecs.pairing.tables import Pairing
 from l7codecs.protocol import Protocol
-from l7codecs.proxy.observing import Observers
 from l7codecs.proxy.pools import Host
 from l7codecs.proxy.settings import TlsClient
 from l7codecs.proxy.site import Site
 from l7codecs.proxy.tls import client_context
+from l7codecs.proxy.turn import Leg
 from l7codecs.proxy.upstream import Server
-from l7codecs.proxy.wire import Wire
+from l7codecs.proxy.wire import Opening
 
 __all__ = ["Connector", "split_address"]
 
@@ -54,8 +54,13 @@ class Connector:
         observers = self._site.observers
         settings = host.pool.settings
 
-        def wire() -> Wire:
-            return _ServerWire(server, observers)
+        def made(transport: Any) -> tuple[Leg, Callable[[], None]]:
+            observers.host_connected(host.pool.name, host.address)
+            server.made(transport)
+            return server, lambda: observers.host_disconnected(host.pool.name, host.address, False)
+
+        def wire() -> Opening:
+            return Opening(made)
 
         try:
             async with asyncio.timeout(settings.connect):
@@ -73,9 +78,6 @@ class Connector:
             if not server.connected:
                 observers.host_disconnected(host.pool.name, host.address, True)
                 server.lost(str(error) or "no connection in time")
-        except asyncio.CancelledError:
-            if not server.connected:
-                server.lost("given up")
 
     def _context(self, tls: TlsClient, protocol: Protocol) -> ssl.SSLContext:
         key = tls, protocol.alpn
@@ -87,28 +89,3 @@ class Connector:
     def forget(self) -> None:
         """Files may have changed: read them again for new connections."""
         self._contexts.clear()
-
-
-class _ServerWire(Wire):
-    __slots__ = ("_observers", "_server", "_told")
-
-    def __init__(self, server: Server, observers: Observers) -> None:
-        super().__init__(server, server.made)
-        self._server = server
-        self._observers = observers
-        self._told = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        made = transport.get_extra_info("socket")
-        if made is not None and made.family in (socket.AF_INET, socket.AF_INET6):
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        host = self._server.host
-        self._told = True
-        self._observers.host_connected(host.pool.name, host.address)
-        super().connection_made(transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._told:
-            host = self._server.host
-            self._observers.host_disconnected(host.pool.name, host.address, False)
-        super().connection_lost(exc)

@@ -392,6 +392,7 @@ class Client(Sending):
             server.users.pop(self, None)
             server.stopped.pop(self, None)
         self.used = {}
+        self._shared = {}
         own = self.own
         self.own = {}
         self.bound = None

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -24,8 +24,8 @@ from l7codecs.proxy.settings import Listener, Settings
 from l7codecs.proxy.site import Place, Site
 from l7codecs.proxy.sweeping import SWEEP, sweep
 from l7codecs.proxy.tls import server_context
-from l7codecs.proxy.turn import Turn
-from l7codecs.proxy.wire import Wire
+from l7codecs.proxy.turn import Leg, Turn
+from l7codecs.proxy.wire import Opening
 from l7codecs.registry import get_protocol, usable_protocols
 from l7codecs.routing import TokenBuckets
 from l7codecs.session import Session
@@ -151,8 +151,8 @@ class Engine:
         if context is not None:
             given |= {"ssl": context, "ssl_handshake_timeout": place.settings.opening}
 
-        def wire() -> Wire:
-            return _ClientWire(self, place)
+        def wire() -> Opening:
+            return Opening(lambda transport: self._admit(place, transport))
 
         if isinstance(at, str):
             with suppress(FileNotFoundError):
@@ -161,8 +161,24 @@ class Engine:
             return await self._loop.create_unix_server(wire, at, **given)
         return await self._loop.create_server(wire, at[0], at[1], reuse_port=self._worker is not None or None, **given)
 
-    def open_client(self, place: Place, transport: Any) -> Client:
+    def _admit(self, place: Place, transport: Any) -> tuple[Leg, Callable[[], None]]:
         """A client has connected."""
+        place.count += 1
+        client = self.open_client(place, transport)
+        peer = client.session.flow.client
+        self.observers.connected(place.name, peer)
+
+        def lost() -> None:
+            place.count -= 1
+            self.observers.disconnected(place.name, peer)
+
+        if place.count > place.settings.connections:
+            self.observers.refused(place.name, f"more than {place.settings.connections} clients")
+            client.abort()
+        return client, lost
+
+    def open_client(self, place: Place, transport: Any) -> Client:
+        """A session for a client at the other end of `transport`."""
         peer = transport.get_extra_info("peername")
         at = transport.get_extra_info("sockname")
         client = (peer[0], peer[1]) if isinstance(peer, tuple) else None
@@ -274,34 +290,3 @@ def _listens(path: str) -> bool:
         except OSError:
             return True
     return True
-
-
-class _ClientWire(Wire):
-    """The connection of a client, which gets its session once it is there."""
-
-    __slots__ = ("_engine", "_peer", "_place")
-
-    def __init__(self, engine: Engine, place: Place) -> None:
-        self._engine = engine
-        self._place = place
-        self._peer: Address | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        place = self._place
-        place.count += 1
-        made = transport.get_extra_info("socket")
-        if made is not None and made.family in (socket.AF_INET, socket.AF_INET6):
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        peer = transport.get_extra_info("peername")
-        self._peer = (peer[0], peer[1]) if isinstance(peer, tuple) else None
-        client = self._engine.open_client(place, transport)
-        super().__init__(client, lambda _: None)
-        self._engine.observers.connected(place.name, self._peer)
-        if place.count > place.settings.connections:
-            self._engine.observers.refused(place.name, f"more than {place.settings.connections} clients")
-            client.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._place.count -= 1
-        self._engine.observers.disconnected(self._place.name, self._peer)
-        super().connection_lost(exc)

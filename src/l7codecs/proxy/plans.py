@@ -55,6 +55,8 @@ class Plan:
             self.reply or bucket or self.hashed or self.mirrors or self.request or self._shares or self.pool is None
         )
         """Whether it goes to `pool` as it is, and nothing is to be looked at before."""
+        self.plain_answer = self.retry is None and self.response is None
+        """Whether its answer is passed on as it is."""
 
     @property
     def pools(self) -> list[Pool]:

@@ -69,6 +69,8 @@ class Sending(Answering):
         self.bound: Server | None = None
         """That of them which it is tied to."""
         self._dialect: str | None = None
+        self._shared: dict[Host, Server] = {}
+        """By host: what it shares with others who have the same key, and dialect."""
         self._preparation: list[Message] = []
 
     def chosen(self, plan: Plan, ask: Ask) -> Pool | None:
@@ -92,7 +94,7 @@ class Sending(Answering):
         while server is not None and server.session.closing and ask.server is None:
             # That connection has just ended for new requests: there is another.
             server.leave()
-            self.server = None
+            self.forget(server)
             server = self._put(ask, host, plan)
         if server is None or ask.server is None:
             return
@@ -109,18 +111,22 @@ class Sending(Answering):
     def _put(self, ask: Ask, host: Host, plan: Plan) -> Server | None:
         """Give `ask` to a connection, which is returned; without ``ask.server`` where it did not take it. None: it is answered here."""
         message = ask.request
-        server = self.server
+        if self.speaks and message.dialect != self._dialect:
+            self._shared.clear()
+            self.host = None
+        server = self.server if host is self.host else self._shared.get(host)
         if (
             server is None
-            or host is not self.host
             or not server.serves
             or (self.pins and (self.bound is not None or message.pins is not None or message.blocks))
-            or (self.speaks and message.dialect != self._dialect)
         ):
             server = self._server_for(ask, host)
             if server is None:
                 return None
             self._use(server)
+        else:
+            self.host = host
+            self.server = server
         ask.host = host.address
         ask.server = server
         ask.attempts += 1
@@ -150,6 +156,11 @@ class Sending(Answering):
 
     def forget(self, server: Server) -> None:
         self.used.pop(server, None)
+        if self._shared.get(server.host) is server:
+            del self._shared[server.host]
+        if self.server is server:
+            self.server = None
+            self.host = None
 
     def _put_changed(self, ask: Ask, plan: Plan, server: Server) -> None:
         message = ask.request
@@ -203,6 +214,7 @@ class Sending(Answering):
         server = host.server(protocol, key, self.number, self._preparation)
         self.host = host
         self.server = server
+        self._shared[host] = server
         return server
 
     def _prepared(self, ask: Ask, host: Host, protocol: Protocol) -> Server | None:
@@ -218,6 +230,7 @@ class Sending(Answering):
         self.key = protocol.name + " " + b"".join([each.raw for each in after]).hex()
         server = host.server(protocol, self.key, self.number, before)
         self._preparation = after
+        self._shared = {host: server}
         self.host = host
         self.server = server
         return server

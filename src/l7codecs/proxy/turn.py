@@ -34,6 +34,8 @@ class Leg:
         self.hears = hears
         self.transport: Any = None
         """None before it is there, and from its end on."""
+        self.done = False
+        """Nothing more is written."""
         self.marked = False
         """Whether it is on the list of what is written at the end of the turn."""
         self.heard: float = turn.now
@@ -63,7 +65,7 @@ class Leg:
         """Write what is due."""
         self.marked = False
         transport = self.transport
-        if transport is None:
+        if transport is None or self.done:
             return
         try:
             octets = self.session.pending_output()
@@ -71,14 +73,15 @@ class Leg:
             self.abort()
             return
         if octets:
-            transport.write(octets)
+            if not transport.is_closing():
+                transport.write(octets)
             self.settle(True)
         else:
             self.settle(False)
 
     def write(self, octets: bytes) -> None:
         """Write octets that the session has given."""
-        if octets and self.transport is not None:
+        if octets and self.transport is not None and not self.done and not self.transport.is_closing():
             self.transport.write(octets)
 
     def pause(self, paused: bool) -> None:
@@ -100,11 +103,13 @@ class Leg:
 
     def abort(self) -> None:
         """End the connection at once."""
+        self.done = True
         if self.transport is not None:
             self.transport.abort()
 
     def close(self) -> None:
         """End the connection when all that was given to it is written."""
+        self.done = True
         if self.transport is not None:
             self.transport.close()
 

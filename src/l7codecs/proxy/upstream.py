@@ -34,6 +34,9 @@ _SERVER: Final = Sender.SERVER
 class Asker(Leg):
     """Who has asked: the connection to a client, as servers see it."""
 
+    def answer(self, answer: Message, request: Message) -> None:
+        """An answer to `request`, or its head."""
+
     def give(self, event: Event, request: Message | None) -> None:
         """`event` answers `request`; or concerns this client all the same, whose own connection it came on."""
 
@@ -75,6 +78,8 @@ class Server(Leg):
         self.serves = True
         """Whether it gets new requests."""
         self.connected = False
+        self.given_up = False
+        """Nobody waits for the connection any more."""
         self.connecting: Any = None
         """The task that makes the connection."""
         self.credits = credits
@@ -121,7 +126,18 @@ class Server(Leg):
         for event in events:
             if isinstance(event, Message):
                 request = event.request
-                if event.kind is not _RESPONSE and not self._answers(event):
+                if event.kind is _RESPONSE:
+                    if request is not None and not self._replayed and not self.drops:
+                        connection = request.connection
+                        if connection is not flow:
+                            flow = connection
+                            client = clients.get(connection)
+                            if client is not None:
+                                client.mark()
+                        if client is not None:
+                            client.answer(event, request)
+                        continue
+                elif not self._answers(event):
                     continue
             elif isinstance(event, Data):
                 request = event.message.request
@@ -241,8 +257,10 @@ class Server(Leg):
         """Nobody needs it any more, whatever is under way."""
         if self.transport is not None:
             self.abort()
-        elif self.connecting is not None:
+        elif self.connecting is not None and not self.given_up:
+            self.given_up = True
             self.connecting.cancel()
+            self.lost("given up")
 
     @property
     def is_idle(self) -> bool:
@@ -251,6 +269,9 @@ class Server(Leg):
 
     def made(self, transport: Any) -> None:
         """The connection is there."""
+        if self.given_up:
+            transport.abort()
+            return
         self.transport = transport
         self.connected = True
         self.turn.begin_read()
@@ -271,7 +292,8 @@ class Server(Leg):
         if reached:
             self._give_back(Failure.RESET)
         else:
-            self.host.pool.refused(self.host, self.turn.now)
+            if not self.given_up:
+                self.host.pool.refused(self.host, self.turn.now)
             self._give_back(Failure.CONNECT)
         self.host.drop(self)
         owner = self.owner

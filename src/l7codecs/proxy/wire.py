@@ -1,35 +1,54 @@
 """Between asyncio and `l7codecs.proxy.turn.Leg`: what a transport tells, and nothing more.
 
-All connections read into one buffer, since what is in it is taken at once.
+A loop that gives what it has read as octets (uvloop) gives them to the leg itself, which is compiled. asyncio's own would allocate for the
+largest read each time: there all connections read into one buffer, since what is in it is taken at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Any, Final
 
 from l7codecs.proxy.turn import Leg
 
-__all__ = ["Wire"]
+__all__ = ["Opening"]
 
 _READ: Final = 1 << 16
 _BUFFER: Final = memoryview(bytearray(_READ))
 
 
-class Wire(asyncio.BufferedProtocol):
-    """One connection of asyncio."""
+class Wire(asyncio.BaseProtocol):
+    """One connection, as its transport tells of it."""
 
-    __slots__ = ("_leg", "_made", "_received")
+    _leg: Leg
 
-    def __init__(self, leg: Leg, made: Callable[[Any], None]) -> None:
-        """`made` is called with the transport once it is there."""
+    def __init__(self, lost: Callable[[], None]) -> None:
+        self._lost = lost
+
+    def attach(self, leg: Leg) -> None:
+        """It is that of `leg`."""
         self._leg = leg
-        self._made = made
-        self._received = leg.received
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._made(transport)
+    def eof_received(self) -> bool:
+        return self._leg.ended()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leg.lost("" if exc is None else str(exc))
+        self._lost()
+
+    def pause_writing(self) -> None:
+        self._leg.pause(True)
+
+    def resume_writing(self) -> None:
+        self._leg.pause(False)
+
+
+class _Buffered(Wire, asyncio.BufferedProtocol):
+    def attach(self, leg: Leg) -> None:
+        super().attach(leg)
+        self._received = leg.received
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return _BUFFER
@@ -37,14 +56,25 @@ class Wire(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         self._received(bytes(_BUFFER[:nbytes]))
 
-    def eof_received(self) -> bool:
-        return self._leg.ended()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._leg.lost("" if exc is None else str(exc))
+class _Direct(Wire, asyncio.Protocol):
+    def attach(self, leg: Leg) -> None:
+        super().attach(leg)
+        self.data_received = leg.received  # type: ignore[method-assign,assignment]  # a call less for each read
 
-    def pause_writing(self) -> None:
-        self._leg.pause(True)
 
-    def resume_writing(self) -> None:
-        self._leg.pause(False)
+class Opening(asyncio.Protocol):
+    """A connection that is not there yet: calls `made` with the transport, which returns the leg, and what to call at its end."""
+
+    def __init__(self, made: Callable[[Any], tuple[Leg, Callable[[], None]]]) -> None:
+        self._made = made
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        secured = transport.get_extra_info("socket")
+        if secured is not None and secured.family in (socket.AF_INET, socket.AF_INET6):
+            secured.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        leg, lost = self._made(transport)
+        buffered = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
+        wire: _Buffered | _Direct = _Buffered(lost) if buffered else _Direct(lost)
+        wire.attach(leg)
+        transport.set_protocol(wire)

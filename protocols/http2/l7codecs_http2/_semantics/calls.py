@@ -17,6 +17,7 @@ from .spoken import CONNECT, CONNECT_STREAM, GRPC_WEB
 
 __all__ = ["end_body", "end_trailers", "follow"]
 
+_CLIENT: Final = Sender.CLIENT
 _WEB: Final = b"application/grpc-web"
 _WEB_TEXT: Final = b"application/grpc-web-text"
 _CONTENT_ENCODING: Final = header_name(b"content-encoding")
@@ -30,7 +31,7 @@ def follow(head: Http2Message, body: Body, octets: bytes, at: i64, stop: i64, li
     found = body.envelopes
     if found is None:
         if head.speaks == CONNECT:
-            if head.sender is Sender.CLIENT or head.status_code == 200:
+            if head.sender is _CLIENT or head.status_code == 200:
                 return
             found = Envelopes(0, False, limit)
         elif head.speaks == CONNECT_STREAM:

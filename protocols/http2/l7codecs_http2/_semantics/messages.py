@@ -51,6 +51,7 @@ from .spoken import CONNECT, CONNECT_STREAM, GRPC, GRPC_WEB, HTTP, TRIPLE, TRIPL
 
 __all__ = ["INTERIM", "PROMISE", "REQUEST", "RESPONSE", "TRAILERS", "Http2Message"]
 
+_SERVER: Final = Sender.SERVER
 _STATUSES: Final = list(Status)
 """By number. Calling `Status` runs the enum's Python, and so does the name of a member."""
 _OK: Final = Status.OK
@@ -358,7 +359,7 @@ class Http2Message(Message):
 
     def _told(self) -> Status | None:
         """Of an RPC: what this header block says of the outcome; None where it does not."""
-        if self.speaks < CONNECT_STREAM and self.sender is Sender.SERVER:
+        if self.speaks < CONNECT_STREAM and self.sender is _SERVER:
             number = self.grpc_number()
             if number >= 0:
                 return _STATUSES[number] if number < len(_STATUSES) else _UNKNOWN
@@ -396,7 +397,7 @@ class Http2Message(Message):
                 return "PROTOCOL_ERROR"
             if findings.word is not None:
                 return findings.word
-        if (self.framed or self.speaks == GRPC_WEB) and self.sender is Sender.SERVER:
+        if (self.framed or self.speaks == GRPC_WEB) and self.sender is _SERVER:
             number = self.grpc_status
             if number is not None:
                 if number == 0:
@@ -465,7 +466,7 @@ class Http2Message(Message):
             attributes["http2.malformed"] = self.malformed
         if self.role == REQUEST or self.role == PROMISE:
             self._collect_request(attributes)
-        elif self.sender is Sender.SERVER:
+        elif self.sender is _SERVER:
             self._collect_outcome(attributes, error)
         elif self.speaks != HTTP:  # a client's trailers, which tell no outcome, whatever they say
             self._collect_rpc(attributes, self.request)

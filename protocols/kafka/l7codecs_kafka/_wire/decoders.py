@@ -38,6 +38,8 @@ from .streaming import Streamed, follow
 
 __all__ = ["AnswerDecoder", "RequestDecoder"]
 
+_CLIENT: Final = Sender.CLIENT
+_SERVER: Final = Sender.SERVER
 _REQUEST: Final = Kind.REQUEST
 _ONEWAY: Final = Kind.ONEWAY
 _RESPONSE: Final = Kind.RESPONSE
@@ -157,7 +159,7 @@ class RequestDecoder(_Doubting):
     def __init__(
         self, flow: Flow, limits: Limits, asks: PairingTable, answers: PairingTable, state: ConnectionState
     ) -> None:
-        super().__init__(flow, Sender.CLIENT, with_headers(limits), asks, answers)
+        super().__init__(flow, _CLIENT, with_headers(limits), asks, answers)
         self._state = state
         memory = flow.memory
         self._names = memory if isinstance(memory, Topics) else _NO_NAMES
@@ -269,7 +271,7 @@ class AnswerDecoder(_Doubting):
     def __init__(
         self, flow: Flow, limits: Limits, asks: PairingTable, answers: PairingTable, state: ConnectionState
     ) -> None:
-        super().__init__(flow, Sender.SERVER, with_headers(limits), asks, answers)
+        super().__init__(flow, _SERVER, with_headers(limits), asks, answers)
         self._state = state
         self._in_flight = answers if isinstance(answers, InFlight) else None
         memory = flow.memory

@@ -38,6 +38,8 @@ from .header import ANSWER, CORRELATION
 
 __all__ = ["NOT_KNOWN", "Ending", "KafkaMessage", "KafkaToken"]
 
+_RESPONSE: Final = Kind.RESPONSE
+_CLIENT: Final = Sender.CLIENT
 _SERVER: Final = Sender.SERVER
 NOT_KNOWN: Final[i64] = -(1 << 20)
 """No key, no version."""
@@ -182,7 +184,7 @@ class KafkaMessage(Message):
 
     def take_correlation(self, number: int) -> bytes:
         """The octets with another correlation id."""
-        at = ANSWER - 4 if self.sender is Sender.SERVER else CORRELATION
+        at = ANSWER - 4 if self.sender is _SERVER else CORRELATION
         return put_number(self.raw, at, 4, number)
 
     def renumbered(self, number: int) -> bytes | None:
@@ -257,7 +259,7 @@ class KafkaToken(Message):
     @property
     def status(self) -> Status | None:
         """OK, of the server's: it closes where it does not accept. UNKNOWN where its question was not seen."""
-        if self.kind is not Kind.RESPONSE:
+        if self.kind is not _RESPONSE:
             return None
         return Status.OK if self.request is not None else Status.UNKNOWN
 
@@ -273,6 +275,6 @@ class KafkaToken(Message):
         attributes["messaging.system"] = "kafka"
         attributes["messaging.operation.name"] = "SaslToken"
         attributes["kafka.token_size"] = self.stop - self.start - 4
-        if self.sender is Sender.CLIENT:
+        if self.sender is _CLIENT:
             attributes["l7.access"] = "read"
             attributes["l7.pins"] = "authentication"

@@ -37,6 +37,10 @@ from .words import (
 
 __all__ = ["FIELD", "ThriftAnswer", "ThriftMessage", "new_message"]
 
+_ONEWAY: Final = Kind.ONEWAY
+_REQUEST: Final = Kind.REQUEST
+_RESPONSE: Final = Kind.RESPONSE
+_CLIENT: Final = Sender.CLIENT
 FIELD: Final[i64] = 200
 """Octets of memory, about, of an info or a field of HTTP, beside what it says: a pair, and two texts."""
 _OK: Final = Status.OK
@@ -188,7 +192,7 @@ class ThriftMessage(Message):
     def pins(self) -> str | None:
         """``upgrade`` of Finagle's, which is the connection's, and of what is said in its form."""
         if self.transport_id == FINAGLE or (self.type_id == CALL and self._name == UPGRADE):
-            return "upgrade" if self.sender is Sender.CLIENT else None
+            return "upgrade" if self.sender is _CLIENT else None
         return None
 
     @property
@@ -238,7 +242,7 @@ class ThriftMessage(Message):
     @property
     def status(self) -> Status | None:
         """The outcome: UNKNOWN of an exception that the interface declares; see the README for the others."""
-        if self.kind is not Kind.RESPONSE:
+        if self.kind is not _RESPONSE:
             return None
         if self.type_id == REPLY:
             found = self.outcome()
@@ -253,7 +257,7 @@ class ThriftMessage(Message):
     @property
     def error(self) -> str | None:
         """The type of a TApplicationException by its name; ``field 1`` of a declared exception, whose name only the interface knows."""
-        if self.kind is not Kind.RESPONSE:
+        if self.kind is not _RESPONSE:
             return None
         if self.type_id == EXCEPTION:
             return exception_name(self.outcome().kind)
@@ -346,7 +350,7 @@ class ThriftMessage(Message):
         return True
 
     def shortened(self, size: int) -> Message | None:
-        if self.kind is Kind.RESPONSE:
+        if self.kind is _RESPONSE:
             return None  # nobody waits for what answers it
         octets = self.octets[self.start : min(self.start + size, self.stop)]
         short = new_message(
@@ -379,9 +383,9 @@ class ThriftMessage(Message):
             attributes["http.response.status_code"] = self.http_status
         if self.malformed is not None:
             attributes["thrift.malformed"] = self.malformed
-        if self.kind is Kind.REQUEST or self.kind is Kind.ONEWAY:
+        if self.kind is _REQUEST or self.kind is _ONEWAY:
             attributes["l7.access"] = "unknown"
-        if self.kind is Kind.RESPONSE:
+        if self.kind is _RESPONSE:
             self._collect_outcome(attributes)
 
     def _collect_outcome(self, attributes: dict[str, AttrValue]) -> None:
@@ -413,7 +417,7 @@ class ThriftAnswer(ThriftMessage):
     def request_id(self) -> int | None:
         if self.type_id != 0:
             return self.number
-        if self.transport_id == HTTP and self.kind is Kind.REQUEST:
+        if self.transport_id == HTTP and self.kind is _REQUEST:
             return 0
         request = self._request
         if not isinstance(request, ThriftMessage):

@@ -34,6 +34,7 @@ from .zlib_stream import ZlibStream, begins_zlib
 
 __all__ = ["ThriftDecoder"]
 
+_CLIENT: Final = Sender.CLIENT
 _REQUEST: Final = Kind.REQUEST
 _RESPONSE: Final = Kind.RESPONSE
 _CONTROL: Final = Kind.CONTROL
@@ -114,7 +115,7 @@ class ThriftDecoder(FramedDecoder):
                 return self._begin(COMPACT)
             if first == 0x5B:
                 return self._begin(JSON)
-            if data[at : at + 4] == (b"POST" if self.sender is Sender.CLIENT else b"HTTP"):
+            if data[at : at + 4] == (b"POST" if self.sender is _CLIENT else b"HTTP"):
                 self._http = HttpReader(self.sender, self.limits)
                 return self._next_http()
             if first == 0x78 and buffer.base + at == 0 and not self._inside and begins_zlib(data, at):
@@ -491,7 +492,7 @@ class ThriftDecoder(FramedDecoder):
     def boundary(self, octets: bytes) -> int:
         if self._zlib is not None:
             return -1 - len(octets)
-        mark = b"POST /" if self.sender is Sender.CLIENT else b"HTTP/1."
+        mark = b"POST /" if self.sender is _CLIENT else b"HTTP/1."
         found = find_message(octets, self.limits, mark) if self._http is None else find_http(octets, mark)
         self.wanted = found.wanted
         return found.at

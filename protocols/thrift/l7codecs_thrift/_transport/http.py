@@ -29,6 +29,11 @@ from .frames import Frames, encoding_at
 
 __all__ = ["HttpReader", "chunk_spans", "coding_bits", "deflated_body"]
 
+_CONTROL: Final = Kind.CONTROL
+_REQUEST: Final = Kind.REQUEST
+_RESPONSE: Final = Kind.RESPONSE
+_CLIENT: Final = Sender.CLIENT
+_SERVER: Final = Sender.SERVER
 _HEAD: Final[i64] = 0
 _BODY: Final[i64] = 1
 _CHUNK: Final[i64] = 2
@@ -230,8 +235,8 @@ class HttpReader:
             return
         self._head_size = buffer.message_size()
         self._body_size = 0
-        status: i64 = _status(self._lines[0]) if self._sender is Sender.SERVER else 0
-        if self._sender is Sender.SERVER and (100 <= status < 200 or status in _NO_BODY):
+        status: i64 = _status(self._lines[0]) if self._sender is _SERVER else 0
+        if self._sender is _SERVER and (100 <= status < 200 or status in _NO_BODY):
             self._state = _BODY  # whatever size it says
             return
         codings = self._fields("transfer-encoding")
@@ -317,7 +322,7 @@ class HttpReader:
             broken = f"cannot be read: content coding {coding[:40]}"
         first = self._lines[0]
         infos = [(key, value) for key, value in (_pair(line) for line in self._lines[1:])]
-        status = _status(first) if self._sender is Sender.SERVER else 0
+        status = _status(first) if self._sender is _SERVER else 0
         if broken is None:
             message = self._carried(frames, octets, start, stop, offset, more, plain, at, end)
         else:
@@ -325,9 +330,9 @@ class HttpReader:
             message.malformed = broken
         if message.type_id == 0:
             message.body_stop = end
-            message.kind = Kind.REQUEST if self._sender is Sender.CLIENT else Kind.RESPONSE
+            message.kind = _REQUEST if self._sender is _CLIENT else _RESPONSE
             if 100 <= status < 200:
-                message.kind = Kind.CONTROL  # another answer follows
+                message.kind = _CONTROL  # another answer follows
         if coding != "identity":
             message.transforms = (coding,)
         message.http_status = status
