@@ -158,3 +158,28 @@ def test_a_provider_that_dies_with_calls_under_way(providers: list[Provider]) ->
         consumer.sendall(frames.call(4, method="hello"))
         found = next(reader)
         assert found.id == 4 and found.status == 20, "the next call has another connection"
+
+
+def test_the_last_provider_that_goes_is_told_to_consumers(providers: list[Provider]) -> None:
+    """One of two is not: what it would get goes to the other."""
+    text = f"""
+listeners: {{ main: {{ address: "127.0.0.1:0", protocol: dubbo }} }}
+clusters: {{ both: {{ hosts: ["127.0.0.1:{providers[0].port}", "127.0.0.1:{providers[1].port}"] }} }}
+rules: [{{ cluster: both }}]
+"""
+    read_only = frames.frame(1, b"\x01R", request=True, event=True)
+    with running(text) as here, socket.create_connection(("127.0.0.1", here.port())) as consumer:
+        consumer.settimeout(10)
+        reader = read_frames(consumer)
+        consumer.sendall(frames.call(1, method="hello") + frames.call(2, method="hello"))
+        assert {next(reader).id, next(reader).id} == {1, 2}
+        providers[0].connections[0].sendall(read_only)
+        time.sleep(0.1)
+        consumer.sendall(frames.call(3, method="hello") + frames.call(4, method="hello"))
+        assert {next(reader).id, next(reader).id} == {3, 4}
+        assert [len(each.heard) for each in providers] == [1, 3]
+        providers[1].connections[0].sendall(read_only)
+        told = next(reader)
+        assert told.flags.event and told.flags.request and told.body.endswith(b"R")
+        consumer.sendall(frames.call(5, method="hello"))
+        assert next(reader).id == 5, "what is asked all the same is answered"

@@ -307,6 +307,36 @@ def test_a_reload_under_load_loses_nothing(servers: Any) -> None:
         assert all(each.exists("n") for each in servers.direct)
 
 
+def test_nobody_who_connects_is_lost_while_a_listener_changes(servers: Any) -> None:
+    plain = ONE.format(*servers.hosts)
+    secured = plain.replace(
+        "cluster: a }", f"cluster: a, tls: {{ certificate: {TLS}/server.pem, key: {TLS}/server.key }} }}"
+    )
+    port = free_port()
+    with running(secured.replace(":0", f":{port}")) as here:
+        done = threading.Event()
+        failed: list[BaseException] = []
+        count = [0]
+
+        def knock() -> None:
+            while not done.is_set():
+                try:
+                    with connect(port, ssl=True, ssl_ca_certs=str(TLS / "ca.pem"), retry=None) as client:
+                        client.ping()
+                    count[0] += 1
+                except Exception as error:
+                    failed.append(error)
+
+        knocking = threading.Thread(target=knock)
+        knocking.start()
+        for _ in range(20):
+            time.sleep(0.02)
+            here.apply(secured.replace(":0", f":{port}"))
+        done.set()
+        knocking.join()
+        assert failed == [] and count[0] > 2
+
+
 def test_a_reload_that_cannot_be_leaves_all_as_it_was(servers: Any) -> None:
     with running(ONE.format(*servers.hosts)) as here, socket.create_server(("127.0.0.1", 0)) as taken:
         bad = ONE.format(*servers.hosts).replace(

@@ -40,6 +40,8 @@ class Client(Sending):
         super().__init__(site, place, session, number)
         self.seen = False
         """Whether anything has come."""
+        self.draining = False
+        """It was told to ask elsewhere."""
         self._first = b""
         """What has come while nobody knows what it speaks."""
         self._held: Event | None = None
@@ -353,12 +355,17 @@ class Client(Sending):
         turn.end_read()
         return stays
 
+    def told_to_go(self) -> None:
+        if not self.draining:
+            self.draining = True
+            try:
+                self.write(self.session.close())
+            except L7Error:
+                pass
+
     def drain(self) -> None:
         """The engine ends: the client is told, and gets the answers to what it has asked."""
-        try:
-            self.write(self.session.close())
-        except L7Error:
-            pass
+        self.told_to_go()
         self.ends = True
         self.mark()
 

@@ -111,17 +111,25 @@ class Engine:
             for listener in settings.listeners:
                 if self._worker and listener.address.startswith("unix:"):
                     continue
-                place = self.places.get(listener.name)
+                place = place_before = self.places.get(listener.name)
                 same = place is not None and _opened_alike(place.settings, listener)
                 if place is None or not same:
                     place = Place(listener, router)
                 places[listener.name] = place
-                if same and listener.name in closed:
+                before = self._servers.get(listener.name)
+                if same and before is not None:
                     opened[listener.name] = closed.pop(listener.name)
-                else:
-                    if listener.name in closed:
+                    continue
+                kept = None
+                if (
+                    place_before is not None
+                    and before is not None
+                    and place_before.settings.address == listener.address
+                ):
+                    kept = _another_of(before)
+                    if kept is None:
                         closed.pop(listener.name).close()
-                    opened[listener.name] = await self._listen(place, contexts.get(listener.name))
+                opened[listener.name] = await self._listen(place, contexts.get(listener.name), kept)
         except OSError:
             for name, server in opened.items():
                 if self._servers.get(name) is not server:
@@ -145,7 +153,9 @@ class Engine:
         self.places = places
         self._servers = opened
 
-    async def _listen(self, place: Place, context: ssl.SSLContext | None) -> asyncio.Server:
+    async def _listen(
+        self, place: Place, context: ssl.SSLContext | None, kept: socket.socket | None = None
+    ) -> asyncio.Server:
         at = split_address(place.settings.address)
         given: dict[str, Any] = {"backlog": _BACKLOG}
         if context is not None:
@@ -154,6 +164,10 @@ class Engine:
         def wire() -> Opening:
             return Opening(lambda transport: self._admit(place, transport))
 
+        if kept is not None:
+            if isinstance(at, str):
+                return await self._loop.create_unix_server(wire, sock=kept, **given)
+            return await self._loop.create_server(wire, sock=kept, **given)
         if isinstance(at, str):
             with suppress(FileNotFoundError):
                 if not _listens(at):
@@ -271,6 +285,13 @@ def _choose(first: bytes, transport: Any, final: bool) -> Protocol | None:
     secured = transport.get_extra_info("ssl_object")
     agreed = None if secured is None else secured.selected_alpn_protocol()
     return choose(first, usable_protocols(), () if agreed is None else (agreed,), final)
+
+
+def _another_of(server: asyncio.Server) -> socket.socket | None:
+    """The socket of `server` a second time, so that nobody who connects is lost between two; None where there are several."""
+    if len(server.sockets) != 1:
+        return None
+    return socket.socket(fileno=os.dup(server.sockets[0].fileno()))
 
 
 def _alpn(listener: Listener) -> list[str]:

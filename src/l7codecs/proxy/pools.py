@@ -23,6 +23,8 @@ __all__ = ["Host", "Pool"]
 
 _AWAY: Final = 0.5
 """Seconds for which a host that refused a connection is passed over, where there is another."""
+_GONE: Final = 20.0
+"""Seconds for which one is that has said that it goes."""
 
 Connect = Callable[["Host", Server], None]
 Open = Callable[["Host", Protocol], Server]
@@ -201,6 +203,17 @@ class Pool:
         """`host` has failed at a request."""
         if self.detector is not None:
             self.detector.failed(host.address, now)
+
+    def goes(self, host: Host, now: float) -> None:
+        """`host` has said that it takes no new requests."""
+        host.away_until = now + _GONE
+
+    def has_any(self, now: float) -> bool:
+        """Whether there is a host against which nothing speaks."""
+        for host in self.hosts.values():  # noqa: SIM110  # a generator is slow, compiled
+            if self.is_there(host, now):
+                return True
+        return False
 
     def refused(self, host: Host, now: float) -> None:
         """No connection to `host` could be made."""

@@ -52,6 +52,9 @@ class Asker(Leg):
     def forget(self, server: Server) -> None:
         """`server` is gone."""
 
+    def told_to_go(self) -> None:
+        """All hosts of a cluster that this client has asked have said that they take no new requests."""
+
     def is_streaming_to(self, server: Server) -> bool:
         """Whether the rest of a message that is written to `server` comes from here."""
         return False
@@ -175,7 +178,7 @@ class Server(Leg):
                 pass
             return False
         if kind is _GOAWAY:
-            self.leave()
+            self._goes()
             return self.own
         return kind is not _ONEWAY or self.own
 
@@ -229,6 +232,16 @@ class Server(Leg):
             self.check_idle()
 
     # Its end.
+
+    def _goes(self) -> None:
+        """It takes no new requests. Where there is credit that is the connection; elsewhere the host goes."""
+        if not self.credits:
+            pool = self.host.pool
+            pool.goes(self.host, self.turn.now)
+            if not pool.has_any(self.turn.now):
+                for client in self.users:
+                    client.told_to_go()
+        self.leave()
 
     def leave(self) -> None:
         """It takes no new requests: what it has certainly not seen goes elsewhere."""
