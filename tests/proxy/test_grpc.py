@@ -42,11 +42,12 @@ class Shop(grpc.GenericRpcHandler):
     def __init__(self, name: bytes) -> None:
         self.name = name
         self.cancelled = threading.Event()
+        self.seen: Any = None
 
     def service(self, call: Any) -> Any:
         method = call.method.rpartition("/")[2]
         if method == "Unary":
-            return grpc.unary_unary_rpc_method_handler(lambda asked, _: self.name + b":" + asked)
+            return grpc.unary_unary_rpc_method_handler(self.unary)
         if method == "Watch":
             return grpc.unary_stream_rpc_method_handler(self.watch)
         if method == "Collect":
@@ -58,6 +59,11 @@ class Shop(grpc.GenericRpcHandler):
         if method == "Fail":
             return grpc.unary_unary_rpc_method_handler(self.fail)
         return None
+
+    def unary(self, asked: bytes, _: Any) -> bytes:
+        if self.seen is not None:
+            self.seen(asked)
+        return self.name + b":" + asked
 
     def watch(self, asked: bytes, _: Any) -> Iterator[bytes]:
         for number in range(int(asked)):
@@ -222,3 +228,24 @@ clusters: {{ a: {{ hosts: ["127.0.0.1:{port}"] }} }}
             assert other.stream_unary("/s/Collect")(iter([bytes(500_000)] * 100), timeout=30) == b"50000000"
     finally:
         server.stop(0)
+
+
+def test_a_mirror_gets_bodies_as_well(shops: list[Any]) -> None:
+    text = f"""
+listeners: {{ main: {{ address: "127.0.0.1:0", protocol: grpc }} }}
+clusters: {{ a: {{ hosts: ["127.0.0.1:{shops[0][1]}"] }}, b: {{ hosts: ["127.0.0.1:{shops[1][1]}"] }} }}
+rules: [{{ cluster: a, mirror: [{{ cluster: b }}] }}]
+"""
+    asked: list[bytes] = []
+    shops[1][2].seen = asked.append
+    try:
+        with running(text) as here, grpc.insecure_channel(f"127.0.0.1:{here.port()}") as channel:
+            for number in range(20):
+                body = b"%d" % number * 10_000
+                assert channel.unary_unary("/shop.A/Unary")(body, timeout=10) == b"a:" + body
+            end = time.monotonic() + 10
+            while len(asked) < 20 and time.monotonic() < end:
+                time.sleep(0.01)
+        assert sorted(asked) == sorted(b"%d" % number * 10_000 for number in range(20))
+    finally:
+        shops[1][2].seen = None

@@ -4,6 +4,7 @@ import socket
 import time
 from typing import Any
 
+import psutil
 import pytest
 import redis
 
@@ -179,4 +180,25 @@ def test_large_values_pass_and_a_slow_reader_holds_only_itself_back(servers: Any
             head = b"$%d\r\n" % len(value)
             for _ in range(8):
                 assert read(slow, len(head) + len(value) + 2) == head + value + b"\r\n"
+        assert client.get("a:large") == value
+
+
+def test_who_reads_nothing_is_let_go_and_the_others_go_on(servers: Any) -> None:
+    value = bytes(1 << 22)
+    text = SPLIT.format(*servers.hosts).replace("protocol: redis }", "protocol: redis, stalled: 500ms }")
+    with running(text) as here, connect(here.port(), protocol=2, retry=None) as client:
+        servers.direct[0].set("a:large", value)
+        process = psutil.Process()
+        before = process.memory_info().rss
+        with socket.create_connection(("127.0.0.1", here.port())) as silent:
+            silent.sendall(b"GET a:large\r\n" * 100)
+            time.sleep(0.3)
+            began = time.monotonic()
+            assert client.get("a:other") is None
+            assert time.monotonic() - began < 5
+            assert process.memory_info().rss - before < 80 << 20, "of 400 MiB"
+            end = time.monotonic() + 10
+            while len(here.engine.clients) > 1 and time.monotonic() < end:
+                time.sleep(0.01)
+            assert len(here.engine.clients) == 1
         assert client.get("a:large") == value

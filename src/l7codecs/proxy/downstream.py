@@ -133,17 +133,23 @@ class Client(Sending):
         ask = self.asks.get(data.message)
         if ask is not None:
             ask.request_octets += len(data.raw)
+        server = servers[0]
         try:
-            for server in servers:
-                server.put_rest(data)
-                if not self.credits and server.full:
-                    self.hold_for(server)
+            server.put_rest(data)
         except L7Error as error:
             if ask is not None:
                 self.fail(
                     ask, Failure.OVERLOAD if isinstance(error, LimitExceeded) else Failure.UNSUPPORTED, str(error)
                 )
             return
+        if not self.credits and server.full:
+            self.hold_for(server)
+        if len(servers) > 1:
+            for copy in servers[1:]:
+                try:
+                    copy.put_rest(data)
+                except L7Error:
+                    pass  # nobody waits for its answer
         if not data.more:
             self._sent(data.message)
 
