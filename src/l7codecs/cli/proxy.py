@@ -9,15 +9,15 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from contextlib import suppress
 
 from l7codecs.cli.errors import UsageError
 from l7codecs.cli.terminal import say
 from l7codecs.config import ConfigError
 from l7codecs.proxy.engine import Engine
 from l7codecs.proxy.loading import load_settings
-from l7codecs.proxy.observing import Observer
 from l7codecs.proxy.settings import Settings
+from l7codecs.proxy.telemetry.running import Lead, Telemetry
 from l7codecs.proxy.workers import Workers
 
 __all__ = ["run"]
@@ -65,17 +65,24 @@ def _settings(path: str) -> Settings:
         raise UsageError(f"{path}: {error.strerror or error}") from None
 
 
-def observers(settings: Settings) -> Sequence[Observer]:
+def _telemetry(settings: Settings) -> Telemetry:
     """Who looks at what the engine does, as the settings say."""
-    return ()
+    try:
+        return Telemetry(settings.telemetry)
+    except OSError as error:
+        raise UsageError(f"the access log cannot be written: {error}") from None
 
 
 async def _serve(settings: Settings, options: argparse.Namespace) -> int:
     if settings.workers > 1 and options.worker is None:
         return await _lead(settings, options.config)
     loop = asyncio.get_running_loop()
-    engine = Engine(settings, observers(settings), worker=options.worker)
+    telemetry = _telemetry(settings)
+    engine = Engine(settings, telemetry.observers, worker=options.worker)
     await engine.start()
+    parent = None if options.parent is None else socket.socket(fileno=options.parent)
+    await telemetry.start(engine, parent)
+    _tell(telemetry.address)
     gc.freeze()  # what is there by now stays
     gc.set_threshold(*_GARBAGE)
     if not options.worker:
@@ -83,8 +90,10 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
             say(f"{name} listens on {address if isinstance(address, str) else f'{address[0]}:{address[1]}'}")
     ends, again = _told()
     tasks = [loop.create_task(_watch(engine, again)), loop.create_task(_reload(engine, options.config, again))]
-    if options.parent is not None:
-        tasks.append(loop.create_task(_end_with(options.parent, ends)))
+    if telemetry.orphaned is not None:
+        telemetry.orphaned.add_done_callback(lambda _: ends.set())
+    elif parent is not None:
+        tasks.append(loop.create_task(_end_with(parent, ends)))
     await ends.wait()
     for task in tasks:
         task.cancel()
@@ -92,7 +101,13 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
         say("ends when what is under way is answered")
     loop.remove_signal_handler(signal.SIGINT)  # a second one ends it at once
     await engine.drain()
+    await telemetry.close()
     return 0
+
+
+def _tell(address: tuple[str, int] | str | None) -> None:
+    if address is not None:
+        say(f"admin listens on {address if isinstance(address, str) else f'{address[0]}:{address[1]}'}")
 
 
 async def _lead(settings: Settings, path: str) -> int:
@@ -102,8 +117,11 @@ async def _lead(settings: Settings, path: str) -> int:
         words = [sys.executable, "-m", "l7codecs", "proxy", "-c", path]
         return [*words, "--worker", str(number), "--parent", str(descriptor)]
 
-    workers = Workers(settings.workers, command)
+    lead = Lead(settings.telemetry)
+    workers = Workers(settings.workers, command, lead.admit)
     ends, again = _told()
+    await lead.start(lambda: not ends.is_set(), lambda: settings.document)
+    _tell(lead.address)
     await workers.start()
     while not ends.is_set():
         waiting = [asyncio.ensure_future(ends.wait()), asyncio.ensure_future(again.wait())]
@@ -113,8 +131,11 @@ async def _lead(settings: Settings, path: str) -> int:
         if again.is_set():
             again.clear()
             workers.send(signal.SIGHUP)
+            with suppress(ConfigError, OSError):  # the workers tell what is wrong
+                settings = await asyncio.to_thread(load_settings, path)
     say("ends when what is under way is answered")
     await workers.end(settings.drain + _LOOK)
+    await lead.close()
     return 0
 
 
@@ -128,9 +149,9 @@ def _told() -> tuple[asyncio.Event, asyncio.Event]:
     return ends, again
 
 
-async def _end_with(descriptor: int, ends: asyncio.Event) -> None:
+async def _end_with(parent: socket.socket, ends: asyncio.Event) -> None:
     """End when the parent has."""
-    reader, _ = await asyncio.open_connection(sock=socket.socket(fileno=descriptor))
+    reader, _ = await asyncio.open_unix_connection(sock=parent)
     await reader.read()
     ends.set()
 

@@ -87,6 +87,11 @@ class Engine:
         return [each for each in self._site.clients.values() if isinstance(each, Client)]
 
     @property
+    def draining(self) -> bool:
+        """Whether it takes no more clients."""
+        return self._site.draining
+
+    @property
     def in_flight(self) -> int:
         """Requests that are not answered."""
         return sum(len(each.asks) for each in self.clients)

@@ -16,6 +16,8 @@ from l7codecs.config import Config, ConfigError, nearest
 from l7codecs.errors import RegistryError
 from l7codecs.limits import Limits
 from l7codecs.proxy.settings import Listener, Node, Settings, TlsClient, TlsServer, Upstreams
+from l7codecs.proxy.telemetry.masking import shown
+from l7codecs.proxy.telemetry.settings import read_telemetry, sections
 from l7codecs.registry import get_protocol, list_protocols
 from l7codecs.routing import Cluster, Routes, load_routes
 from l7codecs.routing import json_schema as routes_schema
@@ -33,7 +35,9 @@ _TIMES_OF_CLUSTERS = ("connect", "idle")
 def json_schema() -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of configurations of the proxy."""
     found: dict[str, Any] = json.loads((files("l7codecs.proxy") / "schema.json").read_text("utf-8"))
-    found["$defs"] = routes_schema()["$defs"] | found["$defs"]
+    properties, definitions = sections()
+    found["properties"] |= properties
+    found["$defs"] = routes_schema()["$defs"] | found["$defs"] | definitions
     return found
 
 
@@ -64,9 +68,10 @@ def parse_settings(text: str | bytes, file: str = "<text>") -> Settings:
     )
     addresses: set[str] = set()
     for listener, node in zip(listeners, top["listeners"].mapping().values() if listeners else (), strict=True):
-        if listener.address in addresses:
+        if listener.address in addresses and not listener.address.endswith(":0"):  # any port that is free
             node.mapping()["address"].problem(f"another listener has {listener.address}")
         addresses.add(listener.address)
+    telemetry = read_telemetry(top, read_seconds)
     if "listeners" in top and not listeners and not top["listeners"].lost:
         top["listeners"].problem("expected at least one")
     config.check()
@@ -78,6 +83,8 @@ def parse_settings(text: str | bytes, file: str = "<text>") -> Settings:
         int(top["workers"].number()) if "workers" in top else 1,
         read_seconds(top["drain"]) if "drain" in top else 30.0,
         "watch" in top and top["watch"].flag(),
+        telemetry,
+        shown(config),
         tuple(dict.fromkeys(read)),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from l7codecs.limits import DEFAULT_LIMITS, Limits
+from l7codecs.proxy.telemetry.settings import TelemetrySettings
 from l7codecs.routing import Cluster, RouteTable
 
 __all__ = ["Listener", "Node", "Settings", "TlsClient", "TlsServer", "Upstreams"]
@@ -78,7 +79,9 @@ class Upstreams:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A whole configuration. ``files`` are all that were read for it, itself the first."""
+    """A whole configuration. ``files`` are all that were read for it, itself the first; ``document`` is its text as plain values, without
+    credentials.
+    """
 
     listeners: tuple[Listener, ...]
     clusters: Mapping[str, Upstreams]
@@ -87,4 +90,6 @@ class Settings:
     workers: int = 1
     drain: float = 30.0
     watch: bool = False
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    document: object = field(default=None, compare=False)
     files: tuple[str, ...] = field(default=(), compare=False)

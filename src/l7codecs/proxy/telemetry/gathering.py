@@ -5,7 +5,7 @@ its last report, each second and whenever it is asked; the parent adds it to a `
 whatever becomes of the worker, and no counter goes down. What a worker that is killed had counted since its last report is lost; one that
 ends in order reports before it does.
 
-``{"report": …, "state": …}`` is said by a worker, with the number of the question where it was asked: ``{"ask": 7}``.
+``{"report": …}`` is said by a worker; where it was asked, ``{"ask": 7}``, with that number and its ``state``.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def one_source(metrics: Metrics, state: Callable[[], State]) -> Source:
 
 async def report_to(parent: socket.socket, metrics: Metrics, state: Callable[[], State], every: float = EVERY) -> None:
     """Report, in a worker, until the parent is gone or the task is cancelled; then a last time."""
-    reader, writer = await asyncio.open_connection(sock=parent, limit=LINE)
+    reader, writer = await asyncio.open_unix_connection(sock=parent, limit=LINE)
     question: int | None = None
     asking = asyncio.ensure_future(reader.readline())
     try:
@@ -107,23 +107,25 @@ async def report_to(parent: socket.socket, metrics: Metrics, state: Callable[[],
                     return
                 question = int(json.loads(line)["ask"])
                 asking = asyncio.ensure_future(reader.readline())
-            _say(writer, metrics, state(), question)
+            _say(writer, metrics, None if question is None else state(), question)
             question = None
             await writer.drain()
     except ConnectionError:
         return
     finally:
         asking.cancel()
-        _say(writer, metrics, {}, None)
+        _say(writer, metrics, None, None)
         writer.close()
         with contextlib.suppress(ConnectionError, asyncio.CancelledError):
             await asking
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
-def _say(writer: asyncio.StreamWriter, metrics: Metrics, state: State, question: int | None) -> None:
-    said: dict[str, object] = {"report": metrics.drain(), "state": state}
+def _say(writer: asyncio.StreamWriter, metrics: Metrics, state: State | None, question: int | None) -> None:
+    said: dict[str, object] = {"report": metrics.drain()}
     if question is not None:
-        said["ask"] = question
+        said |= {"state": state, "ask": question}
     writer.write(json.dumps(said, separators=(",", ":")).encode() + b"\n")
 
 
@@ -154,7 +156,7 @@ class Gathering(Source):
 
     async def admit(self, worker: socket.socket) -> None:
         """Take the reports of one worker, until it is gone."""
-        reader, writer = await asyncio.open_connection(sock=worker, limit=LINE)
+        reader, writer = await asyncio.open_unix_connection(sock=worker, limit=LINE)
         known = _Worker(writer)
         self._workers.add(known)
         try:
@@ -177,10 +179,11 @@ class Gathering(Source):
         self.metrics.fill(report)
         _follow(worker.clients, report["clients"])
         _follow(worker.hosts, report["hosts"])
-        worker.state = cast(State, said["state"])
-        answer = worker.answers.pop(cast(int, said["ask"]), None) if "ask" in said else None
-        if answer is not None and not answer.done():
-            answer.set_result(None)
+        if "ask" in said:
+            worker.state = cast(State, said["state"])
+            answer = worker.answers.pop(cast(int, said["ask"]), None)
+            if answer is not None and not answer.done():
+                answer.set_result(None)
 
     def _close(self, opened: dict[tuple[Label, ...], int], counters: Counters) -> None:
         """The connections of a worker ended with it."""

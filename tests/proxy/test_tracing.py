@@ -1,0 +1,233 @@
+"""Spans: what they say, whose children they are, and what goes on to servers; into the SDK's own memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent import futures
+from typing import Any
+
+import grpc
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+
+import l7codecs
+from l7codecs import Headers, Message, Sender, Status
+from l7codecs.proxy.exchange import Exchange, Failure
+from l7codecs.proxy.telemetry.masking import Mask
+from l7codecs.proxy.telemetry.tracing import Tracing, parse_traceparent
+
+from .running import running
+
+TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+SAMPLED = f"00-{TRACE}-{PARENT}-01"
+
+
+class Traced:
+    """A tracer, and the spans that it has exported."""
+
+    def __init__(self, ratio: float = 1.0, sensitive: bool = False) -> None:
+        self.exporter = InMemorySpanExporter()
+        self.tracing = Tracing(self.exporter, ratio, Mask((), sensitive), {"service.name": "shop"})
+
+    def spans(self) -> tuple[ReadableSpan, ...]:
+        self.tracing._provider.force_flush()
+        return self.exporter.get_finished_spans()
+
+    def trace(self, request: Any, **given: object) -> tuple[Any, ReadableSpan | None]:
+        """What is to be set in one request, and its span."""
+        exchange = Exchange("front", request, 100.0)
+        exchange.status = Status.OK
+        headers = self.tracing.begun(exchange)
+        exchange.ended = 100.5
+        for name, value in given.items():
+            setattr(exchange, name, value)
+        self.exporter.clear()
+        self.tracing.ended(exchange)
+        spans = self.spans()
+        return headers, spans[0] if spans else None
+
+
+@pytest.fixture
+def traced() -> Iterator[Traced]:
+    found = Traced()
+    yield found
+    found.tracing.close()
+
+
+def request(text: bytes = b"SET k secret\r\n") -> Message:
+    (found,) = l7codecs.open_session("redis").receive(Sender.CLIENT, text)
+    assert isinstance(found, Message)
+    return found
+
+
+class Headed:
+    """A message whose headers are these."""
+
+    def __init__(self, *headers: tuple[str, str | bytes], **attributes: Any) -> None:
+        inner = request()
+        self.headers = Headers(headers)
+        self.attributes = attributes or inner.attributes
+        self.operation, self.protocol, self.start, self.stop = "SET", "redis", 0, 5
+
+
+def exchange_of(message: Any, **given: object) -> Any:
+    class Loose:
+        listener, rule, cluster, host, attempts, request_octets, answer_octets = "front", None, "c", None, 1, 5, 5
+        answer, status, error, failure, started, ended = None, Status.OK, None, None, 100.0, 100.5
+
+    found = Loose()
+    found.request = message  # type: ignore[attr-defined]
+    for name, value in given.items():
+        setattr(found, name, value)
+    return found
+
+
+def test_a_span_says_what_was_asked_and_what_came_of_it(traced: Traced) -> None:
+    headers, span = traced.trace(request(), cluster="cache", host="10.0.0.1:6379", attempts=2, answer_octets=5)
+    assert span is not None
+    assert span.name == "SET"
+    assert span.kind is SpanKind.SERVER
+    assert span.parent is None
+    assert span.end_time is not None and span.start_time is not None
+    assert span.end_time - span.start_time == pytest.approx(0.5e9, abs=1e6)
+    flags = f"{int(span.context.trace_flags):02x}"
+    assert headers == {"traceparent": f"00-{span.context.trace_id:032x}-{span.context.span_id:016x}-{flags}"}
+    found = dict(span.attributes or {})
+    assert found["db.operation.name"] == "SET"
+    assert found["l7codecs.cluster"] == "cache"
+    assert found["l7codecs.host"] == "10.0.0.1:6379"
+    assert found["l7codecs.attempts"] == 2
+    assert "db.query.text" not in found
+    assert span.status.status_code is StatusCode.UNSET
+    assert span.resource.attributes["service.name"] == "shop"
+
+
+def test_what_is_asked_for_is_shown() -> None:
+    traced = Traced(sensitive=True)
+    _, span = traced.trace(request())
+    assert span is not None and span.attributes is not None
+    assert span.attributes["db.query.text"] == "SET k ?"
+    traced.tracing.close()
+
+
+def test_a_failure_is_an_error(traced: Traced) -> None:
+    _, span = traced.trace(request(), status=Status.UNAVAILABLE, failure=Failure.CONNECT, error="no connection")
+    assert span is not None and span.attributes is not None
+    assert span.status.status_code is StatusCode.ERROR
+    assert span.status.description == "no connection"
+    assert span.attributes["l7codecs.failure"] == "connect"
+    _, span = traced.trace(request(), status=Status.NOT_FOUND, error="NOTFOUND")
+    assert span is not None and span.attributes is not None
+    assert span.status.status_code is StatusCode.UNSET  # the client's fault
+    assert span.attributes["error.type"] == "NOTFOUND"
+
+
+def test_a_request_belongs_where_it_says(traced: Traced) -> None:
+    tracing = traced.tracing
+    other = f"00-{TRACE}-{'1' * 16}-01"
+    one = exchange_of(Headed(("traceparent", SAMPLED), ("tracestate", b"a=1"), ("traceparent", other.encode())))
+    headers = tracing.begun(one)
+    assert tracing.begun(one) == headers  # it is sent again, as the same
+    tracing.ended(one)
+    (span,) = traced.spans()
+    assert span.parent is not None
+    assert f"{span.context.trace_id:032x}" == TRACE
+    assert f"{span.parent.span_id:016x}" == PARENT
+    assert span.context.trace_state["a"] == "1"
+    assert [f"{link.context.span_id:016x}" for link in span.links] == ["1" * 16]
+    assert headers == {"traceparent": f"00-{TRACE}-{span.context.span_id:016x}-01"}
+    assert not tracing._spans
+
+
+def test_who_is_not_sampled_is_left_alone() -> None:
+    never = Traced(ratio=0.0)
+    for message in (Headed(), Headed(("traceparent", SAMPLED[:-1] + "0"))):
+        one = exchange_of(message)
+        assert never.tracing.begun(one) is None
+        never.tracing.ended(one)
+    assert never.spans() == ()
+    assert never.tracing.begun(exchange_of(Headed(("traceparent", SAMPLED)))) is not None
+    some = Traced(ratio=0.2)
+    count = sum(some.tracing.begun(exchange_of(Headed())) is not None for _ in range(2000))
+    assert 300 < count < 500
+    never.tracing.close()
+    some.tracing.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "00",
+        SAMPLED + "-00",
+        "ff" + SAMPLED[2:],
+        SAMPLED.replace(TRACE, "0" * 32),
+        SAMPLED.replace(PARENT, "0" * 16),
+        SAMPLED.upper(),
+        SAMPLED.replace(TRACE, TRACE[:-1]),
+        SAMPLED.replace("7", "\u0667"),
+        "00-" + "_" * 32 + "-" + PARENT + "-01",
+    ],
+)
+def test_what_is_no_traceparent(text: str) -> None:
+    assert parse_traceparent(text) is None
+
+
+def test_a_later_version_is_read_as_far_as_it_is_known() -> None:
+    assert parse_traceparent("01" + SAMPLED[2:] + "-more") is not None
+    assert parse_traceparent(f" {SAMPLED} ") is not None
+
+
+def test_names_are_few(traced: Traced) -> None:
+    for attributes, name in (
+        ({"rpc.method": "com.acme.Orders/place"}, "com.acme.Orders/place"),
+        ({"messaging.destination.name": "orders"}, "SET orders"),
+        ({"x": "y"}, "SET"),
+    ):
+        traced.exporter.clear()
+        traced.tracing.ended(exchange_of(Headed(**attributes)))
+        assert [span.name for span in traced.spans()] == [name]
+
+
+def test_a_trace_goes_through_the_engine(servers: Any) -> None:
+    """gRPC's metadata is changed on its way, a protocol that has no headers passes as it is; neither knows of the other."""
+    seen: list[str | bytes | None] = []
+
+    def echo(octets: bytes, context: grpc.ServicerContext) -> bytes:
+        seen.append(dict(context.invocation_metadata()).get("traceparent"))
+        return octets
+
+    server = grpc.server(futures.ThreadPoolExecutor(2), options=[("grpc.so_reuseport", 0)])
+    handler = grpc.method_handlers_generic_handler("shop.Orders", {"place": grpc.unary_unary_rpc_method_handler(echo)})
+    server.add_generic_rpc_handlers((handler,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    traced = Traced(ratio=0.0)
+    text = f"""
+listeners:
+  main: {{ address: "127.0.0.1:0", protocol: http2, cluster: back }}
+  store: {{ address: "127.0.0.1:0", protocol: redis, cluster: cache }}
+clusters:
+  back: {{ hosts: ["127.0.0.1:{port}"] }}
+  cache: {{ hosts: ["{servers.hosts[0]}"] }}
+"""
+    try:
+        with running(text, [traced.tracing]) as here:
+            import redis
+
+            with redis.Redis(port=here.port("store"), protocol=2) as client:
+                assert client.set("k", "v")
+            with grpc.insecure_channel(f"127.0.0.1:{here.port()}") as channel:
+                call = channel.unary_unary("/shop.Orders/place")
+                assert call(b"1", metadata=[("traceparent", SAMPLED)], timeout=10) == b"1"
+                assert call(b"2", timeout=10) == b"2"
+        (span,) = traced.spans()
+    finally:
+        server.stop(None)
+        traced.tracing.close()
+    assert seen == [f"00-{TRACE}-{span.context.span_id:016x}-01", None]
+    assert span.name == "shop.Orders/place"
+    assert span.parent is not None and f"{span.parent.span_id:016x}" == PARENT
+    assert span.attributes is not None and span.attributes["rpc.method"] == "shop.Orders/place"
