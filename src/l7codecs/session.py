@@ -361,8 +361,14 @@ class Session:
     def pending_output(self) -> bytes:
         """The octets that were `put` or owed to the peer by now, or whose turn has come; they are returned once."""
         octets = b""
-        if self._orders is not None:
-            octets = b"".join([order.output() for order in self._waiting_orders()])
+        orders = self._orders
+        if orders is not None:
+            client, server = orders
+            if client is not None:
+                octets = client.output()
+            if server is not None:
+                more = server.output()
+                octets = octets + more if octets else more
         return self.flush(octets) if self._holds else octets
 
     @property
@@ -381,9 +387,15 @@ class Session:
     @property
     def queued(self) -> int:
         """Octets that were given to this session to write, and wait: for their turn, or while it is `paused`."""
-        if self._orders is None:
-            return self._held_size
-        return self._held_size + sum([order.queued for order in self._waiting_orders()])
+        size: i64 = self._held_size
+        orders = self._orders
+        if orders is not None:
+            client, server = orders
+            if client is not None:
+                size += client.queued
+            if server is not None:
+                size += server.queued
+        return size
 
     @property
     def full(self) -> bool:
@@ -394,7 +406,11 @@ class Session:
         """
         if self._client.asks.full or self._server.asks.full or self.queued >= self.limits.queued:
             return True
-        return self._orders is not None and any(order.full for order in self._waiting_orders())
+        orders = self._orders
+        if orders is None:
+            return False
+        client, server = orders
+        return (client is not None and client.full) or (server is not None and server.full)
 
     def streaming(self) -> list[Message]:
         """The messages that are written here in part, whose next octets could be written at once: their heads.

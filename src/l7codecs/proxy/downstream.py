@@ -107,6 +107,9 @@ class Client(Sending):
         self.mark()
         if session.full:
             self.read_on(False)
+        for server in self.used:
+            if server.marked and not server.drops and server.session.full:
+                self.hold_for(server)
 
     def _take_all(self, events: Iterator[Event]) -> None:
         for event in events:
@@ -142,8 +145,6 @@ class Client(Sending):
                     ask, Failure.OVERLOAD if isinstance(error, LimitExceeded) else Failure.UNSUPPORTED, str(error)
                 )
             return
-        if not self.credits and server.full:
-            self.hold_for(server)
         if len(servers) > 1:
             for copy in servers[1:]:
                 try:

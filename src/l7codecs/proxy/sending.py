@@ -105,8 +105,6 @@ class Sending(Answering):
             self.end(ask)
         if plan.mirrors:
             self._mirror(ask, plan)
-        if server.session.full:
-            self.hold_for(server)
 
     def _put(self, ask: Ask, host: Host, plan: Plan) -> Server | None:
         """Give `ask` to a connection, which is returned; without ``ask.server`` where it did not take it. None: it is answered here."""
