@@ -313,3 +313,20 @@ def test_an_error_of_connect_is_utf_8_whatever_octets_it_begins_with() -> None:
     ending = '{"code":"not_found"}'
     assert connect_code(ending.encode(), False) == "not_found"
     assert connect_code(ending.encode("utf-16-le"), False) is None
+
+
+def test_trailers_change_no_outcome_of_a_response_that_speaks_otherwise() -> None:
+    """Of a call whose request was never seen: fields of a request of Connect among the trailers say nothing of what was told as HTTP."""
+    encoder = Encoder()
+    trailers = call("application/proto", ("connect-protocol-version", "1"))
+    session = open_session("http2")
+    events = list(
+        session.receive(
+            S,
+            frame(4, 0, 0)
+            + frame(1, 4, 1, encoder.encode([(":status", "200")]))
+            + frame(1, 5, 1, encoder.encode(trailers)),
+        )
+    )
+    _, response, _ = (event for event in events if isinstance(event, Message))
+    assert (response.status, response.error) == (Status.OK, None)

@@ -178,7 +178,7 @@ class Http2Decoder(BodyReader):
             if self.who == SERVER and (message.framed or speaks >= GRPC_WEB):
                 message.note(None, stream.calls())
                 response = stream.response
-                if speaks >= GRPC_WEB and role == TRAILERS and response is not None:
+                if speaks >= GRPC_WEB and role == TRAILERS and response is not None and response.speaks == speaks:
                     end_trailers(message, response, stream.body(SERVER), self.head_limit)
                 elif speaks > GRPC_WEB:
                     pass  # its status tells that no body comes
