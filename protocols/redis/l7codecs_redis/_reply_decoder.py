@@ -22,7 +22,7 @@ from ._replication import ReplicationDecoder
 from ._reply import ERROR, PUSH_TYPE, RedisReply, status_of
 from ._reply_reader import CUT, OVERGROWN, ReplyReader
 from ._request import RedisRequest
-from ._resp import DOLLAR, LF
+from ._resp import DOLLAR, LF, STAR
 from ._state import NO_EFFECT, SERVER, SYNC, ConnectionState
 
 __all__ = ["ReplyDecoder"]
@@ -31,6 +31,8 @@ _OK: Final = Status.OK
 _RESPONSE: Final = Kind.RESPONSE
 _PLUS: Final[i64] = 0x2B
 _TYPES: Final = frozenset(bytes([octet]) for octet in b"+-:$*_#,(!=%~>|")
+_FIRST: Final[i64] = 12
+"""Octets of a reply, at most, before its first item."""
 _PUSHES: Final[i64] = 3
 """Pushes in a row that prove that they stand between replies."""
 
@@ -79,7 +81,8 @@ class ReplyDecoder(ReplyReader):
     def gap(self, size: int) -> None:
         buffer = self.buffer
         doubted = self.state.server.doubted
-        if self._type == 0 or doubted or not 0 < size <= self._payload - buffer.available:
+        inside = self._type != 0 and 0 < size <= self._payload - buffer.available
+        if not inside or doubted or self._names():
             if size > 0:
                 server_spoke(self.state)
                 if not self.state.client.doubted:
@@ -96,6 +99,21 @@ class ReplyDecoder(ReplyReader):
         self._verbatim = False
         self.set_aside_begun()
         self.go_on_behind(size)
+
+    def _names(self) -> bool:
+        """Whether the string in progress says what the reply is about, so that without it nobody knows what it answers."""
+        kind = self._type
+        if self.head is not None or (kind != STAR and kind != PUSH_TYPE):
+            return False
+        if self._token - self.buffer.message_offset - self._item > _FIRST:
+            return False
+        head = self.state.pairing.head()
+        return (
+            kind == PUSH_TYPE
+            or self.state.subscribed
+            or not isinstance(head, RedisRequest)
+            or head.spec.effect != NO_EFFECT
+        )
 
     def next_event(self) -> Event | None:
         state = self.state

@@ -269,6 +269,19 @@ def test_a_client_reply_behind_a_loss_makes_nothing_certain() -> None:
     assert [answer.request for answer in said(session, S, b"+OK\r\n" + value(2))] == [None, None]
 
 
+def test_a_confirmation_without_its_word_answers_nothing_else() -> None:
+    """The name of what is confirmed is lost: it is not taken for the answer to the command behind the subscription."""
+    session = open_session("redis")
+    list(session.receive(C, pack([b"SUBSCRIBE", b"x"]) + pack([b"RESET"]) + get(0)))
+    list(session.receive(S, b"*3\r\n$9\r\n"))
+    list(session.gap(S, 1))
+    for answer in said(session, S, b"ubscribe\r\n$1\r\nx\r\n:1\r\n+RESET\r\n" + value(0)):
+        assert answer.request is None or (answer.request.operation, answer.raw) in (
+            ("RESET", b"+RESET\r\n"),
+            ("GET", value(0)),
+        )
+
+
 def test_an_end_of_all_subscriptions_that_are_not_counted_takes_no_other_answer() -> None:
     """How many answers it has is not known where the subscriptions were lost: the next UNSUBSCRIBE is not answered as it."""
     unsubscribe = pack([b"UNSUBSCRIBE"])
