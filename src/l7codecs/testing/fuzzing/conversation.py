@@ -138,12 +138,12 @@ class Conversation(Target):
         limits = limits_of(program.limits)
         start = time.process_time()
         whole, session = self.replay(joined(reads), program, Outline(), True)
-        other, _ = self.replay(cut(reads, 0, random.Random(program.seed)), program, Outline(), False)
+        other, _ = self.replay(cut(reads, 0, program.seed), program, Outline(), False)
         self.compare(whole, other, is_lossy(reads))
         seconds = time.process_time() - start
         fed = {
             sender: b"".join(read.octets for read in reads if read.sender is sender and read.lost < 0)
-            for sender in Sender
+            for sender in SENDERS
         }
         check_conserved(whole, fed)
         check_messages(whole, self.material.protocol)
@@ -154,7 +154,7 @@ class Conversation(Target):
 
         def again(times: int) -> None:
             self.replay(reads * times, program, Outline(), False)
-            self.replay(cut(reads * times, 7, None), program, Outline(), False)
+            self.replay(cut(reads * times, 7), program, Outline(), False)
 
         check_cost(again, seconds, size + len(reads), f"decoding, with {limits}")
 
@@ -163,8 +163,7 @@ class Conversation(Target):
         reads = self.reads(program)
         size = sum(len(read.octets) for read in reads)
         whole, _ = self.replay(joined(reads), program, Outcome(), False)
-        chance = random.Random(program.seed)
-        for other_reads in (cut(reads, 1 if size <= _ONE_BY_ONE else 61, None), cut(reads, 0, chance)):
+        for other_reads in (cut(reads, 1 if size <= _ONE_BY_ONE else 61), cut(reads, 0, program.seed)):
             other, _ = self.replay(other_reads, program, Outcome(), False)
             self.compare(whole, other, is_lossy(reads))
         self.figures["examined"] += 1

@@ -61,7 +61,9 @@ _DRIFT = 0.01
 """How many of those that are not new are changed further, where nothing guides."""
 _MADE = 3000
 """Conversations of a grammar that are run before anything else: 2 ms each."""
-_BURSTS = 8
+_BURSTS = 4
+_SIZES = (128, 512, 2048, MOST_OCTETS)
+"""Octets of inputs, at most, where nothing guides: as many small ones as large, which take longer."""
 _PATIENCE = 30.0
 """Seconds of the processor after which an input hangs."""
 
@@ -138,7 +140,7 @@ class Fuzzer:
         asks = self.targets.get(Endpoints.number)
         if not isinstance(asks, Endpoints):
             return []
-        count = min(_BURSTS, int(seconds / 40), most // 100 if most else _BURSTS)
+        count = min(_BURSTS, int(seconds / 50), most // 100 if most else _BURSTS)
         return [program.encode() for program in asks.bursts(self.chance, count)]
 
     def run(self, data: bytes, examine: bool = True) -> None:
@@ -252,6 +254,7 @@ class Fuzzer:
         A finding is written into `folder`, and ends the process, as it ends after `seconds`; the figures are written now and then.
         """
         began = written = time.monotonic()
+        signal.signal(signal.SIGVTALRM, _too_long)  # `patience` for each input would cost as much as a short one
         folder.mkdir(parents=True, exist_ok=True)
         count = 0
 
@@ -266,12 +269,12 @@ class Fuzzer:
                 lines.fresh = 0
             said = len(target.seen)
             start = time.process_time_ns()
+            signal.setitimer(signal.ITIMER_VIRTUAL, _PATIENCE)
             try:
-                with self.patience():
-                    self.hold(program)
-                    new = lines.fresh > 0 if lines is not None else len(target.seen) > said
-                    if new or self.closely or count % _EXAMINED == 0:
-                        self.examine(program)
+                self.hold(program)
+                new = lines.fresh > 0 if lines is not None else len(target.seen) > said
+                if new or self.closely or count % _EXAMINED == 0:
+                    self.examine(program)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
@@ -331,7 +334,7 @@ class Fuzzer:
             return time.monotonic() - began < seconds and not 0 < most <= self.executions.total()
 
         bursts = self.bursts(seconds, most)
-        for data in [*self.made(seconds, most), *bursts, *first]:
+        for data in [*bursts, *self.made(seconds, most), *first]:
             program = Program.decode(data)
             if program.target in pools and goes_on():
                 pools[program.target].append(program)
@@ -347,7 +350,8 @@ class Fuzzer:
             made = self.targets[number].fresh(chance) if not pool or chance.random() < _FRESH else None
             if made is None:
                 recent = pool[-60:] if chance.random() < 0.5 else pool
-                made = mutator.changed(chance.choice(recent) if recent else Program(number), MOST_OCTETS, chance)
+                most_octets = MOST_OCTETS if self.lines is not None else chance.choice(_SIZES)
+                made = mutator.changed(chance.choice(recent) if recent else Program(number), most_octets, chance)
             if one(made):
                 pool.append(made)
                 data = made.encode()
@@ -356,6 +360,7 @@ class Fuzzer:
                 pool[chance.randrange(len(pool))] = made
         if self.lines is not None:
             self.lines.stop()
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         self.write_figures(folder, time.monotonic() - began)
 
     def guided(self, seconds: float, corpus: Path, folder: Path, kept: Sequence[bytes], most: int = 0) -> None:
@@ -370,12 +375,12 @@ class Fuzzer:
             (seeds_folder / hashlib.sha1(data, usedforsecurity=False).hexdigest()).write_bytes(data)
         mutator = self.mutator(seeds)
         one = self.guard(folder, seconds)
-        for data in self.made(seconds, most):
-            one(Program.decode(data))
         self.closely = True
         for data in self.bursts(seconds, most):
             one(Program.decode(data))
         self.closely = False
+        for data in self.made(seconds, most):
+            one(Program.decode(data))
 
         def mutate(data: bytes, most: int, seed: int) -> bytes:
             return mutator.mutate(bytes(data), most, random.Random(seed), _inner)

@@ -35,6 +35,7 @@ LIMITS = (
 )
 """What a program's ``limits`` choose from; the default is chosen most often."""
 
+_SENDERS = tuple(Sender)
 _FREE_SECONDS = 0.15
 _SECONDS = 60e-6
 """Seconds of the processor for an octet or a step, in all replays, while coverage is traced: what takes more is measured again."""
@@ -51,7 +52,7 @@ def limits_of(number: int) -> Limits:
 
 def check_conserved(outcome: Outcome, fed: dict[Sender, bytes]) -> None:
     """Every octet that was fed is in one event, in its order, up to the end or an error; offsets count them and what was lost."""
-    for sender in Sender:
+    for sender in _SENDERS:
         at = 0
         parts: list[bytes] = []
         for event in outcome.events:
