@@ -123,6 +123,8 @@ class BesideApache(OfMessages):
                 and re.search(r"control char|\\\\", theirs.why + str(ours[-1]))
             ):
                 return "wants escapes in JSON to be some"
+            if self.kind == "json" and re.search(r"Unexpected character: b'( |\\[tnr])'", theirs.why):
+                return "takes no white space within a message"
             if theirs.why.startswith("KeyError"):
                 return "wants the type even of no elements to be one"
             if self.kind == "json" and "numeric data" in theirs.why:

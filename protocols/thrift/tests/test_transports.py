@@ -228,6 +228,20 @@ def test_a_head_that_is_too_long_names_what_it_may_be() -> None:
     assert "4161" not in caught.value.expected
 
 
+def test_what_comes_behind_two_encodings_is_read_as_the_second() -> None:
+    """Behind JSON, binary and white space: no message of JSON begins there, whatever the reads were."""
+    octets = b'[1,"a",2,0,{}]' + b"\x80\x01\x00\x02\0\0\0\1a\0\0\0\0\0" + b" vu "
+    said = set()
+    for size in (1, 3, len(octets)):
+        session = l7codecs.open_session("thrift")
+        with pytest.raises(IncompleteMessage) as raised:
+            for at in range(0, len(octets), size):
+                list(session.receive(Sender.SERVER, octets[at : at + size]))
+            list(session.eof(Sender.SERVER))
+        said.add(str(raised.value))
+    assert len(said) == 1
+
+
 @pytest.mark.parametrize("space", [b"\n", b" \r\n\t ", b" " * 3_000])
 def test_white_space_behind_the_last_message_of_json_belongs_to_none(space: bytes) -> None:
     call = b'[1,"a",1,5,{}]'

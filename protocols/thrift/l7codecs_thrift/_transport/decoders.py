@@ -197,6 +197,7 @@ class ThriftDecoder(FramedDecoder):
         stop = self._frames.strict_end(buffer.data, at, min(buffer.end, at + self._buffered))
         if stop < 0:
             return self._begin(BINARY)
+        self._encoding = BINARY
         size = stop - at
         buffer.pass_over(size)
         offset: i64 = buffer.message_offset
