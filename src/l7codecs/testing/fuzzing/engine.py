@@ -60,7 +60,10 @@ _FRESH = 0.2
 _DRIFT = 0.01
 """How many of those that are not new are changed further, where nothing guides."""
 _MADE = 3000
-"""Conversations of a grammar that are run before anything else: 2 ms each."""
+"""Inputs that are made and run before anything else, of the targets in these turns: 2 ms each."""
+_TURNS = tuple(
+    each.number for each in (Conversation, Losses, Conversation, Endpoints, Conversation, Losses, Detection, Endpoints)
+)
 _BURSTS = 4
 _SIZES = (128, 512, 2048, MOST_OCTETS)
 """Octets of inputs, at most, where nothing guides: as many small ones as large, which take longer."""
@@ -125,14 +128,16 @@ class Fuzzer:
         return found
 
     def made(self, seconds: float = 1000, most: int = 0) -> list[bytes]:
-        """What the grammar makes, for the first tenth of so many `seconds` or `most` executions: much of it no mutation comes to."""
+        """What the grammar and targets make, for the first tenth of `seconds` or `most` executions: much of it no mutation comes to."""
         count = min(_MADE, int(seconds) * 20, most // 10 if most else _MADE)
-        vectors = list(self.material.made(self.chance, count))
         found: list[bytes] = []
-        for number, every in ((Conversation.number, 1), (Detection.number, 4)):
-            reads = self.targets.get(number)
-            if isinstance(reads, Conversation):
-                found += [reads.program(vector).encode() for vector in vectors[::every]]
+        for turn in range(count):
+            target = self.targets.get(_TURNS[turn % len(_TURNS)])
+            if isinstance(target, Conversation):
+                found += [target.program(vector).encode() for vector in self.material.made(self.chance, 1)]
+            elif target is not None:
+                program = target.fresh(self.chance)
+                found += [program.encode()] if program is not None else []
         return found
 
     def bursts(self, seconds: float = 1000, most: int = 0) -> list[bytes]:
