@@ -17,7 +17,7 @@ from l7codecs.proxy.site import Site
 from l7codecs.proxy.tls import client_context
 from l7codecs.proxy.turn import Leg
 from l7codecs.proxy.upstream import Server
-from l7codecs.proxy.wire import Opening
+from l7codecs.proxy.wire import Handshake
 
 __all__ = ["Connector", "split_address"]
 
@@ -59,8 +59,8 @@ class Connector:
             server.made(transport)
             return server, lambda: observers.host_disconnected(host.pool.name, host.address, False)
 
-        def wire() -> Opening:
-            return Opening(made)
+        def wire() -> Handshake:
+            return Handshake(made)
 
         try:
             async with asyncio.timeout(settings.connect):

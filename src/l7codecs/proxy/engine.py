@@ -25,7 +25,7 @@ from l7codecs.proxy.site import Place, Site
 from l7codecs.proxy.sweeping import SWEEP, sweep
 from l7codecs.proxy.tls import server_context
 from l7codecs.proxy.turn import Leg, Turn
-from l7codecs.proxy.wire import Opening
+from l7codecs.proxy.wire import Handshake
 from l7codecs.registry import get_protocol, usable_protocols
 from l7codecs.routing import TokenBuckets
 from l7codecs.session import Session
@@ -166,8 +166,8 @@ class Engine:
         if context is not None:
             given |= {"ssl": context, "ssl_handshake_timeout": place.settings.opening}
 
-        def wire() -> Opening:
-            return Opening(lambda transport: self._admit(place, transport))
+        def wire() -> Handshake:
+            return Handshake(lambda transport: self._admit(place, transport))
 
         if kept is not None:
             if isinstance(at, str):

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from l7codecs.proxy.turn import Leg
 
-__all__ = ["Opening"]
+__all__ = ["Handshake"]
 
 _READ: Final = 1 << 16
 _BUFFER: Final = memoryview(bytearray(_READ))
@@ -63,7 +63,7 @@ class _Direct(Wire, asyncio.Protocol):
         self.data_received = leg.received  # type: ignore[method-assign,assignment]  # a call less for each read
 
 
-class Opening(asyncio.Protocol):
+class Handshake(asyncio.Protocol):
     """A connection that is not there yet: calls `made` with the transport, which returns the leg, and what to call at its end."""
 
     def __init__(self, made: Callable[[Any], tuple[Leg, Callable[[], None]]]) -> None:
