@@ -35,7 +35,7 @@ WHOLE = {
     170,
     *range(180, 188),
     *range(190, 194),
-    *range(210, 214),
+    *range(210, 216),
 }
 """The places of the rows that make a whole run."""
 

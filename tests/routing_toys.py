@@ -13,7 +13,7 @@ class Said(Message):
 
     def __init__(self, says: dict[str, Any], protocol: str = "redis", client: tuple[str, int] | None = None) -> None:
         kind = says.get("kind", Kind.REQUEST)
-        super().__init__(Flow(protocol, client), Sender.CLIENT, kind, 0, b"", 0, 0)
+        super().__init__(Flow(protocol, client), Sender.CLIENT, kind, 0, says.get("octets", b""), 0, 0)
         self.says = says
 
     @property
@@ -27,6 +27,14 @@ class Said(Message):
     @property
     def resources(self) -> tuple[str | bytes, ...]:
         return self.says.get("resources", ())
+
+    @property
+    def resource_at(self) -> int:
+        return self.says.get("at", -1)
+
+    @property
+    def resource_size(self) -> int:
+        return len(self.resources[0])
 
     @property
     def status(self) -> Status | None:

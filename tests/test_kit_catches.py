@@ -634,11 +634,12 @@ class AnotherResource(ToyMessage):
 @fault(
     "framed",
     "test_schema_and_attributes_agree",
-    r"resource_start\(0\) of the client's request .* is b?'other', not None|not b?''",
+    r"resource_at of the client's request .* is 0, where b'' stands, and resource is",
 )
-class AnotherStart(ToyMessage):
-    def resource_start(self, size: int) -> str | bytes | None:
-        return "other"
+class AnotherPlace(ToyMessage):
+    @property
+    def resource_at(self) -> int:
+        return 0
 
 
 @fault(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import l7codecs
-from l7codecs import Kind, Message, Sender, Status
+from l7codecs import Headers, Kind, Message, ProtocolError, Sender, Status
 from l7codecs.routing import Action, RouteTable, Rule, parse_routes
 from l7codecs.routing.conditions import (
     ACCESS,
@@ -17,8 +17,10 @@ from l7codecs.routing.conditions import (
     SERVICE,
     AllOf,
     AnyOf,
+    AttributeTest,
     Condition,
     FieldTest,
+    HeaderTest,
     KindTest,
     Not,
     ResourceTest,
@@ -136,7 +138,7 @@ def some_test(draw: random.Random) -> ValueTest:
 
 
 def some_condition(draw: random.Random, depth: int = 0) -> Condition:
-    kind = draw.randrange(12)
+    kind = draw.randrange(14)
     inverted = not draw.randrange(6)
     if kind < 6:
         field = draw.choice((PROTOCOL, SERVICE, OPERATION, ACCESS))
@@ -145,6 +147,9 @@ def some_condition(draw: random.Random, depth: int = 0) -> Condition:
         return ResourceTest(some_test(draw), draw.random() < 0.5, inverted)
     if kind == 9:
         return KindTest([draw.choice(list(Kind))], inverted)
+    if kind > 11:
+        of = (draw.choice("hi"), some_test(draw), draw.random() < 0.5, inverted)
+        return HeaderTest(*of) if kind == 12 else AttributeTest(*of)
     parts = [some_condition(draw, depth + 1) for _ in range(draw.randint(0, 3))]
     if kind == 10:
         return Not(some_condition(draw, depth + 1)) if inverted else AnyOf(parts)
@@ -158,7 +163,16 @@ def some_message(draw: random.Random) -> Message:
     found = [word() or "" for _ in range(draw.choice((0, 1, 1, 1, 2)))]
     resources = tuple(each if draw.random() < 0.5 else each.encode() for each in found)
     says = {"service": word(), "operation": word(), "resources": resources, "attributes": {"l7.access": word()}}
+    if len(resources) == 1 and isinstance(resources[0], bytes) and draw.random() < 0.5:
+        says |= {"octets": b"abc" + resources[0] + b"abcd", "at": 3}
+    says["headers"] = [(draw.choice("hi"), some_value(draw)) for _ in range(draw.choice((0, 1, 1, 2)))]
+    says["attributes"]["h"] = draw.choice((None, some_value(draw), (some_value(draw), some_value(draw))))
     return Said(says, protocol=draw.choice(WORDS))
+
+
+def some_value(draw: random.Random) -> str | bytes | int:
+    word = draw.choice(WORDS)
+    return draw.choice((word, word, word.encode(), 7))
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -176,6 +190,65 @@ def test_the_index_decides_as_the_walk(seed: int) -> None:
         assert rule is table.walk(message), message.says
         found.add(rule)
     assert len(found) > 1 or len(rules) < 30
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_index_of_what_keys_start_with_decides_as_the_walk(seed: int) -> None:
+    """Of every size, those beside each other that begin, or end, alike; read where they stand."""
+    draw = random.Random(seed)
+
+    def some() -> bytes:
+        return bytes(draw.choice(b"ab") for _ in range(draw.choice((1, 2, 7, 8, 9, 15, 16, 17, 24, 40))))
+
+    starts = [some() for _ in range(60)]
+    starts += [start[:-1] + b"c" for start in starts[:20]] + [start[: len(start) // 2] for start in starts[:20]]
+    starts.sort(key=lambda each: -len(each) if draw.randrange(10) else -40)  # else the short ones were all that hold
+    rules = [
+        Rule(str(number), ResourceTest(Prefix(each.decode()), inverted=number == 70 and seed < 5), Action(cluster="a"))
+        for number, each in enumerate(starts)
+    ]
+    table = RouteTable(rules)
+    found = set()
+    for _ in range(300):
+        key = draw.choice((some(), draw.choice(starts), draw.choice(starts) + some(), draw.choice(starts)[:-1]))
+        message = Said({"resources": (key,), "octets": b"ab" + key + b"ba" * 20, "at": 2})
+        rule = table.route(message)
+        assert rule is table.walk(message) is table.route(Said({"resources": (key,)})), key
+        found.add(rule)
+    assert len(found) > 3
+
+
+def named(pairs: list[tuple[str, str]]) -> RouteTable:
+    """A rule for each value of a header, behind one that asks for no header."""
+    first = Rule("first", FieldTest(OPERATION, Exact(["first"])), Action(cluster="a"))
+    return RouteTable(
+        [first, *(Rule(value, HeaderTest(name, Exact([value])), Action(cluster="a")) for name, value in pairs)]
+    )
+
+
+def test_headers_that_cannot_be_read_are_asked_for_where_a_rule_does() -> None:
+    class Broken(Said):
+        @property
+        def headers(self) -> Headers:
+            raise ProtocolError(0, "nonsense", "headers")
+
+    table = named([("h", str(number)) for number in range(10)])
+    assert table.route(Said({"headers": [("h", "7")]})).name == "7"
+    assert table.route(Broken({"operation": "first"})).name == "first"
+    with pytest.raises(ProtocolError):
+        table.route(Broken({"operation": "second"}))
+    table = RouteTable(table.rules[1:])  # now a header is what it begins with
+    assert table.route(Said({"headers": [("h", "7")]})).name == "7"
+    with pytest.raises(ProtocolError):
+        table.route(Broken({"operation": "second"}))
+
+
+def test_headers_of_many_names_are_bounded() -> None:
+    """A switch below a switch for each of a thousand names would be too deep."""
+    names = [(f"h{number // 2}", str(number)) for number in range(2_000)]
+    table = RouteTable(named(names).rules[1:])
+    assert table.route(Said({"headers": [("h999", "1999")]})).name == "1999"
+    assert table.route(Said({"headers": [("h999", "5")]})) is None
 
 
 def test_a_large_table_is_bounded() -> None:
@@ -231,5 +304,5 @@ def test_the_only_resource_is_that_of_all(octets: bytes) -> None:
     expected = event.resources[0] if len(event.resources) == 1 else None
     assert event.resource == expected
     assert event.access == event.attributes.get("l7.access")
-    for size in (0, 1, 2, 3, 9):
-        assert event.resource_start(size) == (None if expected is None else expected[:size])
+    at = event.resource_at
+    assert at < 0 or event.octets[at : at + event.resource_size] == expected

@@ -32,7 +32,8 @@ class Headers:
         """Every value of `name`, in the order of the wire."""
         if self._fold_case:
             folded = name.lower()
-            return [value for key, value in self._pairs if key.lower() == folded]
+            size = len(folded)
+            return [value for key, value in self._pairs if len(key) == size and key.lower() == folded]
         return [value for key, value in self._pairs if key == name]
 
     def get(self, name: str, default: HeaderValue | None = None) -> HeaderValue | None:

@@ -292,10 +292,18 @@ class Message(Event):
         found = self.resources
         return found[0] if len(found) == 1 else None
 
-    def resource_start(self, size: i64) -> str | bytes | None:
-        """The first `size` octets or characters of `resource`; all of it where it has no more."""
-        found = self.resource
-        return None if found is None else found[:size]
+    @property
+    def resource_at(self) -> i64:
+        """Where in ``octets`` `resource` stands, as the octets that it is; -1 where it does not, or has to be looked for.
+
+        A router looks at what it starts with there, and cuts nothing out. A room that overrides it overrides `resource_size` as well.
+        """
+        return -1
+
+    @property
+    def resource_size(self) -> i64:
+        """The octets of what stands at `resource_at`."""
+        return 0
 
     @property
     def status(self) -> Status | None:

@@ -160,12 +160,15 @@ class RedisRequest(Message):
         found = self.resources
         return found[0] if len(found) == 1 else None
 
-    def resource_start(self, size: i64) -> str | bytes | None:
-        if self._key_size >= 0:
-            at = self.start + self._key_at
-            return self.octets[at : at + min(size, self._key_size)]
-        found = self.resource
-        return None if found is None else found[:size]
+    @property
+    def resource_at(self) -> i64:
+        if self._key_size < 0:
+            return -1
+        return self.start + self._key_at  # a conditional expression would make an object of it
+
+    @property
+    def resource_size(self) -> i64:
+        return self._key_size
 
     @property
     def arguments(self) -> list[bytes]:

@@ -133,9 +133,10 @@ def _check_shortcuts(message: Message, here: str) -> None:
     resources = message.resources
     only = resources[0] if len(resources) == 1 else None
     assert message.resource == only, f"resource {here} is {message.resource!r}, and resources are {resources!r}"
-    for size in (0, 1, 3, 1 << 20):
-        start, expected = message.resource_start(size), None if only is None else only[:size]
-        assert start == expected, f"resource_start({size}) {here} is {start!r}, not {expected!r}"
+    at = message.resource_at
+    if at >= 0:
+        placed = message.octets[at : at + message.resource_size]
+        assert placed == only, f"resource_at {here} is {at}, where {placed!r} stands, and resource is {only!r}"
     access = message.attributes.get("l7.access")
     assert message.access == access, f"access {here} is {message.access!r}, and l7.access is {access!r}"
 
