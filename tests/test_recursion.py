@@ -19,7 +19,7 @@ KNOWN = {
     "StreamTable._rehouse StreamTable.add": "once: the new table has room",
     "Config.make": "the depth of a configuration, which `parse_config` bounds",
     "matching.matching": "as above: `match` within `match`",
-    "table._build table._switch": "the fields that are switched: each of five once",
+    "indexing._build indexing._switch": "what is switched by: each once, and eight below each other at most",
     "golden._plain": "the depth of a golden file's row: an attribute's value, or a header's",
     "golden._differences": "the depth of a golden file's row, of which dicts are two",
     "Joined.ask Joined.reply Joined.settle": "once: what settles does not ask for it again",
