@@ -34,4 +34,9 @@ def test_every_public_name_is_in_the_reference(package: str) -> None:
 
 
 def test_nothing_else_is_in_the_reference() -> None:
-    assert {name.rpartition(".")[0] for name in WRITTEN} == set(PACKAGES)
+    """But for the engine's parts, which are named by their modules: each is public there."""
+    parts = [name for name in WRITTEN if name.startswith("l7codecs.proxy.")]
+    assert {name.rpartition(".")[0] for name in WRITTEN if name not in parts} == set(PACKAGES)
+    for name in parts:
+        module, _, public = name.rpartition(".")
+        assert public in importlib.import_module(module).__all__

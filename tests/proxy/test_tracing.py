@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent import futures
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,10 +14,12 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 import l7codecs
-from l7codecs import Headers, Message, Sender, Status
+from l7codecs import Changes, Headers, Kind, Message, Sender, Status
 from l7codecs.proxy.exchange import Exchange, Failure
 from l7codecs.proxy.telemetry.masking import Mask
 from l7codecs.proxy.telemetry.tracing import Tracing, parse_traceparent
+from l7codecs.records import text_of
+from l7codecs.testing import parse_vector
 
 from .running import running
 
@@ -231,3 +234,33 @@ clusters:
     assert span.name == "shop.Orders/place"
     assert span.parent is not None and f"{span.parent.span_id:016x}" == PARENT
     assert span.attributes is not None and span.attributes["rpc.method"] == "shop.Orders/place"
+
+
+VECTORS = {
+    "dubbo": "protocols/dubbo/vectors/2.7-2.7-attachments.txt",
+    "thrift": "protocols/thrift/vectors/apache-python-header-binary.txt",
+}
+
+
+@pytest.mark.parametrize("protocol", VECTORS)
+def test_headers_of_any_protocol_carry_a_trace(protocol: str, traced: Traced) -> None:
+    """A recorded request is sent on with a ``traceparent``, as the engine does, and whoever reads it there belongs to that."""
+    path = Path(__file__).resolve().parents[2] / VECTORS[protocol]
+    vector = parse_vector(path.stem, path.read_text("utf-8"))
+    client = l7codecs.get_protocol(protocol).open(endpoint=Sender.SERVER)
+    server = l7codecs.get_protocol(protocol).open(endpoint=Sender.CLIENT)
+    observer = l7codecs.get_protocol(protocol).open()
+    exchanges = []
+    for message in client.receive(Sender.CLIENT, vector.octets(Sender.CLIENT)):
+        if isinstance(message, Message) and message.kind is Kind.REQUEST:
+            headers = traced.tracing.begun(exchange := Exchange("front", message, 100.0))
+            exchanges.append(exchange)
+            server.put(message, Changes(set_headers=headers))
+    sent = [each for each in observer.receive(Sender.CLIENT, server.pending_output()) if isinstance(each, Message)]
+    assert sent
+    for message in sent:
+        behind = Traced(ratio=0.0)
+        _, span = behind.trace(message)
+        assert span is not None and span.parent is not None
+        assert text_of(message.headers["traceparent"]).split("-")[2] == f"{span.parent.span_id:016x}"
+        behind.tracing.close()

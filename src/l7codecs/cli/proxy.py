@@ -176,8 +176,12 @@ async def _reload(engine: Engine, path: str, again: asyncio.Event) -> None:
 
 async def _watch(engine: Engine, again: asyncio.Event) -> None:
     before = _stamps(engine.settings)
+    dropped = 0
     while True:
         await asyncio.sleep(_LOOK)
+        for text in engine.observers.failed[dropped:]:
+            say(text)
+        dropped = len(engine.observers.failed)
         after = _stamps(engine.settings)
         if after != before and engine.settings.watch:
             again.set()

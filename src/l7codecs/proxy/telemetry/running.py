@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import stat
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -74,7 +75,8 @@ class _Overview:
             if at.startswith("unix:"):
                 self.address = at.removeprefix("unix:")
                 with suppress(FileNotFoundError):
-                    os.unlink(self.address)
+                    if stat.S_ISSOCK(os.stat(self.address).st_mode):  # of a proxy before this one
+                        os.unlink(self.address)
                 await self._admin.listen_on_path(self.address)
             else:
                 host, _, port = at.rpartition(":")
