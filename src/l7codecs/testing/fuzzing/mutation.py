@@ -16,12 +16,15 @@ from l7codecs.testing.fuzzing.program import STEP_SIZE, Program, Step
 
 __all__ = ["Mutator", "resized"]
 
+# With what compiled code has in the place of no number: -113, and 239 of an octet.
 _NUMBERS = (
     0,
     1,
     2,
     0x7F,
     0x80,
+    0xEF,
+    (1 << 64) - 113,
     0xFF,
     0x100,
     0x7FFF,
