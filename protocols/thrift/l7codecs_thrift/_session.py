@@ -20,7 +20,7 @@ from l7codecs.pairing.numbering import StrictPairing
 
 from ._change.answers import error_reply
 from ._change.given import SEQID, Given
-from ._change.rewriting import Rewriter, changed
+from ._change.rewriting import Rewriter, changed, note_method, with_method_back
 from ._meaning.messages import ThriftMessage
 from ._meaning.pairing import ThriftPairing
 from ._transport.decoders import ThriftDecoder
@@ -66,7 +66,9 @@ class ThriftSession(RewritingSession):
     def rewritten(self, message: Message, changes: Changes) -> Message | None:
         if not isinstance(message, ThriftMessage):
             raise Unsupported(f"this is no message of Thrift: {message!r}")
-        octets = changed(message, Given(changes))
+        given = Given(changes)
+        octets = changed(message, given)
+        note_method(message, given)
         return None if octets is None else reread(message, octets, message.more)
 
     def reread(self, head: Message, octets: bytes) -> Message:
@@ -77,6 +79,8 @@ class ThriftSession(RewritingSession):
     def send_message(self, message: Message, changes: Changes | None) -> bytes:
         if message.kind is _RESPONSE and self.keeps_books(message.sender):
             self._doubt_overtaken(message)
+            if isinstance(message, ThriftMessage):
+                changes = with_method_back(message, changes)
         inner = message.inner if isinstance(message, ThriftMessage) else None
         if inner is not None and self.endpoint is not None and self.keeps_books(message.sender):
             octets = self._send_unpacked(message, inner, changes)
@@ -111,7 +115,9 @@ class ThriftSession(RewritingSession):
             changes = _NO_CHANGES
             made = inner
         else:
-            octets = changed(inner, Given(changes))
+            given = Given(changes)
+            octets = changed(inner, given)
+            note_method(message, given)
             if octets is None:
                 raise Unsupported("a large message that is packed in a stream of zlib cannot be changed")
             made = reread(inner, octets, inner.more)

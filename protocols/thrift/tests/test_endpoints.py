@@ -16,7 +16,7 @@ from l7codecs import Data, Kind, LimitExceeded, Limits, Message, Sender, Status
 from l7codecs.session import Session
 
 C, S = Sender.CLIENT, Sender.SERVER
-CALL, REPLY, ONEWAY = 1, 2, 4
+CALL, REPLY, EXCEPTION, ONEWAY = 1, 2, 3, 4
 
 
 def octets(name: str, kind: int, seqid: int, transport: str = "framed") -> bytes:
@@ -92,6 +92,29 @@ def test_answers_to_one_standing_id_are_written_in_the_order_of_the_calls() -> N
         proxy.answer(octets("a", REPLY, number_of(asked[2])))
         assert proxy.to_client[0] == b"".join(octets(name, REPLY, own) for name in names)
         assert proxy.clients[0].unanswered() == proxy.upstream.unanswered() == []
+
+
+def test_the_answer_to_a_renamed_call_has_the_name_that_its_client_called() -> None:
+    """Clients of Go and C++ take no answer of another method ("wrong method name"), and do not go on behind one."""
+    renamed = l7codecs.Changes({"thrift.method": "other", "thrift.service": "Svc"})
+    for transport in ("framed", "unframed", "compact", "json", "header"):
+        for kind in (REPLY, EXCEPTION):
+            proxy = Proxy(1)
+            for name in ("first", "Shop:b", "other"):
+                (call,) = proxy.clients[0].receive(C, octets(name, CALL, 7, transport))
+                (asked,) = proxy.server.receive(C, proxy.upstream.send(call, renamed))
+                assert isinstance(asked, Message) and (asked.service, asked.operation) == ("Svc", "other")
+                proxy.answer(octets("other", kind, 7, transport))
+            assert proxy.to_client == [b"".join(octets(name, kind, 7, transport) for name in ("first", "b", "other"))]
+
+
+def test_an_answer_can_have_another_name_and_no_service() -> None:
+    client = l7codecs.open_session("thrift")
+    list(client.receive(C, octets("Shop:a", CALL, 7)))
+    (answer,) = client.receive(S, octets("a", REPLY, 7))
+    assert client.send(answer, l7codecs.Changes({"thrift.method": "other"})) == octets("other", REPLY, 7)
+    with pytest.raises(l7codecs.Unsupported, match="service"):
+        client.send(answer, l7codecs.Changes({"thrift.service": "Shop"}))
 
 
 def test_servers_that_write_ids_of_their_own_answer_in_order() -> None:

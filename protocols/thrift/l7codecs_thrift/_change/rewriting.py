@@ -14,7 +14,7 @@ from typing import final
 
 from mypy_extensions import i64
 
-from l7codecs import Message, ProtocolError, Unsupported
+from l7codecs import Changes, Kind, Message, ProtocolError, Unsupported
 from l7codecs.pairing.numbering import put_number
 
 from .._meaning.messages import ThriftMessage
@@ -31,12 +31,12 @@ from .._meaning.words import (
     UNFRAMED,
 )
 from .._transport.theader import parse_header, parse_ttheader
-from .given import Given
+from .given import METHOD, Given
 from .headers import changed_header
 from .posting import posted
 from .recoding import recoded
 
-__all__ = ["Rewriter", "changed"]
+__all__ = ["Rewriter", "changed", "note_method", "with_method_back"]
 
 
 @final
@@ -70,9 +70,9 @@ def changed(message: ThriftMessage, given: Given) -> bytes | None:
     message = message.inner or message
     name: str | None = None
     if given.service is not None or given.method is not None:
-        if message.type_id != CALL and message.type_id != ONEWAY:
-            raise Unsupported("an answer does not say what was called")
-        service = message.service if given.service is None else given.service
+        if given.service is not None and message.type_id != CALL and message.type_id != ONEWAY:
+            raise Unsupported("an answer does not say of which service it is")
+        service = message.own_service if given.service is None else given.service
         method = message.operation or "" if given.method is None else given.method
         name = f"{service}:{method}" if service else method
     if message.type_id == 0 and (name is not None or given.seqid is not None):
@@ -82,6 +82,26 @@ def changed(message: ThriftMessage, given: Given) -> bytes | None:
     if message.more and message.transforms and (name is not None or given.seqid is not None):
         return None
     return _written(message, name, given.seqid, given if given.changes_headers else None)
+
+
+def note_method(message: Message, given: Given) -> None:
+    """`message` is sent with what is `given`: where it is a call and gets another method, its answer has the name of that."""
+    if given.method is not None and message.kind is Kind.REQUEST and isinstance(message, ThriftMessage):
+        message.sent_method = given.method
+
+
+def with_method_back(answer: ThriftMessage, changes: Changes | None) -> Changes | None:
+    """`changes`, and the method that was called, where `answer` has the one that the call was sent with: clients do not take that."""
+    request = answer.request
+    if not isinstance(request, ThriftMessage) or request.sent_method is None or answer.type_id == 0:
+        return changes
+    method = request.operation
+    if not method or answer.operation != request.sent_method:
+        return changes
+    if changes is None:
+        return Changes({METHOD: method})
+    attributes = {METHOD: method, **changes.attributes}
+    return Changes(attributes, set_headers=changes.set_headers, remove_headers=changes.remove_headers)
 
 
 def _written(message: ThriftMessage, name: str | None, seqid: int | None, given: Given | None) -> bytes:

@@ -131,6 +131,8 @@ class ThriftMessage(Message):
         """In a stream of zlib: the same message as it is inside."""
         self.is_overtaken = False
         """At an endpoint: a call that was asked later has been answered before this one."""
+        self.sent_method: str | None = None
+        """The method that a call was sent with, where that was changed here: its answer has this one."""
         self.named = named
         self._name = named.text
         self._service = named.service
@@ -174,6 +176,11 @@ class ThriftMessage(Message):
         Requests of HTTP that cannot be read have 0: each is answered all the same.
         """
         return self.number
+
+    @property
+    def own_service(self) -> str | None:
+        """The service that the message itself names."""
+        return self._service
 
     def renumbered(self, number: int) -> bytes | None:
         return self.origin.writer.renumbered(self, number)
@@ -358,6 +365,7 @@ class ThriftMessage(Message):
             self.encoding_id, self.type_id, self.number, b"", 0, 0, 0, 0, 0, self.origin, self.named,
         )  # fmt: skip
         short.declared_size = self.stop - self.start if self.size is None else i64(self.size)
+        short.sent_method = self.sent_method
         return short
 
     def collect(self, attributes: dict[str, AttrValue]) -> None:

@@ -426,7 +426,10 @@ def remove_note(places: dict[int, int | deque[int]], number: i64, place: i64) ->
 
 def fits(request: ThriftMessage, name: str) -> bool:
     """Whether an answer with `name` can be one to `request`, whose name may have a service before it."""
-    return fits_name(request.name, name)
+    if fits_name(request.name, name):
+        return True
+    sent = request.sent_method
+    return sent is not None and fits_name(sent, name)
 
 
 def fits_name(asked: str, name: str) -> bool:
