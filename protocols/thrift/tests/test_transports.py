@@ -55,6 +55,13 @@ def test_what_is_not_thrift_is_denied(octets: bytes) -> None:
         assert protocol.detect(octets + bytes(1024), b"").verdict is Verdict.NO or octets[:5] == b"\x00\x00\x00\x05h"
 
 
+def test_a_name_of_one_letter_is_detected_in_old_binary() -> None:
+    call = b"\0\0\0\x01a\x01\0\0\0\x07\x08\0\x01\0\0\0\x02\0"
+    for octets in (call, len(call).to_bytes(4, "big") + call):
+        assert PROTOCOL.detect(octets, b"").verdict is Verdict.YES
+        assert all(PROTOCOL.detect(octets[:size], b"").verdict is not Verdict.NO for size in range(len(octets)))
+
+
 def test_a_frame_is_refused_before_it_is_buffered() -> None:
     for octets in (b"\x40\x00\x00\x00\x80\x01", b"GET / HTTP/1.1\r\n"):
         with pytest.raises(LimitExceeded):

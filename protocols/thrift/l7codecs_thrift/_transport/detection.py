@@ -73,7 +73,7 @@ def _frame(octets: bytes, at: i64, end: i64) -> Detection:
     size: i64 = int.from_bytes(octets[at : at + 4], "big")
     behind: i64 = octets[at + 4]
     start = at + 4
-    if size < 2:
+    if size < 1:
         return _NO
     if behind == 0x80:
         return _strict(octets, start, end, "strict binary in a frame", size)
