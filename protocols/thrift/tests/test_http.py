@@ -28,7 +28,7 @@ from l7codecs import (
 from l7codecs.testing import Vector, check_cuts, replay
 from l7codecs_thrift import ThriftMessage
 
-from .test_endpoints import CALL, REPLY, Proxy, octets
+from .test_endpoints import CALL, ONEWAY, REPLY, Proxy, octets
 
 C, S = Sender.CLIENT, Sender.SERVER
 
@@ -263,3 +263,30 @@ def test_what_has_no_body_has_none_whatever_size_it_says(status: str) -> None:
     for fields in ("Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"):
         (event,) = session.receive(S, f"HTTP/1.1 {status}\r\n{fields}\r\n".encode())
         assert isinstance(event, ThriftMessage) and event.http_status == int(status[:3]) and event.is_empty
+
+
+@pytest.mark.parametrize("kind", [ONEWAY, CALL])
+@pytest.mark.parametrize(
+    "status", ["200 OK", "202 Accepted", "204 No Content", "500 Internal Server Error", "503 Busy"]
+)
+def test_an_answer_to_a_one_way_call_is_none_to_the_next(status: str, kind: int) -> None:
+    """RFC 9110 §15.3: 2xx says that all is well, with a message or without. Go writes its one-way calls as calls."""
+    fields = "" if status.startswith("204") else "Content-Length: 0\r\n"
+    session = l7codecs.open_session("thrift")
+    endpoint = l7codecs.open_session("thrift", endpoint=C)
+    for number in range(1, 5, 2):
+        (fired,) = session.receive(C, post(octets("fire", kind, number, "unframed")))
+        endpoint.send(fired)
+        for each in (session, endpoint):
+            (told,) = each.receive(S, f"HTTP/1.1 {status}\r\n{fields}\r\n".encode())
+            assert isinstance(told, ThriftMessage) and told.http_status == int(status[:3])
+            if status < "300":
+                assert told.kind is Kind.CONTROL and told.request is None
+            else:
+                assert told.kind is Kind.RESPONSE and told.error == status[:3]
+                assert told.request is (fired if kind == CALL else None)
+        (call,) = session.receive(C, post(octets("hello", CALL, number + 1, "unframed")))
+        endpoint.send(call)
+        for each in (session, endpoint):
+            (reply,) = each.receive(S, answer(octets("hello", REPLY, number + 1, "unframed")))
+            assert isinstance(reply, ThriftMessage) and reply.request is call and reply.status is Status.OK

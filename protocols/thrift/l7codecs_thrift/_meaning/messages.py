@@ -178,6 +178,11 @@ class ThriftMessage(Message):
         return self.number
 
     @property
+    def is_accepted(self) -> bool:
+        """Whether it is an answer of HTTP that says with no octet in it that all is well, as servers do to one-way calls."""
+        return 200 <= self.http_status < 300 and self.body_stop == self.body_start
+
+    @property
     def own_service(self) -> str | None:
         """The service that the message itself names."""
         return self._service
@@ -257,7 +262,7 @@ class ThriftMessage(Message):
         if self.type_id == EXCEPTION:
             found = self.outcome()
             return exception_status(found.kind, found.text)
-        if self.http_status != 0 and (self.http_status != 200 or self.body_stop == self.body_start):
+        if self.http_status >= 300 or self.is_accepted:
             return http_status(self.http_status)
         return _UNKNOWN
 
@@ -271,7 +276,7 @@ class ThriftMessage(Message):
         if self.type_id == REPLY:
             found = self.outcome()
             return (found.name or f"field {found.field}") if found.field > 0 else None
-        if self.http_status and self.http_status != 200:
+        if self.http_status >= 300:
             return str(self.http_status)
         return None
 
@@ -484,7 +489,7 @@ def new_message(
 
 def http_status(number: i64) -> Status:
     """The canonical code of an answer of HTTP that has no message."""
-    if number == 200:
+    if 200 <= number < 300:
         return Status.OK
     if number == 404:
         return Status.UNIMPLEMENTED

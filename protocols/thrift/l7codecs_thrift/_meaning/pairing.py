@@ -69,6 +69,8 @@ class ThriftPairing(PairingTable):
         self._early: OrderedDict[tuple[int, str], int] = OrderedDict()
         self._nameless: i64 = 0
         """How many answers without an id and a name have come before their calls."""
+        self._posted: i64 = 0
+        """How many one-way calls of HTTP have been asked behind the last other, which most servers answer."""
         self._turns: i64 = 0
         """How often in a row a call was answered before the next was asked; negative for a while after it was otherwise."""
         self._doubtful = False
@@ -94,6 +96,7 @@ class ThriftPairing(PairingTable):
         if not isinstance(request, ThriftMessage):
             return
         number = request.number
+        self._posted = 0
         if self._early and self._came_early(int(number), request.name):
             return
         if self._nameless > 0:
@@ -125,6 +128,10 @@ class ThriftPairing(PairingTable):
         if self._count > self._limit:
             self._remove(self._behind + self._first)
             self.forgotten += 1
+
+    def posted(self) -> None:
+        """A one-way call of HTTP has been asked."""
+        self._posted = min(self._posted + 1, self._limit)
 
     def _is_certain(self, request: ThriftMessage, last: i64) -> bool:
         """Whether the answer to a call can be told, after octets were lost; `last` is the id of the one before."""
@@ -235,13 +242,15 @@ class ThriftPairing(PairingTable):
     def answered_in_order(self, answer: ThriftMessage) -> None:
         """`answer` has no id and no name: it is to what has waited longest. With no octet in it, to one of which nothing is known, too."""
         if self._count == 0:
-            if not self._doubtful and (answer.http_status != 200 or not answer.is_empty):
+            if self._posted > 0:
+                self._posted -= 1
+            elif not self._doubtful and not answer.is_accepted:
                 self._turns = _AGAIN
                 self._nameless = min(self._nameless + 1, self._limit)
         elif not self._doubtful:
             place = self._behind + self._first
             first = self._at(place)
-            if first.type_id != 0 and answer.http_status == 200 and answer.is_empty:
+            if first.type_id != 0 and answer.is_accepted:
                 return  # a one-way call has been asked, which does not wait
             self._remove(place)
             answer.number = first.number
@@ -348,6 +357,7 @@ class ThriftPairing(PairingTable):
     def lose(self) -> None:
         self._early.clear()
         self._nameless = 0
+        self._posted = 0
         self._late.clear()
         self._late_size = 0
         self._believed = self._turns >= TURNS and self._count <= 1 and (self._believed or not self._doubtful)
@@ -372,6 +382,7 @@ class ThriftPairing(PairingTable):
         self._forget()
         self._early.clear()
         self._nameless = 0
+        self._posted = 0
         self._late.clear()
         self._late_size = 0
         self._tainted.clear()

@@ -38,6 +38,7 @@ _CLIENT: Final = Sender.CLIENT
 _REQUEST: Final = Kind.REQUEST
 _RESPONSE: Final = Kind.RESPONSE
 _CONTROL: Final = Kind.CONTROL
+_ONEWAY: Final = Kind.ONEWAY
 _HEAD: Final[i64] = 64
 """Octets that a head may have at least."""
 _NAME: Final[i64] = 4096
@@ -404,7 +405,7 @@ class ThriftDecoder(FramedDecoder):
                     answers.answered_in_order(message)
                 elif isinstance(answers, StrictPairing):
                     self._answer_in_order(message, answers)
-            if message.request is None and message.http_status == 200 and message.is_empty:
+            if message.request is None and message.is_accepted:
                 message.kind = _CONTROL  # to a one-way call
             return
         answers = self.answers
@@ -420,6 +421,10 @@ class ThriftDecoder(FramedDecoder):
                     self._echoes = True
                 if answers.counts(request):
                     overtake(answers, request)
+        if message.kind is _ONEWAY and isinstance(message, ThriftMessage) and message.transport_id == HTTP:
+            asks = self.asks
+            if isinstance(asks, ThriftPairing):
+                asks.posted()
         super().pair(message)
 
     def _answer_in_order(self, answer: ThriftMessage, answers: StrictPairing) -> None:
@@ -427,7 +432,7 @@ class ThriftDecoder(FramedDecoder):
         first = answers.first
         if not isinstance(first, ThriftMessage):
             return
-        if first.type_id == 0 or answer.http_status != 200 or not answer.is_empty:
+        if first.type_id == 0 or not answer.is_accepted:
             answer.request = answers.take(first)
 
     def _unknown_id(self, answer: Message, answers: StrictPairing) -> Message | None:
