@@ -1,4 +1,4 @@
-"""Several clients on one connection to a server, in any order that a network allows: the steps of `World`, chosen at random.
+"""Several clients on one connection to a server, in any order that a network allows: `Steps`, chosen at random.
 
 Requests are refused and given up, clients leave or send what is no protocol, the server ends or breaks it.
 """
@@ -10,13 +10,14 @@ import time
 from collections.abc import Iterator
 from functools import cached_property
 
-from l7codecs import Changes, Limits, Pairing
+from l7codecs import Limits, Pairing
 from l7codecs.kinds import Sender
 from l7codecs.testing.fuzzing.exchanges import Place, Pool, find_exchanges
 from l7codecs.testing.fuzzing.program import Program, Step
 from l7codecs.testing.fuzzing.properties import TookLonger
+from l7codecs.testing.fuzzing.steps import Steps
 from l7codecs.testing.fuzzing.targets import Target
-from l7codecs.testing.fuzzing.world import CLIENTS, World
+from l7codecs.testing.fuzzing.world import CLIENTS
 from l7codecs.testing.growth import growth
 
 __all__ = ["Endpoints"]
@@ -146,61 +147,42 @@ class Endpoints(Target):
 
     def converse(self, program: Program, steps: list[Step], check: bool = True) -> None:
         limits = LIMITS[program.limits % len(LIMITS)]
-        world = World(self.material, self.places, self.pool, self.figures, limits)
+        world = Steps(self.material, self.places, limits, self.pool, self.figures)
         for step in steps:
             self.do(world, step)
+        if check:
+            world.check_waits()
         world.rest()
         if check:
             world.check()
 
-    def do(self, world: World, step: Step) -> None:
+    def do(self, world: Steps, step: Step) -> None:
         """One step."""
         operation = step.operation % self.operations
-        client = world.clients[step.a % CLIENTS]
         if operation == ASK:
-            world.ask(client, self.places[step.b % len(self.places)])
+            world.asks(step.a, step.b)
         elif operation == MOVE:
-            world.move(step.a, 1 << 30 if step.b == 255 else step.b)
+            world.arrives(step.a, 1 << 30 if step.b == 255 else step.b)
         elif operation == ANSWER:
-            world.answer(step.a)
+            world.answers(step.a)
         elif operation == REFUSE:
-            waits = client.down.unanswered()
-            if waits and not client.gone:
-                world.refuse(client, waits[(step.b * len(waits) // 256 + world.refused) % len(waits)])
-                world.refused += 1  # another one, where the step is repeated
+            world.refuses(step.a, step.b)
         elif operation == LEAVE:
-            world.leave(client)
+            world.leaves(step.a)
         elif operation == PAUSE:
-            session = (client.down, world.server.up, client.agent, world.server.origin)[step.b % 4]
-            session.paused = not session.paused
+            world.pauses(step.a, step.b)
         elif operation == FLUSH:
-            world.flush()
+            world.writes()
         elif operation == GIVE_UP:
-            world.give_up(client, step.b)
+            world.gives_up(step.a, step.b)
         elif operation == END:
-            world.server_ends()
+            world.ends()
         elif operation == CHANGE:
-            names = [
-                each.name
-                for each in self.material.protocol.attributes
-                if each.changeable and each.type is str and not each.many
-            ]
-            world.change = (
-                Changes(set_headers={"x-fuzz": "1"})
-                if step.b & 1 or not names
-                else Changes({names[step.a % len(names)]: "x"})
-            )
-            world.change = None if names and step.b & 2 else world.change
+            world.changes(bool(step.b & 1), step.a)
         elif operation == WRONG:
-            if step.octets:
-                for each in world.clients:
-                    world.spoil(each)
-                    each.strange = True
-                world.wrong = True
-                world.server.wire.down += step.octets
+            world.breaks(step.octets)
         elif operation == STRANGE:
-            client.strange = world.strange = True
-            world.from_client(client, step.octets)
+            world.misbehaves(step.a, step.octets)
 
     def explain(self, program: Program) -> str:
         names = (

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from l7codecs import Changes, Limits
 from l7codecs.errors import L7Error, LimitExceeded, ProtocolError, Unsupported
@@ -19,8 +18,9 @@ from l7codecs.kinds import Kind, Sender, Status
 from l7codecs.message import Data, Event, Message
 from l7codecs.session import Session
 from l7codecs.testing.conformance.exchanges import outcome_of
-from l7codecs.testing.fuzzing.exchanges import Exchange, Place, Pool, Said, key_of
+from l7codecs.testing.fuzzing.exchanges import Exchange, Place, Pool, key_of
 from l7codecs.testing.fuzzing.material import Material
+from l7codecs.testing.fuzzing.parties import Ask, Client, Server
 from l7codecs.testing.replay import place
 
 __all__ = ["CLIENTS", "World"]
@@ -29,50 +29,6 @@ CLIENTS = 3
 _FORWARDED = frozenset((Kind.REQUEST, Kind.ONEWAY, Kind.RESPONSE, Kind.TRAILERS, Kind.RESET))
 _ROUNDS = 400
 """So often, at most, have sessions something to say to each other."""
-
-
-@dataclass
-class Ask:
-    """One request: what was asked, and whether its true answer is not the only one that may come."""
-
-    request: Message
-    said: Said
-    spoilt: bool = False
-
-
-@dataclass
-class Wire:
-    """Octets that are under way, of both directions."""
-
-    up: bytearray = field(default_factory=bytearray)
-    down: bytearray = field(default_factory=bytearray)
-
-
-class Client:
-    """A client, and the proxy's session to it."""
-
-    def __init__(self, world: World) -> None:
-        self.agent = world.open(Sender.CLIENT)
-        self.down = world.open(Sender.SERVER)
-        self.wire = Wire()
-        self.asks: dict[Message, Ask] = {}
-        self.spotless: dict[tuple[object, ...], list[Ask]] = {}
-        """Those of `asks` that may get no error yet, by what they ask."""
-        self.events: list[Event] = []
-        self.strange = world.wrong
-        """It sends what no client sends, so nothing is held against what it hears."""
-        self.gone = False
-
-
-class Server:
-    """A server, and the proxy's session to it."""
-
-    def __init__(self, world: World) -> None:
-        self.up = world.open(Sender.CLIENT)
-        self.origin = world.open(Sender.SERVER)
-        self.wire = Wire()
-        self.asked: list[Message] = []
-        self.gone = False
 
 
 class World:
@@ -91,8 +47,8 @@ class World:
         self.few = limits != Limits()
         self.forgets = self.few and material.doubts
         """The oldest requests, where they are more than there may be."""
-        self.clients = [Client(self) for _ in range(CLIENTS)]
-        self.server = Server(self)
+        self.clients = [Client(self.open, self.wrong) for _ in range(CLIENTS)]
+        self.server = Server(self.open)
         self.by_flow = {client.down.flow: client for client in self.clients}
         self.by_key = {place.key: place for place in places}
         self.overtaken = False
@@ -126,6 +82,7 @@ class World:
             client.asks[exchange.request].spoilt = True
             self.leave(client)
             return
+        client.asked.asked(exchange.request)
         client.wire.up += octets
         self.figures["asked"] += 1
 
@@ -156,6 +113,10 @@ class World:
             return
         try:
             for event in client.down.receive(Sender.CLIENT, octets):
+                if isinstance(event, Message) and event.kind is Kind.REQUEST:
+                    client.heard.asked(event)
+                elif isinstance(event, Message) and event.kind is Kind.RESET and event.request is not None:
+                    client.heard.given_up(event.request)
                 self.to_server(client, event)
                 if client not in self.clients:
                     return  # it has left for what it sent
@@ -183,6 +144,10 @@ class World:
                 self.server_ends()
             try:
                 self.server.wire.up += self.server.up.send(event, changes if isinstance(event, Message) else None)
+                if isinstance(event, Message) and event.kind is Kind.REQUEST:
+                    self.server.books.asked(event)
+                elif isinstance(event, Message) and event.kind is Kind.RESET and event.request is not None:
+                    self.server.books.given_up(event.request)
                 return
             except ValueError:
                 changes = None
@@ -202,9 +167,13 @@ class World:
         server = self.server
         try:
             for event in server.up.receive(Sender.SERVER, octets):
+                server.books.told(event)
                 self.to_client(event)
         except ProtocolError:
             server.gone = True
+            return
+        if server is self.server and server.up.closing:
+            self.answer_left(server)
 
     def to_client(self, event: Event) -> None:
         if isinstance(event, Message):
@@ -218,6 +187,7 @@ class World:
             return
         try:
             self.write_down(client, client.down.send(event))
+            client.heard.told(event, done=False)
         except (LimitExceeded, Unsupported):
             self.leave(client)
 
@@ -228,6 +198,7 @@ class World:
         self.spoil_one(client, request)
         try:
             self.write_down(client, client.down.reply_error(request, Status.UNAVAILABLE, "not now"))
+            client.heard.said[request] = True
         except (Unsupported, ValueError):
             pass
         except LimitExceeded:
@@ -238,8 +209,13 @@ class World:
         waits = [] if client.gone else client.down.unanswered()
         if waits:
             request = waits[number % len(waits)]
-            self.server.wire.up += self.attempt(lambda: self.server.up.cancel(request))
+            self.cancel(request)
             self.refuse(client, request)
+
+    def cancel(self, request: Message) -> None:
+        """The server need not answer `request`."""
+        self.server.wire.up += self.attempt(lambda: self.server.up.cancel(request))
+        self.server.books.given_up(request)
 
     def leave(self, client: Client) -> None:
         """A client is gone: what it asked is given up, and another comes in its place."""
@@ -247,9 +223,9 @@ class World:
             return
         client.gone = True
         for request in client.down.unanswered():
-            self.server.wire.up += self.attempt(lambda request=request: self.server.up.cancel(request))
+            self.cancel(request)
         self.by_flow.pop(client.down.flow, None)
-        fresh = Client(self)
+        fresh = Client(self.open, self.wrong)
         self.clients[self.clients.index(client)] = fresh
         self.by_flow[fresh.down.flow] = fresh
 
@@ -268,21 +244,33 @@ class World:
         left = server.up.abandoned()
         again = server.up.abandoned()
         assert not again, f"abandoned returns {again!r} a second time"
-        self.server = Server(self)
+        self.server = Server(self.open)
         self.wrong = False
+        self.answer_here(left)
+        for client in list(self.clients):
+            begun = client.down.unanswered()[:1]
+            # An answer of which a part was written will not end: its client goes.
+            if any(head.request in begun and head.sender is Sender.SERVER for head in client.down.streaming()):
+                self.leave(client)
+
+    def answer_left(self, server: Server) -> None:
+        """The server takes no more: what it has certainly not processed is answered here."""
+        left = server.up.abandoned()
+        for request in left:
+            server.books.given_up(request)
+        self.answer_here(left)
+
+    def answer_here(self, left: Sequence[Message]) -> None:
+        """The proxy answers what no server will."""
         for request in left:
             client = self.by_flow.get(request.connection)
             if client is not None:
                 self.spoil_one(client, request)
                 try:
                     self.write_down(client, client.down.reply_error(request, Status.UNAVAILABLE, "no server"))
+                    client.heard.said[request] = True
                 except L7Error:
                     self.leave(client)
-        for client in list(self.clients):
-            begun = client.down.unanswered()[:1]
-            # An answer of which a part was written will not end: its client goes.
-            if any(head.request in begun and head.sender is Sender.SERVER for head in client.down.streaming()):
-                self.leave(client)
 
     def attempt(self, what: object) -> bytes:
         """The octets of a call that may be refused."""
@@ -315,6 +303,7 @@ class World:
         try:
             for event in client.agent.receive(Sender.SERVER, octets):
                 client.events.append(event)
+                client.asked.told(event)
                 if isinstance(event, Message) and event.kind is Kind.RESPONSE:
                     self.heard(client, event)
         except ProtocolError as error:
@@ -328,6 +317,9 @@ class World:
         if request is None and self.forgets:
             return
         assert request is not None, f"a client hears {answer!r}, an answer to nothing that it asked"
+        assert request not in client.asks or not client.asks[request].given_up, (
+            f"a client hears {answer!r}, an answer to {request!r}, which it has given up"
+        )
         assert request in client.asks, f"a client hears {answer!r}, an answer to {request!r}, which it did not ask"
         self.figures["answers"] += 1
 
@@ -396,6 +388,18 @@ class World:
                 return
         raise AssertionError("sessions have something to say to each other for ever")
 
+    def check_waits(self) -> None:
+        """What waits is what was asked and not answered, in every session whose side says what it should."""
+        if self.few:
+            return
+        doubts = self.material.doubts
+        for number, client in enumerate(self.clients):
+            if not client.gone and not client.strange:
+                client.asked.check(client.agent, f"client {number}, its own session", doubts)
+                client.heard.check(client.down, f"client {number}, the proxy's session", doubts)
+        if not self.wrong and not self.server.gone:
+            self.server.books.check(self.server.up, "the proxy's session to the server", doubts)
+
     def check(self) -> None:
         """Each request of an honest client has its one answer, and nothing waits."""
         forgets = self.forgets
@@ -410,6 +414,8 @@ class World:
                 if isinstance(event, Message) and event.kind is Kind.RESPONSE and event.request is not None:
                     answers.setdefault(event.request, []).append(event)
             for ask in client.asks.values():
+                if ask.given_up:
+                    continue
                 here = f"client {number}, {place(ask.request)} ({ask.request.operation})"
                 found = answers.get(ask.request, [])
                 if not found and (ask.spoilt or self.few) and ask.request in resets:
