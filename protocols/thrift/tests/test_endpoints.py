@@ -160,6 +160,19 @@ def test_a_client_alone_is_passed_on_to_the_octet() -> None:
     assert proxy.to_client == [b"".join(octets("a", REPLY, number) for number in (0, 0, -5, 9))]
 
 
+def test_an_answer_to_a_call_that_was_forgotten_answers_no_other() -> None:
+    """Past the limit nobody knows whose a server's own id is: the call's that was forgotten, or another's of its name."""
+    proxy = Proxy(1, Limits(pending=2))
+    proxy.ask(0, octets("a", CALL, 5))
+    for number in range(6, 10):
+        proxy.ask(0, octets("b", CALL, number))
+    (last,) = proxy.ask(0, octets("a", CALL, 10))
+    proxy.answer(octets("a", REPLY, 5))
+    assert proxy.to_client == [b""] and proxy.asked[-1] in proxy.upstream.unanswered()
+    proxy.answer(octets("a", REPLY, number_of(last)))
+    assert proxy.to_client == [octets("a", REPLY, 10)]
+
+
 def test_one_way_calls_that_are_written_as_calls_do_not_fill_an_endpoint() -> None:
     proxy = Proxy(2, Limits(pending=20))
     for number in range(1, 401, 2):

@@ -95,6 +95,7 @@ class StrictPairing(PairingTable):
         self._free: deque[int] = deque(range(min(lowest, 1), 1))
         self._rewrites = False
         """Whether the room has shown that it can write other numbers."""
+        self.forgotten = 0
 
     # What is sent.
 
@@ -328,6 +329,7 @@ class StrictPairing(PairingTable):
         while len(doubted) > self._limit or self._doubted_size > self._octets:
             oldest = next(iter(doubted))
             self._remove(oldest, doubted[oldest])
+            self.forgotten += 1
 
     def doubted(self) -> list[Message]:
         """What may never be answered, and is not forgotten, in its order."""

@@ -436,8 +436,11 @@ class ThriftDecoder(FramedDecoder):
             answer.request = answers.take(first)
 
     def _unknown_id(self, answer: Message, answers: StrictPairing) -> Message | None:
-        """What `answer` is to, whose id nobody has asked with: servers that write ids of their own answer in order."""
-        if self._echoes or not isinstance(answer, ThriftMessage):
+        """What `answer` is to, whose id nobody has asked with: servers that write ids of their own answer in order.
+
+        Where calls were forgotten, it may be one of theirs.
+        """
+        if self._echoes or answers.forgotten > 0 or not isinstance(answer, ThriftMessage):
             return None
         left = _OWN
         for request in answers.in_order():
