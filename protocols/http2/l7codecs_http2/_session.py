@@ -91,7 +91,7 @@ class Http2Session(Session):
 
         Of a server those as well that have not come to their end.
         """
-        return [] if self._writer is None else self._writer.unanswered()
+        return self._connection.unanswered() if self._writer is None else self._writer.unanswered()
 
     def unprocessed(self) -> list[Message]:
         """The requests that were sent here and that the peer has certainly not processed, after its GOAWAY; each is returned once.

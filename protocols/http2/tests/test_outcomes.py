@@ -201,3 +201,16 @@ def test_what_asks_has_no_outcome_whatever_it_says(flags: int) -> None:
     talk.hear(C, PREFACE + frame(4, 0, 0))
     request = talk.headers(C, [*CALL, ("grpc-status", "5")], flags)
     assert (request.kind, request.status, request.error) == (Kind.REQUEST, None, None)
+
+
+def test_an_observer_tells_what_waits() -> None:
+    """As of every protocol: until the answer has come to its end, be it by trailers or by a reset."""
+    for kind, flags, payload in ((0, END, b""), (3, 0, bytes(4)), (1, 5, b"\x88")):
+        talk = Talk()
+        (request,) = talk.session.unanswered()
+        assert request.operation == "M" and talk.session.pending == 1
+        if kind != 1:
+            talk.headers(S, [(":status", "200"), GRPC])
+            assert talk.session.unanswered() == [request]
+        talk.hear(S, frame(kind, flags, 1, payload))
+        assert talk.session.unanswered() == [] and talk.session.pending == 0

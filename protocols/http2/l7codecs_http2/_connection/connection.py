@@ -284,6 +284,16 @@ class Connection:
         """Whether such a request was forgotten; from now on it is not."""
         return self.forgotten is not None and self.forgotten.discard(int(number))
 
+    def unanswered(self) -> list[Message]:
+        """The requests whose answer has not come to its end, for whoever sees both directions."""
+        found: list[Message] = []
+        for stream in self.streams.all():
+            request = stream.request
+            state = stream.state
+            if request is not None and (state == OPEN or state == CLIENT_DONE):
+                found.append(request)
+        return found
+
     @property
     def waiting(self) -> int:
         """Streams whose request has been seen and that have not ended."""
