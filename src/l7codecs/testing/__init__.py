@@ -6,6 +6,8 @@
         protocol = "acme"
         vectors = load_vectors("vectors")
 
+State machines of hypothesis, of one session and of a proxy: see `l7codecs.testing.machines`.
+
 And a relay that records what real peers say to each other, as vectors to replay: see `l7codecs.testing.relay`.
 
 Needs pytest and hypothesis (the extra ``testing``).
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 from l7codecs.testing.conformance import ProtocolConformance
 from l7codecs.testing.growth import growth
+from l7codecs.testing.machines import proxy_machine, session_machine
 from l7codecs.testing.peers import JsonPeer, PeerCache, PeerProcess, installed, load_tool, start_peers
 from l7codecs.testing.ports import free_port
 from l7codecs.testing.relay import PATIENCE, Piece, Recording, Relay
@@ -39,6 +42,8 @@ __all__ = [
     "load_tool",
     "load_vectors",
     "parse_vector",
+    "proxy_machine",
     "replay",
+    "session_machine",
     "start_peers",
 ]

@@ -17,7 +17,7 @@ from l7codecs.testing.vectors import Vector
 if TYPE_CHECKING:
     from l7codecs.testing.fuzzing.material import Material
 
-__all__ = ["Exchange", "Place", "Pool", "Said", "find_exchanges", "key_of"]
+__all__ = ["Exchange", "Place", "Pool", "Said", "find_exchanges", "key_of", "place_in"]
 
 _LARGEST = 8 * 1024
 _MOST = 24
@@ -92,6 +92,12 @@ def decode_exchanges(material: Material, vector: Vector) -> list[Exchange]:
 def decode_one(material: Material, place: Place) -> Exchange:
     """The exchange of `place`, decoded anew."""
     return decode_exchanges(material, place.vector)[place.turn]
+
+
+def place_in(material: Material, vector: Vector, turn: int) -> Place:
+    """The exchange of that number in `vector`."""
+    exchange = decode_exchanges(material, vector)[turn]
+    return Place(vector, turn, key_of(exchange.request), exchange.said)
 
 
 class Pool:

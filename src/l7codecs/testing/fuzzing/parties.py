@@ -36,6 +36,8 @@ class Books:
     def __init__(self) -> None:
         self.said: dict[Message, bool] = {}
         """By request that is not answered: whether an answer has begun."""
+        self.latest: Message | None = None
+        """What was answered last."""
 
     def asked(self, request: Message) -> None:
         """`request` waits from now on."""
@@ -48,6 +50,7 @@ class Books:
         request = answered_by(event)
         if request in self.said:
             self.said[request] = True
+            self.latest = request
             if done:
                 del self.said[request]
 
@@ -59,16 +62,18 @@ class Books:
         """Nobody knows which of them wait still."""
         self.said = dict.fromkeys(self.said, True)
 
-    def check(self, session: Session, where: str, doubts: bool = False) -> None:
+    def check(self, session: Session, where: str, doubts: bool = False, again: bool = False) -> None:
         """`unanswered` has all to which nothing was said, and none that is answered or was never asked.
 
-        With `doubts` any may have stayed silent, and be missing.
+        With `doubts` any may have stayed silent, and be missing; with `again` what was answered last may get further answers.
         """
         waits = session.unanswered()
         known = set(waits)
         assert len(known) == len(waits), f"{where}: unanswered has a request twice: {waits!r}"
         # What has not come to its end may be of any kind.
         extra = [each for each in waits if each not in self.said and not (each is waits[-1] and each.more)]
+        if again:
+            extra = [each for each in extra if each is not self.latest]
         assert not extra, f"{where}: unanswered has {extra[0]!r}, which is answered, given up, or was never asked"
         missing = [] if doubts else [each for each, said in self.said.items() if not said and each not in known]
         assert not missing, f"{where}: unanswered has not {missing[0]!r}, to which nothing was said"
@@ -108,6 +113,8 @@ class Client:
         self.events: list[Event] = []
         self.strange = strange
         """It sends what no client sends, so nothing is held against what it hears."""
+        self.closing = False
+        """The proxy has said that it takes no more: what comes later may be refused, and the client is told."""
         self.gone = False
 
 

@@ -102,6 +102,7 @@ class Steps(World):
         if which == 0:
             party.wire.up += party.agent.close()
         elif which == 1:
+            party.closing = True
             party.wire.down += party.down.close()
         elif which == 2:
             server.wire.up += server.up.close()

@@ -395,7 +395,7 @@ class World:
         doubts = self.material.doubts
         for number, client in enumerate(self.clients):
             if not client.gone and not client.strange:
-                client.asked.check(client.agent, f"client {number}, its own session", doubts)
+                client.asked.check(client.agent, f"client {number}, its own session", doubts or client.closing)
                 client.heard.check(client.down, f"client {number}, the proxy's session", doubts)
         if not self.wrong and not self.server.gone:
             self.server.books.check(self.server.up, "the proxy's session to the server", doubts)
@@ -413,8 +413,9 @@ class World:
             for event in client.events:
                 if isinstance(event, Message) and event.kind is Kind.RESPONSE and event.request is not None:
                     answers.setdefault(event.request, []).append(event)
+            unserved = set(client.agent.abandoned()) if client.closing else set()
             for ask in client.asks.values():
-                if ask.given_up:
+                if ask.given_up or ask.request in unserved:
                     continue
                 here = f"client {number}, {place(ask.request)} ({ask.request.operation})"
                 found = answers.get(ask.request, [])
