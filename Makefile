@@ -14,7 +14,7 @@ SOURCES := pyproject.toml $(shell find build_hook src protocols/*/l7codecs_* -na
 export L7CODECS_OBJECTS := $(CURDIR)/build/objects
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pure interop example bench fuzz fuzz-differential fuzz-replay fuzz-sanitized talk lint format docs build clean
+.PHONY: help demo test test-pure interop example bench bench-proxy fuzz fuzz-differential fuzz-replay fuzz-sanitized talk lint format docs build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench: $(VENV)/bench ## measure beside the peers, and print the ratios
 	@rm -f .benchmarks/report.json; mkdir -p .benchmarks; status=0; \
 	$(PYTEST) benchmarks --benchmark-json=.benchmarks/report.json --benchmark-columns=median,iqr,rounds $(ARGS) || status=$$?; \
 	[ ! -s .benchmarks/report.json ] || $(PY) benchmarks/report.py .benchmarks/report.json docs/reference/performance.md; exit $$status
+
+bench-proxy: $(VENV)/bench ## measure the engine beside Envoy, haproxy and others (see benchmarks/proxy/README.md)
+	$(PY) -m benchmarks.proxy $(ARGS)
 
 fuzz: $(VENV)/fuzz ## hold PROTOCOL (default: each in turn) to its promises for SECONDS (default: 60), guided by what is covered
 	@set -e; for protocol in $(or $(PROTOCOL),$(FUZZED)); do \
