@@ -141,7 +141,7 @@ def test_a_request_belongs_where_it_says(traced: Traced) -> None:
     assert span.context.trace_state["a"] == "1"
     assert [f"{link.context.span_id:016x}" for link in span.links] == ["1" * 16]
     assert headers == {"traceparent": f"00-{TRACE}-{span.context.span_id:016x}-01"}
-    assert not tracing._begun
+    assert not tracing._spans
 
 
 def test_who_is_not_sampled_is_left_alone() -> None:

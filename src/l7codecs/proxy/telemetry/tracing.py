@@ -66,22 +66,23 @@ class Tracing(Observer):
         self._provider = TracerProvider(ALWAYS_ON, Resource.create(dict(resource)), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("l7codecs")
-        self._begun: dict[int, tuple[Exchange, trace.Span | None]] = {}
-        """The exchanges that have begun, by their identity, which is nobody else's while they are here: each ends."""
+        self._spans: dict[int, trace.Span | None] = {}
+        """Of the exchanges that have begun, by their identity: each ends."""
 
     def begun(self, exchange: Exchange) -> Mapping[str, str] | None:
-        found = self._begun.get(id(exchange))  # it is sent again
-        if found is None:
-            found = self._begun[id(exchange)] = exchange, self._start(exchange)
-        span = found[1]
+        known = id(exchange)
+        if known in self._spans:
+            span = self._spans[known]  # it is sent again
+        else:
+            span = self._spans[known] = self._start(exchange)
         if span is None:
             return None
         context = span.get_span_context()
         return {PARENT: f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"}
 
     def ended(self, exchange: Exchange) -> None:
-        found = self._begun.pop(id(exchange), None)
-        span = self._start(exchange) if found is None else found[1]
+        known = id(exchange)
+        span = self._spans.pop(known) if known in self._spans else self._start(exchange)
         if span is None:
             return
         _describe(span, exchange, self._mask)
