@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
 from l7codecs.config import RouteFormat
 from l7codecs.decoder import Decoder
 from l7codecs.endpoint.changes import Changes
+from l7codecs.headers import Headers
 from l7codecs.kinds import Address, AttrValue, Sender
 from l7codecs.limits import DEFAULT_LIMITS, Limits
-from l7codecs.message import Flow
+from l7codecs.message import Flow, Message
 from l7codecs.pairing.keyed import new_pairing
 from l7codecs.pairing.numbering import StrictPairing
 from l7codecs.pairing.tables import FifoPairing, Pairing, PairingTable
@@ -121,6 +122,7 @@ class Protocol:
     `Message.dialect`, `Message.prepares`); else each has its own. ``alpn`` are the names by which TLS agrees on it. ``doubts`` says that
     what is written as a request may be a one-way call all the same, which nobody ever answers. ``readdressed(nodes)`` are the changes that
     make answers name other addresses: `nodes` has by a node's number what clients know it as, and its host and port for them.
+    ``carried_headers(message, count)`` are the headers of the first `count` messages of others that a request carries; it never raises.
     """
 
     name: str
@@ -139,6 +141,7 @@ class Protocol:
     shares: bool = True
     alpn: tuple[str, ...] = ()
     doubts: bool = False
+    carried_headers: Callable[[Message, int], Iterable[Headers]] | None = None
     readdressed: Callable[[Mapping[int, tuple[int, str, int]]], Changes] | None = None
     schema: dict[str, Attribute] = field(init=False, repr=False, compare=False)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
@@ -19,7 +20,7 @@ from l7codecs.proxy.exchange import Exchange, Failure
 from l7codecs.proxy.telemetry.masking import Mask
 from l7codecs.proxy.telemetry.tracing import Tracing, parse_traceparent
 from l7codecs.records import text_of
-from l7codecs.testing import parse_vector
+from l7codecs.testing import free_port, parse_vector
 
 from .running import running
 
@@ -264,3 +265,37 @@ def test_headers_of_any_protocol_carry_a_trace(protocol: str, traced: Traced) ->
         assert span is not None and span.parent is not None
         assert text_of(message.headers["traceparent"]).split("-")[2] == f"{span.parent.span_id:016x}"
         behind.tracing.close()
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "snappy", "lz4", "zstd"])
+def test_records_carry_traces(compression: str) -> None:
+    """A real producer's batch belongs to the trace of its first record, and is linked to the others; records pass as they are."""
+    owner = Producer({"bootstrap.servers": "none", "test.mock.num.brokers": 1, "log_level": 0})
+    (broker,) = owner.list_topics(timeout=20).brokers.values()
+    port = free_port()
+    at = f'address: "127.0.0.1:{port}"'
+    text = f"""
+listeners: {{ main: {{ {at}, protocol: kafka, cluster: c, nodes: [{{ id: 1, as: 101, {at} }}] }} }}
+clusters: {{ c: {{ hosts: ["{broker.host}:{broker.port}"] }} }}
+"""
+    traced = Traced(ratio=0.0)
+    sent = [f"00-{TRACE}-{number:016x}-01" for number in range(1, 5)]
+    with running(text, [traced.tracing]):
+        client = {"bootstrap.servers": f"127.0.0.1:{port}", "log_level": 0}
+        producer = Producer({**client, "compression.type": compression, "linger.ms": 200})
+        producer.list_topics("orders", 20)
+        for value in sent:
+            producer.produce("orders", b"x" * 1000, headers={"traceparent": value.encode()}, partition=0)
+        assert producer.flush(20) == 0
+        spans = [span for span in traced.spans() if span.name.startswith("Produce")]
+        consumer = Consumer({**client, "group.id": "g", "auto.offset.reset": "earliest"})
+        consumer.assign([TopicPartition("orders", 0, 0)])
+        got = [message.headers() for message in consumer.consume(4, 20)]
+        consumer.close()
+    traced.tracing.close()
+    owner.flush(5)
+    (span,) = spans
+    assert span.name == "Produce orders"
+    assert span.parent is not None and f"{span.parent.span_id:016x}" == sent[0].split("-")[2]
+    assert [f"{link.context.span_id:016x}" for link in span.links] == [value.split("-")[2] for value in sent[1:]]
+    assert got == [[("traceparent", value.encode())] for value in sent]

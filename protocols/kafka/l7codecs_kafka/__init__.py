@@ -10,6 +10,7 @@ from ._change.nodes import Nodes
 from ._meaning.outcome import Result
 from ._meaning.topics import Topics
 from ._records.batches import RecordBatch, Records
+from ._records.carried import carried_headers
 from ._records.records import Record
 from ._session import ID_BITS, KafkaSession
 from ._wire.detection import detect
@@ -46,6 +47,7 @@ PROTOCOL = Protocol(
     pairing=Pairing.ID,
     id_bits=ID_BITS,
     shares=False,
+    carried_headers=carried_headers,
     readdressed=lambda nodes: KafkaChanges(nodes=Nodes.mapped(nodes)),
     specification="Kafka protocol guide, message definitions of 4.4.0 and 3.9.2",
     memory=Topics,

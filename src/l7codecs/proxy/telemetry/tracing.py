@@ -13,7 +13,7 @@ Attributes are those of the request and its answer, by the names of the semantic
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import random
 from typing import Final
 
@@ -25,12 +25,14 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags, TraceState
 
+from l7codecs.headers import Headers
 from l7codecs.kinds import AttrValue, Status
 from l7codecs.message import Message
 from l7codecs.proxy.exchange import Exchange
 from l7codecs.proxy.observing import Observer
 from l7codecs.proxy.telemetry.masking import Mask
 from l7codecs.records import text_of
+from l7codecs.registry import get_protocol
 
 __all__ = ["Tracing", "parse_traceparent"]
 
@@ -115,18 +117,25 @@ def _wall(moment: float) -> int:
 
 
 def _parents(request: Message) -> list[SpanContext]:
-    """What the headers name, each once."""
-    headers = request.headers
-    if PARENT not in headers:
-        return []
+    """What the headers name, each once; those of what it carries, where it has none itself."""
+    headers: Iterable[Headers] = (request.headers,)
+    if PARENT not in request.headers:
+        carried = get_protocol(request.protocol).carried_headers
+        if carried is None:
+            return []
+        headers = carried(request, _LINKS)
     found: list[SpanContext] = []
-    state = TraceState.from_header([text_of(each) for each in headers.get_all(STATE)[:1]])
-    for value in headers.get_all(PARENT):
-        parent = parse_traceparent(text_of(value), state)
-        if parent is not None and all(parent.span_id != each.span_id for each in found):
-            found.append(parent)
+    for each in headers:
+        values = each.get_all(PARENT)
+        if not values:
+            continue
+        state = TraceState.from_header([text_of(value) for value in each.get_all(STATE)[:1]])
+        for value in values:
+            parent = parse_traceparent(text_of(value), state)
+            if parent is not None and all(parent.span_id != known.span_id for known in found):
+                found.append(parent)
             if len(found) > _LINKS:
-                break
+                return found
     return found
 
 
