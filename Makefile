@@ -7,6 +7,8 @@ ARGS   ?=
 PY      := $(VENV)/bin/python
 PYTEST  := $(PY) -m pytest
 FUZZED  := redis http2 kafka dubbo thrift thriftmux
+# Those that have second implementations.
+COMPARED := redis http2 kafka dubbo thrift
 CAPTURE := examples/captures/redis.pcap
 SOURCES := pyproject.toml $(shell find build_hook src protocols/*/l7codecs_* -name '*.py')
 
@@ -70,7 +72,7 @@ fuzz: $(VENV)/fuzz ## hold PROTOCOL (default: each in turn) to its promises for 
 	done
 
 fuzz-differential: $(VENV)/fuzz ## read PROTOCOL (default: each in turn) beside the second implementations that are installed, for SECONDS (default: 60)
-	@set -e; for protocol in $(or $(PROTOCOL),$(FUZZED)); do \
+	@set -e; for protocol in $(or $(PROTOCOL),$(COMPARED)); do \
 	    $(VENV)/bin/l7codecs fuzz $$protocol --target differential --engine own --seconds $(or $(SECONDS),60) $(ARGS); \
 	done
 

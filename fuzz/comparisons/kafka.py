@@ -124,6 +124,7 @@ class BesideKafkaClients(OfBodies):
     otherwise: ClassVar[dict[str, str]] = {
         **OfBodies.otherwise,
         "Invalid raw tag field list": "wants unknown tags in their order",
+        "is not valid for version": "refuses tags of other versions",
         "was serialized as null": "wants no null where the table has none",
     }
 
