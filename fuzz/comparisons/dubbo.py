@@ -151,6 +151,8 @@ class BesideHessianJs(OfValues):
             return name_of(ours, LENIENT)
         if isinstance(theirs, Refusal) and "0x57" in theirs.why:
             return "has no lists of any length without a type"
+        if isinstance(theirs, Refusal) and "readObject error" in theirs.why:
+            return "wants an object behind a class"
         elif self.odd:
             return "tells objects as maps, and their keys as text"
         elif isinstance(ours, list) and isinstance(theirs, list):

@@ -123,7 +123,7 @@ class BesideHiredis(Comparison):
             return "tells attributes apart from their reply"
         if UNKNOWN.search(reply):
             return "knows no bulk errors, and nothing streamed"
-        if isinstance(other, Refusal) and other.why in OTHERWISE and one is not NOTHING:
+        if isinstance(other, Refusal) and other.why in OTHERWISE:
             return OTHERWISE[other.why]
         if reply.startswith((b"*", b">", b"|")) and b"\n>" in reply:
             return "a push between the items of an array is one"
