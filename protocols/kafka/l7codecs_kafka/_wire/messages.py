@@ -63,20 +63,18 @@ class KafkaMessage(Message):
 
     ``api_key`` and ``version`` are those of the request; ``body_version`` is that of the body, which is another one where a broker
     refuses a version of ApiVersions. ``body`` is where in ``octets`` the body begins; -1 where that is not known.
-
-    Numbers that a subclass sets have a value here: compiled, -113 of one that has none reads as if nothing had been set.
     """
 
-    api_key: i64 = 0
-    version: i64 = 0
-    body_version: i64 = 0
-    body: i64 = -1
+    api_key: i64
+    version: i64
+    body_version: i64
+    body: i64
     _operation: str | None
     _form: Form | None
     """That of the body; None of an answer whose request was not seen."""
-    correlation: i64 = 0
+    correlation: i64
     """The correlation id."""
-    reached: i64 = 0
+    reached: i64
     """How many names of topics were known when it came."""
     ending: Ending | None
     """What the rest of a message that streams has said, once it has come."""
