@@ -4,8 +4,8 @@
  *     load serve PROTOCOL PORT
  *     load ask PROTOCOL PORT CONNECTIONS DEPTH SECONDS RATE
  *
- * The client keeps DEPTH requests in flight on each connection, or with a RATE (requests a second, all connections together) asks when it
- * is time, whatever is in flight. Each request carries its connection and its number, and each answer has to carry both again: an answer
+ * The client keeps DEPTH requests in flight on each connection, or with a RATE (requests a second, all connections together) asks DEPTH at
+ * once on one connection after the other when it is time, whatever is in flight. Each request carries its connection and its number, and each answer has to carry both again: an answer
  * on the wrong connection, or to the wrong request, is counted as crossed. It prints one line of JSON.
  *
  * Redis has a real server: each key is set and then asked for, so that an answer in the wrong place is seen there as well.
@@ -275,10 +275,10 @@ static int ask(int port, int count, uint32_t depth, double seconds, double rate)
             if (!c) {
                 uint64_t ticks;
                 if (read(timer, &ticks, 8) < 0) continue;
-                uint64_t until = (uint64_t)((double)(at - begun) / 1e9 * rate);
+                uint64_t until = (uint64_t)((double)(at - begun) / 1e9 * rate / depth);
                 for (; due < until && at < end; due++) {
                     Connection *next = &all[turn++ % count];
-                    ask_one(next, begun + (uint64_t)((double)due / rate * 1e9) + 1);
+                    for (uint32_t n = 0; n < depth; n++) ask_one(next, begun + (uint64_t)((double)due * depth / rate * 1e9) + 1);
                     flush(next);
                 }
                 continue;
