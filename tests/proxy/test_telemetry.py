@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 import redis
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -173,7 +174,7 @@ def test_workers_count_as_one(servers: Any, tmp_path: Path) -> None:
     """The sums are of all, and one that is killed takes nothing with it that was told."""
     port, admin = free_port(), free_port()
     text = CONFIG.format(port=port, admin=admin, host=servers.hosts[0], workers=2) + "access_log: { file: log }\n"
-    with proxy(tmp_path / "proxy.yaml", text, port):
+    with proxy(tmp_path / "proxy.yaml", text, port) as process:
         wait_for(lambda: httpx.get(f"http://127.0.0.1:{admin}/stats").json()["state"].get("engines") == 2)
         for _ in range(12):  # connections that the system shares out
             with redis.Redis(port=port, protocol=2, retry=None) as client:
@@ -181,11 +182,9 @@ def test_workers_count_as_one(servers: Any, tmp_path: Path) -> None:
                     client.set("k", "v")
         before = scraped(admin)
         assert before["l7codecs_requests_total", "SET"] == 60
-        pids = subprocess.run(
-            ["pgrep", "-f", f"{tmp_path}/proxy.yaml --worker"], capture_output=True, text=True, check=True
-        ).stdout.split()
-        assert len(pids) == 2
-        subprocess.run(["kill", "-9", pids[0]], check=True)
+        workers = [each for each in psutil.Process(process.pid).children() if "--worker" in each.cmdline()]
+        assert len(workers) == 2
+        workers[0].kill()
         wait_for(lambda: httpx.get(f"http://127.0.0.1:{admin}/stats").json()["state"].get("engines") == 1)
         after = scraped(admin)
         assert all(after[key] >= value for key, value in before.items() if key[0].endswith("_total"))
