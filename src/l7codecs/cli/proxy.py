@@ -26,6 +26,8 @@ _GARBAGE = 20_000, 50, 100
 """What a request leaves is no garbage of cycles: it is looked for less often than Python would."""
 _LOOK = 1.0
 """Seconds between two looks whether a file has changed."""
+_LAST = 6.0
+"""Seconds that a worker has, once it is drained, to write and export what it has to tell."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -134,7 +136,7 @@ async def _lead(settings: Settings, path: str) -> int:
             with suppress(ConfigError, OSError):  # the workers tell what is wrong
                 settings = await asyncio.to_thread(load_settings, path)
     say("ends when what is under way is answered")
-    await workers.end(settings.drain + _LOOK)
+    await workers.end(settings.drain + _LAST)
     await lead.close()
     return 0
 
