@@ -66,17 +66,18 @@ class Answering(Asker):
     def answer(self, answer: Message, request: Message) -> None:
         ask = self.asks.get(request)
         plan = None if ask is None else ask.plan
-        if ask is None or plan is None or not plan.plain_answer or self.changes is not None or answer.more:
+        if ask is None or plan is None or not plan.plain_answer or self.changes is not None:
             self.give(answer, request)
             return
-        ask.answer = answer
+        if ask.answer is None:
+            ask.answer = answer
         ask.answer_octets += answer.stop - answer.start
         try:
             self.session.put(answer)
         except L7Error:
             self.abort()  # it takes too little: the others go on
             return
-        if answer.last:
+        if not answer.more and answer.last:
             self._answered(ask, answer.status, answer.error)
 
     def give(self, event: Event, request: Message | None) -> None:
@@ -100,7 +101,7 @@ class Answering(Asker):
                         ask.answer = event
                     self._answered(ask, event.status, event.error)
             elif isinstance(event, Data):
-                ask.answer_octets += len(event.raw)
+                ask.answer_octets += event.payload_size
                 self.session.put(event)
                 if not event.more:
                     self._answered(ask, event.status, event.error)

@@ -135,7 +135,7 @@ class Client(Sending):
             return  # of what was refused, or given up
         ask = self.asks.get(data.message)
         if ask is not None:
-            ask.request_octets += len(data.raw)
+            ask.request_octets += data.payload_size
         server = servers[0]
         try:
             server.put_rest(data)

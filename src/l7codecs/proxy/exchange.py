@@ -61,7 +61,7 @@ class Exchange:
         self.attempts: i64 = 0
         """How often it was sent, to whatever host."""
         self.request_octets: i64 = request.stop - request.start
-        """As they were received, `Data` included; so are those of the answer."""
+        """As they were received, `Data` included without the framing around each; so are those of the answer."""
         self.answer_octets: i64 = 0
         self.answer: Message | None = None
         """The first of what its server answered: its head, where it has one. None where it was answered here."""
