@@ -23,12 +23,14 @@ from ._change.given import SEQID, Given
 from ._change.rewriting import Rewriter, changed, note_method, with_method_back
 from ._meaning.messages import ThriftMessage
 from ._meaning.pairing import ThriftPairing
+from ._meaning.words import HTTP
 from ._transport.decoders import ThriftDecoder
 from ._transport.rereading import reread
 from ._transport.zlib_stream import Packer
 
 __all__ = ["ID_BITS", "ThriftSession"]
 
+_ONEWAY: Final = Kind.ONEWAY
 _REQUEST: Final = Kind.REQUEST
 _RESPONSE: Final = Kind.RESPONSE
 _CLIENT: Final = Sender.CLIENT
@@ -77,6 +79,9 @@ class ThriftSession(RewritingSession):
         return reread(head, octets, False)
 
     def send_message(self, message: Message, changes: Changes | None) -> bytes:
+        request = message.request
+        if request is not None and request.kind is _ONEWAY and self.keeps_books(message.sender):
+            return self._send_unasked(message, changes)
         if message.kind is _RESPONSE and self.keeps_books(message.sender):
             self._doubt_overtaken(message)
             if isinstance(message, ThriftMessage):
@@ -86,9 +91,22 @@ class ThriftSession(RewritingSession):
             octets = self._send_unpacked(message, inner, changes)
         else:
             octets = super().send_message(message, changes)
+        if isinstance(message, ThriftMessage) and message.transport_id == HTTP and self.endpoint is message.sender:
+            if message.kind is _REQUEST or message.kind is _ONEWAY:
+                server = self.decoder(message.sender.other)
+                assert isinstance(server, ThriftDecoder)
+                server.posted(message)
         if not self._knows_packing and self.endpoint is not None:
             self._learn_packing(message, message.sender)
         return octets
+
+    def _send_unasked(self, answer: Message, changes: Changes | None) -> bytes:
+        """What can be written now of `answer`, to a one-way call over HTTP, which no order has."""
+        made = answer if changes is None else self.rewritten(answer, changes)
+        if made is None:
+            raise Unsupported("an answer that comes in pieces cannot be changed here")
+        order = self._order_of(answer.sender) or self._begin_order(answer.sender)
+        return order.push(answer, made.raw)
 
     def send_rest(self, event: Event) -> bytes:
         if isinstance(event, Data) and self.endpoint is not None:

@@ -28,7 +28,7 @@ from l7codecs import (
 from l7codecs.testing import Vector, check_cuts, replay
 from l7codecs_thrift import ThriftMessage
 
-from .test_endpoints import CALL, ONEWAY, REPLY, Proxy, octets
+from .test_endpoints import CALL, ONEWAY, REPLY, Proxy, number_of, octets
 
 C, S = Sender.CLIENT, Sender.SERVER
 
@@ -280,13 +280,40 @@ def test_an_answer_to_a_one_way_call_is_none_to_the_next(status: str, kind: int)
         for each in (session, endpoint):
             (told,) = each.receive(S, f"HTTP/1.1 {status}\r\n{fields}\r\n".encode())
             assert isinstance(told, ThriftMessage) and told.http_status == int(status[:3])
-            if status < "300":
-                assert told.kind is Kind.CONTROL and told.request is None
-            else:
-                assert told.kind is Kind.RESPONSE and told.error == status[:3]
-                assert told.request is (fired if kind == CALL else None)
+            assert told.error == (None if status < "300" else status[:3])
+            asked = kind == CALL and (each is endpoint or status > "300")
+            assert told.kind is (Kind.RESPONSE if asked or status > "300" else Kind.CONTROL)
+            assert told.request is (fired if asked or each is endpoint else None)
         (call,) = session.receive(C, post(octets("hello", CALL, number + 1, "unframed")))
         endpoint.send(call)
         for each in (session, endpoint):
             (reply,) = each.receive(S, answer(octets("hello", REPLY, number + 1, "unframed")))
             assert isinstance(reply, ThriftMessage) and reply.request is call and reply.status is Status.OK
+
+
+def test_answers_to_one_way_calls_find_their_clients() -> None:
+    """A client of Thrift over HTTP waits for an answer to each of its one-way calls, be it only a status."""
+    for status, body in (("200 OK", b""), ("202 Accepted", b""), ("503 Busy", b"<p>no</p>")):
+        for kind in (ONEWAY, CALL):
+            proxy = Proxy()
+            (first,) = proxy.ask(0, post(octets("hello", CALL, 1, "unframed")))
+            proxy.ask(1, post(octets("fire", kind, 1, "unframed")))
+            (last,) = proxy.ask(0, post(octets("hello", CALL, 2, "unframed")))
+            said = answer(body, status=status)
+            proxy.answer(answer(octets("hello", REPLY, number_of(first), "unframed")))
+            proxy.answer(said)
+            proxy.answer(answer(octets("hello", REPLY, number_of(last), "unframed")))
+            assert proxy.to_client[1] == said and proxy.to_client[0].count(b"hello") == 2
+            assert proxy.upstream.pending == 0
+
+
+def test_servers_that_answer_no_one_way_call_are_followed() -> None:
+    """node and C++ write nothing to one, not even an answer of HTTP."""
+    proxy = Proxy()
+    for number in range(1, 4):
+        proxy.ask(1, post(octets("fire", ONEWAY, number, "unframed")))
+        (call,) = proxy.ask(0, post(octets("hello", CALL, number, "unframed")))
+        proxy.answer(answer(octets("hello", REPLY, number_of(call), "unframed")))
+    proxy.ask(0, post(octets("hello", CALL, 9, "unframed")))
+    proxy.answer(answer(b"", status="503 Busy"))
+    assert proxy.to_client[1] == b"" and proxy.to_client[0].endswith(answer(b"", status="503 Busy"))

@@ -133,6 +133,8 @@ class ThriftMessage(Message):
         """At an endpoint: a call that was asked later has been answered before this one."""
         self.sent_method: str | None = None
         """The method that a call was sent with, where that was changed here: its answer has this one."""
+        self.post: i64 = 0
+        """At an endpoint, of HTTP: how many messages were sent up to this one."""
         self.named = named
         self._name = named.text
         self._service = named.service
@@ -371,6 +373,7 @@ class ThriftMessage(Message):
         )  # fmt: skip
         short.declared_size = self.stop - self.start if self.size is None else i64(self.size)
         short.sent_method = self.sent_method
+        short.post = self.post
         return short
 
     def collect(self, attributes: dict[str, AttrValue]) -> None:

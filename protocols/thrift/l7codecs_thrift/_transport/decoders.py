@@ -25,6 +25,7 @@ from .._encoding.types import Head
 from .._meaning.messages import ThriftMessage
 from .._meaning.origin import Origin, Renumbering
 from .._meaning.pairing import ThriftPairing, fits
+from .._meaning.posts import Posts
 from .._meaning.table import CODECS
 from .._meaning.words import BINARY, COMPACT, FRAMED, HTTP, JSON, OLD_BINARY, UNFRAMED
 from .boundary import find_http, find_message
@@ -87,6 +88,8 @@ class ThriftDecoder(FramedDecoder):
         """At an endpoint: whether the other side has repeated an id that says something."""
         self._http: HttpReader | None = None
         self._zlib: ZlibStream | None = None
+        self._posts: Posts | None = None
+        """At an endpoint, of the server's direction: what was sent to it over HTTP."""
 
     def next_event(self) -> Event | None:
         if self._skipper is not None:
@@ -405,7 +408,8 @@ class ThriftDecoder(FramedDecoder):
                     answers.answered_in_order(message)
                 elif isinstance(answers, StrictPairing):
                     self._answer_in_order(message, answers)
-            if message.request is None and message.is_accepted:
+            request = message.request
+            if message.is_accepted and (request is None or request.kind is _ONEWAY):
                 message.kind = _CONTROL  # to a one-way call
             return
         answers = self.answers
@@ -421,18 +425,28 @@ class ThriftDecoder(FramedDecoder):
                     self._echoes = True
                 if answers.counts(request):
                     overtake(answers, request)
+                if self._posts is not None:
+                    self._posts.answered(request)
         if message.kind is _ONEWAY and isinstance(message, ThriftMessage) and message.transport_id == HTTP:
             asks = self.asks
             if isinstance(asks, ThriftPairing):
                 asks.posted()
         super().pair(message)
 
+    def posted(self, message: ThriftMessage) -> None:
+        """`message` is sent here over HTTP to the side that this decodes."""
+        if self._posts is None:
+            self._posts = Posts(self.limits.pending)
+        self._posts.sent(message)
+
     def _answer_in_order(self, answer: ThriftMessage, answers: StrictPairing) -> None:
-        """`answer` has no id: it is to what has waited longest, unless a one-way call has been answered so."""
+        """`answer` has no id: it is to what has waited longest, or to a one-way call that was sent before that."""
         first = answers.first
-        if not isinstance(first, ThriftMessage):
-            return
-        if first.type_id == 0 or not answer.is_accepted:
+        posts = self._posts
+        one_way = posts.take_before(first) if posts is not None else None
+        if one_way is not None:
+            answer.request = one_way
+        elif first is not None:
             answer.request = answers.take(first)
 
     def _unknown_id(self, answer: Message, answers: StrictPairing) -> Message | None:
