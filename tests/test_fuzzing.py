@@ -297,7 +297,7 @@ def test_what_costs_more_is_looked_at_where_an_input_is_new(tmp_path: Path) -> N
     assert 0 < len(list((tmp_path / "grown").iterdir())) < examined
 
 
-def test_what_a_grammar_makes_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_grammar_makes_comes_first() -> None:
     """Much of it no mutation comes to: it is run before anything else."""
 
     def grammar(chance: random.Random) -> list[tuple[Sender, bytes]]:
@@ -307,10 +307,12 @@ def test_what_a_grammar_makes_comes_first(tmp_path: Path, monkeypatch: pytest.Mo
     assert [len(each.made(*asked)) for asked in ((0,), (3,), (1000,), (1000, 50))] == [0, 60, 3000, 5]
     assert {Program.decode(data).target for data in each.made(3)} == {1, 2, 3, 5}
     ran: list[Program] = []
-    monkeypatch.setattr(each, "hold", ran.append)
-    each.loop(1, tmp_path / "corpus", tmp_path / "found", [])
-    assert [program.steps[0].octets[:5] for program in ran[:20] if program.target in (1, 5)] == [b"made "] * 10
+    each.begin(ran.append, 20, 200)
+    assert [program.steps[0].octets[:5] for program in ran if program.target in (1, 5)] == [b"made "] * 10
     assert [program.target for program in ran[:8]] == [1, 3, 1, 2, 1, 3, 5, 2]
+    ran.clear()
+    each.begin(ran.append, 0.0, 0)
+    assert ran == []
 
 
 def test_sources_are_preferred_of_our_packages_alone(tmp_path: Path) -> None:

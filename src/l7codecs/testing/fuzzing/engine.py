@@ -338,14 +338,14 @@ class Fuzzer:
         def goes_on() -> bool:
             return time.monotonic() - began < seconds and not 0 < most <= self.executions.total()
 
-        bursts = self.bursts(seconds, most)
-        for data in [*bursts, *self.made(seconds, most), *first]:
-            program = Program.decode(data)
+        def take(program: Program) -> None:
             if program.target in pools and goes_on():
                 pools[program.target].append(program)
-                self.closely = data in bursts
                 one(program)
-        self.closely = False
+
+        self.begin(take, seconds, most)
+        for data in first:
+            take(Program.decode(data))
         corpus.mkdir(parents=True, exist_ok=True)
         chance = self.chance
         while goes_on():
@@ -368,6 +368,15 @@ class Fuzzer:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         self.write_figures(folder, time.monotonic() - began)
 
+    def begin(self, one: Callable[[Program], object], seconds: float, most: int) -> None:
+        """Run what is made: a quarter of the time, at most, unless the number of inputs is given."""
+        until = time.monotonic() + seconds / 4
+        for closely, programs in ((True, self.bursts(seconds, most)), (False, self.made(seconds, most))):
+            self.closely = closely
+            for data in programs:
+                if most or time.monotonic() < until:
+                    one(Program.decode(data))
+
     def guided(self, seconds: float, corpus: Path, folder: Path, kept: Sequence[bytes], most: int = 0) -> None:
         """As `loop`, with atheris; it does not return."""
         import atheris
@@ -380,12 +389,7 @@ class Fuzzer:
             (seeds_folder / hashlib.sha1(data, usedforsecurity=False).hexdigest()).write_bytes(data)
         mutator = self.mutator(seeds)
         one = self.guard(folder, seconds)
-        self.closely = True
-        for data in self.bursts(seconds, most):
-            one(Program.decode(data))
-        self.closely = False
-        for data in self.made(seconds, most):
-            one(Program.decode(data))
+        self.begin(one, seconds, most)
 
         def mutate(data: bytes, most: int, seed: int) -> bytes:
             return mutator.mutate(bytes(data), most, random.Random(seed), _inner)
