@@ -40,7 +40,13 @@ def _engine(port: int, broker: int, folder: Path) -> list[str]:
     listener = {"address": f"127.0.0.1:{port}", "protocol": "kafka", "cluster": "broker", "nodes": [node]}
     path = folder / "engine.yaml"
     path.write_text(
-        json.dumps({"listeners": {"in": listener}, "clusters": {"broker": {"hosts": [f"127.0.0.1:{broker}"]}}})
+        json.dumps(
+            {
+                "listeners": {"in": listener},
+                "clusters": {"broker": {"hosts": [f"127.0.0.1:{broker}"]}},
+                "admin": {"address": f"unix:{folder / 'admin'}"},
+            }
+        )
     )
     return [str(Path(sys.executable).with_name("l7codecs")), "proxy", "-c", str(path)]
 

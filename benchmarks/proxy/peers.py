@@ -53,14 +53,12 @@ def _ours(work: str, port: int, servers: Sequence[int], folder: Path) -> list[st
              "cluster": f"c{number}"}
             for number, method in enumerate(METHODS)
         ]  # fmt: skip
-    metrics = os.environ.get("METRICS")
     config: dict[str, Any] = {
         "listeners": {"in": {"address": f"127.0.0.1:{port}", "protocol": protocol}},
         "clusters": {f"c{number}": {"hosts": [f"127.0.0.1:{each}"]} for number, each in enumerate(servers)},
         "rules": rules,
+        "admin": {"address": f"unix:{folder / 'admin'}"},  # all metrics are counted for it
     }
-    if metrics:
-        config["metrics"] = {"address": f"127.0.0.1:{metrics}"}
     path = folder / f"ours-{work}.yaml"
     path.write_text(json.dumps(config))
     return [str(Path(sys.executable).with_name("l7codecs")), "proxy", "-c", str(path)]
