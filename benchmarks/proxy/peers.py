@@ -138,7 +138,8 @@ def _envoy(work: str, port: int, servers: Sequence[int], folder: Path) -> list[s
     spoken = {
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
             "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-            "explicit_http_config": {"http2_protocol_options": {}},
+            # as many as nghttpd allows: before its SETTINGS have come Envoy takes it for more, and what is refused is a 503
+            "explicit_http_config": {"http2_protocol_options": {"max_concurrent_streams": 100}},
         }
     }
     clusters = [
