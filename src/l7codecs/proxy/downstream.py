@@ -94,7 +94,7 @@ class Client(Sending):
     def _take(self, octets: bytes) -> None:
         if self.protocol is None:
             octets = self._detect(octets, False)
-            if self.protocol is None:
+            if not octets:
                 return
         session = self.session
         events = session.receive(_CLIENT, octets)
@@ -346,14 +346,7 @@ class Client(Sending):
         turn = self.turn
         turn.begin_read()
         try:
-            if self.protocol is None and not self.broken:
-                first = self._detect(b"", True)
-                if first:
-                    self._take(first)
-            if not self.broken:
-                events = self.session.eof(_CLIENT)
-                if self._held is None:
-                    self._take_all(events)
+            self._take_last()
         except L7Error as error:
             self.site.observers.refused(self.place.name, str(error))
         self.ends = True
@@ -361,6 +354,20 @@ class Client(Sending):
         self.mark()
         turn.end_read()
         return stays
+
+    def _take_last(self) -> None:
+        """What is left when the client says no more."""
+        first = b"" if self.protocol is not None or self.broken else self._detect(b"", True)
+        if first:
+            self._take(first)
+        if self._is_broken():
+            return
+        events = self.session.eof(_CLIENT)
+        if self._held is None:
+            self._take_all(events)
+
+    def _is_broken(self) -> bool:
+        return self.broken
 
     def told_to_go(self) -> None:
         if not self.draining:

@@ -147,9 +147,10 @@ class Server(Leg):
             else:
                 request = None
             if request is None:
-                if self.owner is not None:
-                    self.owner.give(event, None)
-                    self.owner.mark()
+                owner = self.owner
+                if owner is not None:
+                    owner.give(event, None)
+                    owner.mark()
                 continue
             if self.drops or (self._replayed and self._is_replayed(request, event)):
                 continue
