@@ -156,6 +156,35 @@ def test_narrow_sums_are_found() -> None:
     assert not NARROW.search("4 + int(read_i32_be(data, at))")
 
 
+def left_to_subclasses(source: str) -> list[str]:
+    """Native numbers that a class names and neither gives a value nor sets in ``__init__``."""
+    found = []
+    for each in ast.walk(ast.parse(source)):
+        if isinstance(each, ast.ClassDef):
+            made = [part for part in each.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"]
+            own = {node.attr for part in made for node in ast.walk(part) if isinstance(node, ast.Attribute)}
+            for part in each.body:
+                if isinstance(part, ast.AnnAssign) and part.value is None and isinstance(part.target, ast.Name):
+                    if ast.unparse(part.annotation) in ("i64", "i32", "i16", "u8") and part.target.id not in own:
+                        found.append(f"{each.name}.{part.target.id}")
+    return found
+
+
+@pytest.mark.parametrize(
+    "room", [FRAMEWORK, *(ROOT / "protocols" / name for name in ROOMS)], ids=lambda path: path.name
+)
+def test_no_native_number_is_left_to_subclasses(room: Path) -> None:
+    """Compiled, what a subclass sets to -113 (239 of an u8) reads as if nothing had been set. Offsets are never that."""
+    paths = sorted(room.rglob("*.py") if room == FRAMEWORK else room.glob("l7codecs_*/**/*.py"))
+    found = [name for path in paths for name in left_to_subclasses(path.read_text("utf-8"))]
+    assert found == (["Event.offset"] if room == FRAMEWORK else [])
+
+
+def test_numbers_that_are_left_to_subclasses_are_found() -> None:
+    assert left_to_subclasses("class A:\n    a: i64\n    b: i64 = 0\n    c: int\n") == ["A.a"]
+    assert left_to_subclasses("class A:\n    a: i64\n    def __init__(self):\n        self.a = 1\n") == []
+
+
 PORTS = re.compile(r"def free_port|grpc\.server\((?!.*(?:so_reuseport|options=OPTIONS))")
 """A port that is found and let go, or shared with whoever asks for that, is sooner or later another test's."""
 

@@ -264,6 +264,8 @@ class BesideThriftpy2(OfMessages):
                 return "wants names to be UTF-8"
             if theirs.why in ("KeyError: 13", "not asked"):
                 return "has no UUIDs"
+            if self.kind == "binary" and theirs.why.startswith("error: unpack") and b"\x10" in b"".join(pieces):
+                return "has no UUIDs"
             if theirs.why.startswith("KeyError"):
                 return "wants the type even of no elements to be one"
             if theirs.why.startswith("_Hangs"):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from l7codecs import Data, Kind, Limits, ProtocolError, Status
-from l7codecs_kafka import KafkaToken
+from l7codecs_kafka import KafkaMessage, KafkaToken
 from l7codecs_kafka._meaning.error_table import ERROR_NAMES, RETRIABLE
 from l7codecs_kafka._meaning.errors import error_status
 from l7codecs_kafka._schema.layouts import apis, layout
@@ -509,3 +509,21 @@ def test_what_is_wrong_is_told_as_it_came() -> None:
     (found,) = said(opened(), (S, answer("Metadata", 9, 1)))
     with pytest.raises(ProtocolError, match="whose request was not seen"):
         found.fields()
+
+
+@pytest.mark.parametrize("number", [-113, 239])
+def test_no_number_of_a_peer_is_taken_for_none(number: int) -> None:
+    """Compiled code has -113 in the place of a number that is not set (239 of an octet): keys, versions and ids may be that."""
+    short, long = (number.to_bytes(size, "big", signed=True) for size in (2, 4))
+    for octets, field in (
+        (short + b"\0\0" + b"\0\0\0\1", "api_key"),
+        (b"\0\3" + short + b"\0\0\0\1", "version"),
+        (b"\0\x12\0\0" + long, "correlation_id"),
+    ):
+        session = opened()
+        (request,) = session.receive(C, (len(octets) + 2).to_bytes(4, "big") + octets + b"\xff\xff")
+        assert isinstance(request, KafkaMessage) and getattr(request, field) == number
+        assert request.attributes["kafka.correlation_id"] == request.request_id
+    answer = long + bytes(6)
+    (answered,) = session.receive(S, len(answer).to_bytes(4, "big") + answer)
+    assert isinstance(answered, KafkaMessage) and (answered.correlation_id, answered.request) == (number, request)

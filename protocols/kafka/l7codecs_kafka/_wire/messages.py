@@ -23,7 +23,7 @@ from typing import Final, final
 from mypy_extensions import i64, mypyc_attr
 
 from l7codecs import Kind, Message, ProtocolError, Sender, Status
-from l7codecs.message import AttrValue
+from l7codecs.message import AttrValue, Flow
 from l7codecs.pairing.numbering import put_number
 
 from .._meaning.access import is_internal, operation_type
@@ -78,6 +78,18 @@ class KafkaMessage(Message):
     """How many names of topics were known when it came."""
     ending: Ending | None
     """What the rest of a message that streams has said, once it has come."""
+
+    def __init__(
+        self, flow: Flow, sender: Sender, kind: Kind, offset: i64, octets: bytes, start: i64, stop: i64, more: bool
+    ) -> None:
+        """Say that the numbers are set, as every subclass does itself: else, compiled, one of -113 is taken for none."""
+        super().__init__(flow, sender, kind, offset, octets, start, stop, more)
+        self.api_key = 0
+        self.version = 0
+        self.body_version = 0
+        self.body = -1
+        self.correlation = 0
+        self.reached = 0
 
     @property
     def correlation_id(self) -> int:
