@@ -249,3 +249,25 @@ rules: [{{ cluster: a, mirror: [{{ cluster: b }}] }}]
         assert sorted(asked) == sorted(b"%d" % number * 10_000 for number in range(20))
     finally:
         shops[1][2].seen = None
+
+
+def test_a_stream_on_which_nothing_comes_is_not_idle(shops: list[Any]) -> None:
+    text = f"""
+listeners: {{ main: {{ address: "127.0.0.1:0", protocol: grpc, cluster: a, idle: 300ms, opening: 300ms }} }}
+clusters: {{ a: {{ hosts: ["127.0.0.1:{shops[0][1]}"], idle: 300ms }} }}
+"""
+    said = threading.Event()
+
+    def asked() -> Iterator[bytes]:
+        yield b"1"
+        said.wait(20)
+        yield b"2"
+
+    with running(text) as here, grpc.insecure_channel(f"127.0.0.1:{here.port()}") as channel:
+        answers = channel.stream_stream("/shop.A/Talk")(asked(), timeout=20)
+        assert next(answers) == b"a:1"
+        time.sleep(2.5)
+        (host,) = here.engine.pools["a"].hosts.values()
+        assert [server.serves for server in host.servers] == [True]
+        said.set()
+        assert next(answers) == b"a:2"

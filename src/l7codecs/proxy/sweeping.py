@@ -15,7 +15,7 @@ __all__ = ["SWEEP", "sweep"]
 SWEEP: Final = 1.0
 """Seconds from one look to the next."""
 _RETIRED: Final = 60.0
-"""Seconds that a connection which gets no requests any more may stay for those that are under way, when nothing comes of it."""
+"""Seconds that a connection which gets no requests any more may stay for what may be one-way, when nothing comes of it."""
 _DOUBTFUL: Final = 10.0
 """Seconds after which it is asked whether a request is waited for at all."""
 
@@ -58,7 +58,10 @@ def _look_at_server(server: Server, now: float, idle: float) -> None:
     quiet = now - server.heard
     if not server.connected:
         return
-    if not server.serves and quiet > _RETIRED:
-        server.abort()
+    if not server.serves:
+        if server.protocol.doubts and quiet > _RETIRED:
+            server.abort()
+        else:
+            server.check_idle()
     elif quiet > idle and server.is_idle:
         server.retire()

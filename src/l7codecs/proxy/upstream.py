@@ -264,8 +264,8 @@ class Server(Leg):
             return
         if self.connecting is not None and not self.connected:
             return
-        if self.session.pending == 0 and self.session.queued == 0 and not self.session.unanswered():
-            self.close()
+        if self.session.queued == 0 and not self.session.unanswered():
+            self.close()  # what was given up may be owed an answer, which nobody waits for
 
     def close_now(self) -> None:
         """Nobody needs it any more, whatever is under way."""
@@ -279,7 +279,7 @@ class Server(Leg):
     @property
     def is_idle(self) -> bool:
         """Whether nobody waits for anything of it."""
-        return self.owner is None and self.session.pending == 0 and self.session.queued == 0
+        return self.owner is None and self.session.queued == 0 and not self.session.unanswered()
 
     def made(self, transport: Any) -> None:
         """The connection is there."""
