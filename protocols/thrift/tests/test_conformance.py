@@ -43,6 +43,7 @@ def frame(octets: bytes) -> bytes:
 class TestThrift(ProtocolConformance):
     protocol = "thrift"
     vectors = VECTORS
+    passing = ("made-zlib, ",)  # a stream of zlib goes on, and its answers are none of what comes again
     memory = 72 * 1024  # zlib's window
     golden = False  # of all vectors: below
     # A stream of zlib, and what is agreed on for a connection, belong to it.

@@ -8,6 +8,7 @@
     garbage      nothing but `ProtocolError`
     bounds       limits and memory
     costs        linear time
+    growing      linear time and memory, in every state that the vectors lead to
     gaps         lost octets
     detection    detection
     endpoint     what an endpoint writes
@@ -26,6 +27,7 @@ from l7codecs.testing.conformance.endpoint import Endpoints
 from l7codecs.testing.conformance.gaps import Gaps
 from l7codecs.testing.conformance.garbage import Garbage
 from l7codecs.testing.conformance.golden import Golden
+from l7codecs.testing.conformance.growing import Grows
 from l7codecs.testing.conformance.messages import Messages
 from l7codecs.testing.conformance.pairing import Pairs
 from l7codecs.testing.conformance.splits import Splits
@@ -34,7 +36,9 @@ from l7codecs.testing.conformance.upstream import Upstreams
 __all__ = ["ProtocolConformance"]
 
 
-class ProtocolConformance(Splits, Messages, Pairs, Garbage, Bounds, Costs, Gaps, Detects, Endpoints, Upstreams, Golden):
+class ProtocolConformance(
+    Splits, Messages, Pairs, Garbage, Bounds, Costs, Grows, Gaps, Detects, Endpoints, Upstreams, Golden
+):
     """What a protocol promises. Subclass it in a module of tests, and name the protocol and its vectors.
 
     protocol: its registered name, or the `Protocol` itself.
@@ -53,6 +57,7 @@ class ProtocolConformance(Splits, Messages, Pairs, Garbage, Bounds, Costs, Gaps,
     And:
 
     unsupported: what an endpoint of the protocol cannot do, among ``reply_error``, ``cancel``…; a test checks that it raises `Unsupported`.
+    passing: parts of the names of what a connection holds once, or of states. Every other state of the vectors has to grow; None: none.
     memory: octets of memory that decoding may take at once, whatever has been received: for a decompressor's window, say.
     golden: False where the vectors stand in the code of the test, so that nothing can stand beside them.
     """

@@ -73,12 +73,12 @@ class Costs(ConformanceBase):
 
     def test_a_gap_costs_linear_time(self) -> None:
         """What is looked for behind a gap is found, or not, in a time that follows the octets: in one read and in many."""
-        for vector in self.vectors[:: max(1, len(self.vectors) // 6)]:
+        for vector in self.vectors[:: max(1, len(self.vectors) // 4)]:
             for sender in Sender:
                 again = vector.octets(sender)[len(vector.octets(sender)) // 2 :]
                 if not again:
                     continue
-                small, big = (again * (size // len(again) + 1) for size in (1 << 16, 1 << 18))
+                small, big = (again * (size // len(again) + 1) for size in (1 << 14, 1 << 16))
                 for most in (1 << 30, 16):
                     times = growth(partial(self._cost_after_gap, sender, most), small, big, _MOST, 0.002)
                     where = f"{vector.name}, {sender.value}, reads of {most}"
