@@ -381,8 +381,8 @@ def test_a_gap_behind_what_was_not_iterated_ends() -> None:
     session.receive(S, b"+OK\r\n")
     session.receive(C, PING)
     events = list(session.gap(C, 5))
-    assert [type(event).__name__ for event in events] == ["RedisRequest", "Gap"]
-    assert [event.raw for event in session.receive(S, b"+PONG\r\n")] == [b"+OK\r\n", b"+PONG\r\n"]
+    assert [type(event).__name__ for event in events] == ["RedisReply", "RedisRequest", "Gap"]
+    assert [event.raw for event in session.receive(S, b"+PONG\r\n")] == [b"+PONG\r\n"]
 
 
 # Plugins that do not go on.
@@ -476,8 +476,8 @@ def test_what_waited_comes_in_the_order_in_which_it_came() -> None:
     assert [each for each in said if each != said[0]] == []
 
 
-def outcome_of_reads(reads: Sequence[tuple[Sender, bytes | None]]) -> Outcome:
-    """What `auto` says of reads, None for an end; a direction with an error or an end gets no more."""
+def outcome_of_reads(reads: Sequence[tuple[Sender, bytes | int | None]]) -> Outcome:
+    """What `auto` says of reads, None for an end, a number for what is lost; a direction with an error or an end gets no more."""
     outcome, session, ended = Outcome(), auto(), set[Sender]()
     for sender, octets in reads:
         if sender in ended or sender in outcome.errors:
@@ -485,6 +485,8 @@ def outcome_of_reads(reads: Sequence[tuple[Sender, bytes | None]]) -> Outcome:
         if octets is None:
             ended.add(sender)
             outcome.take(sender, session.eof(sender))
+        elif isinstance(octets, int):
+            outcome.take(sender, session.gap(sender, octets))
         else:
             outcome.take(sender, session.receive(sender, octets))
     return outcome
@@ -498,16 +500,20 @@ def outcome_of_reads(reads: Sequence[tuple[Sender, bytes | None]]) -> Outcome:
         pytest.param([(C, bytes.fromhex("000006010400000001828784010161")), (S, b".0\rSM\r\n\r\n"), (C, None), (S, None)], id="joined"),
         pytest.param([(S, b"+PONG"), (S, None), (C, PING + b"*x\r\n"), (C, None)], id="redis, cut and wrong"),
         pytest.param([(C, PING[:9]), (C, None), (S, b"+PONG\r\n$x\r\n"), (S, None)], id="redis, both"),
+        pytest.param([(S, b"\0"), (S, None), (C, 0), (C, b"\xff"), (C, None)], id="unknown, loss"),
+        pytest.param([(S, b"+PONG"), (S, None), (C, PING), (C, 0), (C, None)], id="redis, loss"),
+        pytest.param([(C, b"*1\r\n$4\r\n"), (S, b"+a\r\n+"), (S, None), (C, 3), (C, PING), (C, None)], id="redis, loss within"),
     ],
 )  # fmt: skip
-def test_an_error_of_one_side_hides_nothing_of_the_other(reads: Sequence[tuple[Sender, bytes | None]]) -> None:
+def test_an_error_of_one_side_hides_nothing_of_the_other(reads: Sequence[tuple[Sender, bytes | int | None]]) -> None:
     """Whether it comes before the protocol is known or behind, a side ends before or behind: each event and error is told."""
-    octet_by_octet: list[tuple[Sender, bytes | None]] = []
+    octet_by_octet: list[tuple[Sender, bytes | int | None]] = []
     for sender, octets in reads:
-        octet_by_octet += [(sender, None)] if octets is None else [(sender, bytes((octet,))) for octet in octets]
+        octet_by_octet += (
+            [(sender, bytes((each,))) for each in octets] if isinstance(octets, bytes) else [(sender, octets)]
+        )
     whole, cut = outcome_of_reads(reads), outcome_of_reads(octet_by_octet)
     assert not whole.difference(cut)
     for sender in Sender:
-        fed = b"".join(octets for who, octets in reads if who is sender and octets is not None)
+        fed = b"".join(octets for who, octets in reads if who is sender and isinstance(octets, bytes))
         assert sender in whole.errors or whole.raw(sender) == fed
-    assert whole.errors

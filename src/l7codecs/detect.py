@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -164,6 +163,8 @@ class AutoSession(Session):
         """Octets that were lost before any came."""
         self._replay: deque[tuple[Sender, bytes | None]] = deque()
         """What the detected session still has to be fed; None ends a direction."""
+        self._told: deque[Event | ProtocolError] = deque()
+        """What was replayed before octets were lost, of both sides: it comes first."""
         self.candidates: list[Candidate] = []
 
     if not TYPE_CHECKING:  # the interface is that of Session; this is for what one protocol alone has
@@ -211,6 +212,9 @@ class AutoSession(Session):
             self._replay.append((sender, bytes(data)))
             self._active = self._undecided[sender is Sender.SERVER]
             return self
+        if self._told:
+            self._found.receive(sender, data)
+            return self
         return self._found.receive(sender, data)
 
     def _note(self, sender: Sender, size: int) -> None:
@@ -230,6 +234,9 @@ class AutoSession(Session):
             self._replay.append((sender, None))
             self._active = self._undecided[sender is Sender.SERVER]
             return self
+        if self._told:
+            self._found.eof(sender)
+            return self
         return self._found.eof(sender)
 
     def gap(self, sender: Sender, size: int = 0) -> Iterator[Event]:
@@ -245,26 +252,44 @@ class AutoSession(Session):
                 if rest is not None:
                     decoder.set_aside(rest)
             return super().gap(sender, size)
-        decoded: list[Event] = []
-        self._active = self._undecided[sender is Sender.SERVER]
-        while self._replay:
-            # An error in here is raised again when that direction is iterated.
-            with suppress(ProtocolError):
-                decoded.extend(self)
-        for event in decoded:
-            self._found.decoder(event.sender).set_aside(event)
+        if self._replay or self._told:
+            self._active = self._undecided[sender is Sender.SERVER]
+            told = self._told
+            self._told = deque()
+            told.extend(self._replayed(sender))
+            self._told = told
+            self._found.gap(sender, size)
+            return self
         return self._found.gap(sender, size)
+
+    def _replayed(self, sender: Sender) -> deque[Event | ProtocolError]:
+        """All that is to be replayed; errors of `sender` itself are raised again, those of the other side are among it."""
+        told: deque[Event | ProtocolError] = deque()
+        while self._replay:
+            try:
+                for event in self:
+                    told.append(event)
+            except ProtocolError as error:
+                if error.sender is not sender:
+                    told.append(error)
+        return told
 
     def __next__(self) -> Event:
         found = self._found
         if found is None:
             if self._decided:
                 # What waited in the other direction is due as well, in the order in which it came.
-                for sender in self._order:
-                    if self._undecided[sender is Sender.SERVER].buffer.available:
-                        self._active = self._undecided[sender is Sender.SERVER]
+                for sender in (*self._order, Sender.CLIENT, Sender.SERVER):
+                    decoder = self._undecided[sender is Sender.SERVER]
+                    if decoder.backlog is not None or decoder.buffer.available:
+                        self._active = decoder
                         break
             return super().__next__()
+        if self._told:
+            first = self._told.popleft()
+            if isinstance(first, ProtocolError):
+                raise first
+            return first
         while self._replay:
             try:
                 return next(found)
