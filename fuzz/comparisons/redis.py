@@ -28,12 +28,15 @@ OTHERWISE = {
     "Bad simple string value": "no CR in a line",
     "Bad integer value": "no number with a zero before it",
     "unhashable": "no keys of maps or members of sets that are containers",
+    "Bad double value": "no doubles beyond what 64 bits hold",
 }
 
 
 LENIENT = {
     "a count of -1": "takes a count of -1 for null, whatever is counted",
     "a push stands between replies": "a push between the items of an array is one",
+    "expected t or f": "takes T and F for truth",
+    "saw b'.', expected a digit": "takes doubles without a digit before the point",
 }
 """What hiredis takes and is refused here, by words of our refusal."""
 
@@ -100,6 +103,8 @@ class BesideHiredis(Comparison):
     def known(self, pieces: Sequence[bytes], ours: object, theirs: object) -> str | None:
         """See fuzz/README.md, "What was found in others"."""
         assert isinstance(ours, list)
+        if isinstance(theirs, Refusal):  # of all of it
+            return "counts to the number of items that is declared" if theirs.why.startswith("_Hangs") else None
         assert isinstance(theirs, list)
         one, other = first_difference(ours, theirs)
         start = 0
