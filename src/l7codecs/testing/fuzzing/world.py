@@ -256,8 +256,11 @@ class World:
     def answer_left(self, server: Server) -> None:
         """The server takes no more: what it has certainly not processed is answered here."""
         left = server.up.abandoned()
-        for request in (*left, *(each for each in server.books.said if each.settled)):
-            server.books.given_up(request)  # what was answered here is not told as left, and will not be answered either
+        for request in left:
+            server.books.given_up(request)
+        for request in server.books.said:
+            # What was answered here is not told as left: it may wait for an answer that is late, or be refused there.
+            server.books.said[request] |= request.settled
         self.answer_here(left)
 
     def answer_here(self, left: Sequence[Message]) -> None:
