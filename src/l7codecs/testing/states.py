@@ -203,7 +203,8 @@ class States:
         """Memory follows the octets and the limits. Raises AssertionError."""
         limits = limits or Limits()
         size = 4 * self._size(grown, 4 * _SMALL)
-        messages = sum(1 for _ in _reads(grown.unit, size, 1 << 30))
+        unit = sum(len(octets) for _, octets in grown.unit)
+        messages = size // unit + 1 if unit else size // 16  # as short as they may be
         most = _EACH * size + 2 * (limits.head + min(limits.message, size)) + (1 << 18)
         most += _WAITS * min(limits.pending, messages)
         used = 0
