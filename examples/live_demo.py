@@ -153,7 +153,7 @@ class Shop:
 
 def serve_thrift(folder: Path, port: int) -> Any:
     (folder / "shop.thrift").write_text(IDL)
-    idl = thriftpy2.load(str(folder / "shop.thrift"), "shop_thrift")
+    idl = thriftpy2.load(str(folder / "shop.thrift"), "demo_shop_thrift")
     server = TThreadedServer(TProcessor(idl.Shop, Shop()), TServerSocket("127.0.0.1", port))
     server.daemon = True
     threading.Thread(target=server.serve, daemon=True).start()

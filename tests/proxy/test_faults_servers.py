@@ -11,7 +11,7 @@ import pytest
 
 from l7codecs.testing import free_port
 
-from .running import running
+from .running import Running, running
 from .servers import Upstream, echo, reset
 from .tongues import TONGUES, Answer, Tongue, read_answers
 
@@ -150,6 +150,18 @@ def test_one_that_half_closes_still_answers(tongue: Tongue) -> None:
         for _ in range(3):
             values, _ = check(tongue, ask_many(here.port(), tongue))
             assert values == MANY
+            wait_until_unconnected(here)  # what is asked on a connection whose end is on its way is not answered
+
+
+def wait_until_unconnected(here: Running) -> None:
+    """Until no connection to a server takes requests."""
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        hosts = [host for pool in here.engine.pools.values() for host in pool.hosts.values()]
+        if not any(server.serves for host in hosts for server in list(host.servers)):
+            return
+        time.sleep(0.005)
+    raise AssertionError("a connection to a server stays")
 
 
 def test_answers_to_nothing_reach_nobody(tongue: Tongue) -> None:

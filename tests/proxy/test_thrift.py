@@ -45,7 +45,7 @@ service Shop {
   string nowhere(1: string text), oneway void fire(1: string text)
 }
 """)
-    return thriftpy2.load(str(path), "shop_thrift")
+    return thriftpy2.load(str(path), "engine_shop_thrift")
 
 
 class Handler:
