@@ -256,6 +256,11 @@ class Message(Event):
         return False
 
     @property
+    def unshared(self) -> bool:
+        """Whether its client needs connections to servers of its own, one to each: where the end of one says something, as in HTTP/1.1."""
+        return False
+
+    @property
     def dialect(self) -> str | None:
         """Of what there is only one on a connection, in what clients may differ: a transport, an encoding. None where there is no such."""
         return None

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import thriftpy2
+import thriftpy2.http
 from thriftpy2.protocol import TBinaryProtocolFactory, TCompactProtocolFactory
 from thriftpy2.rpc import make_client
 from thriftpy2.server import TThreadedServer
@@ -203,3 +204,25 @@ clusters: {{ a: {{ hosts: ["127.0.0.1:{listener.getsockname()[1]}"] }} }}
         assert sorted(len(frames) for frames in heard) == [2, 2]
         for client in clients:
             client.close()
+
+
+def test_clients_of_http_have_connections_of_their_own(idl: Any) -> None:
+    """thriftpy2's server ends each answer with its connection: what two clients share would never end for the first."""
+    handlers = [Handler("a"), Handler("b")]
+    ports = [free_port(), free_port()]
+    servers = [
+        thriftpy2.http.make_server(idl.Shop, handler, "127.0.0.1", port)
+        for handler, port in zip(handlers, ports, strict=True)
+    ]
+    for server in servers:
+        threading.Thread(target=server.serve, daemon=True).start()
+    for port in ports:
+        wait_for(port)
+    with running(SPLIT.format(*ports, none=free_port())) as here:
+        for number in range(3):
+            with thriftpy2.http.client_context(idl.Shop, "127.0.0.1", here.port(), timeout=5_000) as client:
+                assert client.echo(f"x{number}") == f"a:x{number}"
+            with thriftpy2.http.client_context(idl.Shop, "127.0.0.1", here.port(), timeout=5_000) as client:
+                assert client.twice(f"y{number}") == f"b:y{number}y{number}"
+    for server in servers:
+        server.close()

@@ -185,6 +185,8 @@ class Sending(Answering):
         message = ask.request
         protocol = self.protocol
         assert protocol is not None
+        if self.shares and self.server is None and message.unshared:
+            self.shares = False
         if not self.shares:
             return self._own_server(ask, host, protocol)
         if self.pins:
@@ -250,7 +252,7 @@ class Sending(Answering):
         """Send copies."""
         message = ask.request
         protocol = self.protocol
-        if protocol is None or not self.shares or (self.pins and (message.pins is not None or message.blocks)):
+        if protocol is None or not protocol.shares or (self.pins and (message.pins is not None or message.blocks)):
             return
         for pool, fraction in zip(plan.mirrors, plan.fractions, strict=True):
             if fraction < 1.0 and random() >= fraction:

@@ -210,6 +210,11 @@ class ThriftMessage(Message):
         return None
 
     @property
+    def unshared(self) -> bool:
+        """Of HTTP: an answer may end with its connection, and nobody can tell which servers answer one-way calls."""
+        return self.transport_id == HTTP
+
+    @property
     def blocks(self) -> bool:
         return False
 
