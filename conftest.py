@@ -52,6 +52,11 @@ def _check_output(example: Example) -> str | None:
 pytest_collect_file = Sybil(parsers=[_PythonParser(), _parse_output], patterns=["*.md"]).pytest()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The engine's tests come last: they leave threads and memory in the process, and others measure time."""
+    items.sort(key=lambda item: item.nodeid.startswith("tests/proxy/"))
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Say what was left out."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
