@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 import toys
-from l7codecs import Flow, Kind, Limits, Message, Protocol, ProtocolError, Sender
+from faulty_endpoints import AfterLoss, CrossesLate, WritesBackwards, with_order
+from l7codecs import Kind, Message, Protocol, ProtocolError, Sender
 from l7codecs.cli import fuzz as fuzz_command
 from l7codecs.cli import main
 from l7codecs.endpoint.ordering import AnswerOrder
@@ -163,44 +164,13 @@ def test_a_fault_of_a_decoder_is_found(fault: type[ToyDecoder], target: str, say
     assert says in str(first_fault(fuzzer(toys.framed(session=session), target)))
 
 
-class CrossesLate(AnswerOrder):
-    """A late answer is written, as if it were the next request's."""
-
-    def answer(self, request: Message | None, message: Message, octets: bytes) -> bytes:
-        if request is not None and not self._waiting.waits(request):
-            return self.push(message, octets)
-        return super().answer(request, message, octets)
-
-
-class WritesBackwards(AnswerOrder):
-    """What is answered is written at once."""
-
-    def answer(self, request: Message | None, message: Message, octets: bytes) -> bytes:
-        return self.push(message, octets)
-
-
 @pytest.mark.parametrize("order", [CrossesLate, WritesBackwards])
 def test_a_fault_of_an_endpoint_is_found(order: type[AnswerOrder]) -> None:
-    class Opens(ToySession):
-        def new_order(self, sender: Sender) -> AnswerOrder:
-            decoder = self.decoder(sender)
-            return order(decoder.answers, self.limits, decoder.asks)
-
-    assert "AssertionError" in str(first_fault(fuzzer(toys.framed(session=Opens), "endpoints")))
+    assert "AssertionError" in str(first_fault(fuzzer(with_order(order), "endpoints")))
 
 
 def test_a_wrong_pair_after_loss_is_found() -> None:
-    class Opens(ToySession):
-        """Pairs on as if nothing were lost."""
-
-        def __init__(self, flow: Flow, limits: Limits, endpoint: Sender | None = None) -> None:
-            super().__init__(flow, limits, endpoint)
-            table = self.decoder(C).asks
-            assert isinstance(table, FifoPairing)
-            table.observes = False
-
-    found = str(first_fault(fuzzer(toys.framed(session=Opens), "loss")))
-    assert "is told to answer" in found
+    assert "is told to answer" in str(first_fault(fuzzer(toys.framed(session=AfterLoss), "loss")))
 
 
 # ------------------------------------------------------------------------------------------------------------- the command

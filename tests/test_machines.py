@@ -12,10 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 import l7codecs
 import toys
-from l7codecs import Changes, Flow, Limits, Message, Protocol, Sender
+from faulty_endpoints import AfterLoss, CrossesLate, WritesBackwards, with_order
+from l7codecs import Changes, Message, Sender
 from l7codecs.endpoint.ordering import AnswerOrder
 from l7codecs.message import Event
-from l7codecs.pairing.tables import FifoPairing
 from l7codecs.testing import parse_vector, proxy_machine, session_machine
 from l7codecs.testing.fuzzing import Material, load_material
 from l7codecs.testing.machines import MACHINES
@@ -107,16 +107,6 @@ def test_a_fault_of_a_decoder_is_found(fault: type[ToyDecoder], says: str) -> No
     assert says in repr(first_fault(session_machine(protocol, toys.framed_vectors())))
 
 
-class AfterLoss(ToySession):
-    """Pairs on as if nothing were lost."""
-
-    def __init__(self, flow: Flow, limits: Limits, endpoint: Sender | None = None) -> None:
-        super().__init__(flow, limits, endpoint)
-        table = self.decoder(C).asks
-        assert isinstance(table, FifoPairing)
-        table.observes = False
-
-
 class Doubles(ToySession):
     """What is sent while paused comes twice."""
 
@@ -130,31 +120,6 @@ class Doubles(ToySession):
 @pytest.mark.parametrize(("fault", "says"), [(AfterLoss, "is told to answer"), (Doubles, "given to send")])
 def test_a_fault_of_a_session_is_found(fault: type[ToySession], says: str) -> None:
     assert says in repr(first_fault(session_machine(toys.framed(session=fault), toys.framed_vectors()), 2_000, 60))
-
-
-class CrossesLate(AnswerOrder):
-    """A late answer is written, as if it were the next request's."""
-
-    def answer(self, request: Message | None, message: Message, octets: bytes) -> bytes:
-        if request is not None and not self._waiting.waits(request):
-            return self.push(message, octets)
-        return super().answer(request, message, octets)
-
-
-class WritesBackwards(AnswerOrder):
-    """What is answered is written at once."""
-
-    def answer(self, request: Message | None, message: Message, octets: bytes) -> bytes:
-        return self.push(message, octets)
-
-
-def with_order(order: type[AnswerOrder]) -> Protocol:
-    class Opens(ToySession):
-        def new_order(self, sender: Sender) -> AnswerOrder:
-            decoder = self.decoder(sender)
-            return order(decoder.answers, self.limits, decoder.asks)
-
-    return toys.framed(session=Opens)
 
 
 @pytest.mark.parametrize("order", [CrossesLate, WritesBackwards])

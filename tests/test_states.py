@@ -11,8 +11,9 @@ import toys
 from l7codecs import Kind, Message, Protocol, Sender
 from l7codecs.message import Event
 from l7codecs.testing import Vector
+from l7codecs.testing.growth import READS
 from l7codecs.testing.reporting import main
-from l7codecs.testing.states import READS, States, find_states
+from l7codecs.testing.states import States, find_states
 from toys import ToyDecoder, ToyMessage, ToySession
 
 C = Sender.CLIENT

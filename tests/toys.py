@@ -6,7 +6,7 @@
     Numbered the same with a number of 16 bits behind the kind; paired by it.
     Text     FIFO. "get key\\r\\n", "set key 5\\r\\nhello\\r\\n"; "value 5\\r\\nhello\\r\\n", "done\\r\\n", "error not_found key\\r\\n"
 
-Their faulty variants are in `test_kit_catches`.
+Their faulty variants are in `test_kit_catches` and `faulty_endpoints`.
 """
 
 from __future__ import annotations

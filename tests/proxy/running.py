@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import socket
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
@@ -57,6 +59,27 @@ class Running:
     def apply(self, text: str) -> None:
         """Reload."""
         self.call(self.engine.apply(parse_settings(text)))
+
+
+def wait_until(true: Callable[[], Any], seconds: float = 30) -> Any:
+    """What `true` returns once that is so. Fails where it is not in so many seconds."""
+    end = time.monotonic() + seconds
+    while not (found := true()) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert found
+    return found
+
+
+def read(raw: socket.socket, size: int) -> bytes:
+    """So many octets, or all up to the end."""
+    raw.settimeout(10)
+    found = b""
+    while len(found) < size:
+        more = raw.recv(size - len(found))
+        if not more:
+            break
+        found += more
+    return found
 
 
 @contextlib.contextmanager

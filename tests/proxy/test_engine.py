@@ -25,7 +25,7 @@ from l7codecs.proxy.loading import parse_settings
 from l7codecs.routing import Ring
 from l7codecs.testing import free_port
 
-from .running import running
+from .running import read, running, wait_until
 
 TLS = Path(__file__).resolve().parent / "tls"
 ONE = """
@@ -42,22 +42,8 @@ def connect(port: int = 0, **given: Any) -> redis.Redis:
 
 
 def ask(raw: socket.socket, octets: bytes, size: int) -> bytes:
-    raw.settimeout(10)
     raw.sendall(octets)
-    found = b""
-    while len(found) < size:
-        more = raw.recv(size - len(found))
-        if not more:
-            break
-        found += more
-    return found
-
-
-def wait_until(true: Any) -> None:
-    end = time.monotonic() + 10
-    while not true() and time.monotonic() < end:
-        time.sleep(0.01)
-    assert true()
+    return read(raw, size)
 
 
 class Scripted:

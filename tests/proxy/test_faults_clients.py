@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .running import Running, running
+from .running import Running, running, wait_until
 from .servers import Upstream, reset
 from .test_faults_servers import HURRIED, MANY, ONE, ask_many, check
 from .tongues import TONGUES, Tongue, read_answers
@@ -28,10 +28,7 @@ pytestmark = pytest.mark.parametrize("tongue", TONGUES.values(), ids=TONGUES)
 
 def wait_until_empty(here: Running) -> None:
     """Until nobody is connected and nothing under way."""
-    end = time.monotonic() + 5
-    while (here.engine.clients or here.engine.in_flight) and time.monotonic() < end:
-        time.sleep(0.01)
-    assert (len(here.engine.clients), here.engine.in_flight) == (0, 0)
+    wait_until(lambda: (len(here.engine.clients), here.engine.in_flight) == (0, 0), 5)
 
 
 @pytest.mark.parametrize("way", ["fin", "rst"])

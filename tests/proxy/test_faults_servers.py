@@ -11,7 +11,7 @@ import pytest
 
 from l7codecs.testing import free_port
 
-from .running import Running, running
+from .running import Running, running, wait_until
 from .servers import Upstream, echo, reset
 from .tongues import TONGUES, Answer, Tongue, read_answers
 
@@ -155,13 +155,8 @@ def test_one_that_half_closes_still_answers(tongue: Tongue) -> None:
 
 def wait_until_unconnected(here: Running) -> None:
     """Until no connection to a server takes requests."""
-    end = time.monotonic() + 5
-    while time.monotonic() < end:
-        hosts = [host for pool in here.engine.pools.values() for host in pool.hosts.values()]
-        if not any(server.serves for host in hosts for server in list(host.servers)):
-            return
-        time.sleep(0.005)
-    raise AssertionError("a connection to a server stays")
+    hosts = [host for pool in here.engine.pools.values() for host in pool.hosts.values()]
+    wait_until(lambda: not any(server.serves for host in hosts for server in list(host.servers)), 5)
 
 
 def test_answers_to_nothing_reach_nobody(tongue: Tongue) -> None:

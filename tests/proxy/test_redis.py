@@ -10,7 +10,7 @@ import redis
 
 from l7codecs.testing import free_port
 
-from .running import running
+from .running import read, running
 
 SPLIT = """
 listeners:
@@ -107,17 +107,6 @@ def test_the_order_of_one_client_is_kept(servers: Any) -> None:
                 b"+OK\r\n+OK\r\n+OK\r\n$1\r\n7\r\n+OK\r\n:2\r\n+OK\r\n+QUEUED\r\n*1\r\n:3\r\n$1\r\n3\r\n+PONG\r\n"
             )
             assert read(raw, len(expected)) == expected
-
-
-def read(raw: socket.socket, size: int) -> bytes:
-    raw.settimeout(10)
-    found = b""
-    while len(found) < size:
-        more = raw.recv(size - len(found))
-        if not more:
-            break
-        found += more
-    return found
 
 
 def test_who_half_closes_gets_its_answers(servers: Any) -> None:

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,6 +25,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from l7codecs.config import ConfigError
 from l7codecs.proxy.loading import parse_settings
 from l7codecs.testing import free_port
+
+from .running import wait_until
 
 CONFIG = """
 listeners:
@@ -91,7 +92,7 @@ def proxy(path: Path, text: str, port: int) -> Iterator[subprocess.Popen[bytes]]
     path.write_text(text)
     process = subprocess.Popen([sys.executable, "-m", "l7codecs", "proxy", "-c", str(path)], stdout=subprocess.PIPE)
     try:
-        wait_for(lambda: connects(port))
+        wait_until(lambda: connects(port))
         yield process
     finally:
         if process.poll() is None:
@@ -107,14 +108,6 @@ def connects(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def wait_for(true: Any) -> Any:
-    end = time.monotonic() + 30
-    while not (found := true()) and time.monotonic() < end:
-        time.sleep(0.02)
-    assert found
-    return found
 
 
 def scraped(admin: int) -> dict[tuple[str, str], float]:
@@ -175,7 +168,7 @@ def test_workers_count_as_one(servers: Any, tmp_path: Path) -> None:
     port, admin = free_port(), free_port()
     text = CONFIG.format(port=port, admin=admin, host=servers.hosts[0], workers=2) + "access_log: { file: log }\n"
     with proxy(tmp_path / "proxy.yaml", text, port) as process:
-        wait_for(lambda: httpx.get(f"http://127.0.0.1:{admin}/stats").json()["state"].get("engines") == 2)
+        wait_until(lambda: httpx.get(f"http://127.0.0.1:{admin}/stats").json()["state"].get("engines") == 2)
         for _ in range(12):  # connections that the system shares out
             with redis.Redis(port=port, protocol=2, retry=None) as client:
                 for _ in range(5):
@@ -185,10 +178,10 @@ def test_workers_count_as_one(servers: Any, tmp_path: Path) -> None:
         workers = [each for each in psutil.Process(process.pid).children() if "--worker" in each.cmdline()]
         assert len(workers) == 2
         workers[0].kill()
-        wait_for(lambda: httpx.get(f"http://127.0.0.1:{admin}/stats").json()["state"].get("engines") == 1)
+        wait_until(lambda: httpx.get(f"http://127.0.0.1:{admin}/stats").json()["state"].get("engines") == 1)
         after = scraped(admin)
         assert all(after[key] >= value for key, value in before.items() if key[0].endswith("_total"))
-        wait_for(lambda: httpx.get(f"http://127.0.0.1:{admin}/stats").json()["state"].get("engines") == 2)
+        wait_until(lambda: httpx.get(f"http://127.0.0.1:{admin}/stats").json()["state"].get("engines") == 2)
         with redis.Redis(port=port, protocol=2, retry=None) as client:
             client.set("k", "v")
         assert scraped(admin)["l7codecs_requests_total", "SET"] == 61
@@ -203,12 +196,12 @@ def test_the_log_is_opened_again_on_sighup(servers: Any, tmp_path: Path) -> None
         redis.Redis(port=port, protocol=2, retry=None) as client,
     ):
         client.set("k", "v")
-        wait_for(lambda: b'"SET"' in (tmp_path / "log").read_bytes())
+        wait_until(lambda: b'"SET"' in (tmp_path / "log").read_bytes())
         (tmp_path / "log").rename(tmp_path / "log.1")
         process.send_signal(signal.SIGHUP)
-        wait_for((tmp_path / "log").exists)
+        wait_until((tmp_path / "log").exists)
         client.get("k")
-        wait_for(lambda: b'"GET"' in (tmp_path / "log").read_bytes())
+        wait_until(lambda: b'"GET"' in (tmp_path / "log").read_bytes())
     assert b'"GET"' not in (tmp_path / "log.1").read_bytes()
 
 

@@ -127,19 +127,11 @@ class Server(Leg):
         client: Asker | None = None
         clients = self._clients
         for event in events:
+            answer: Message | None = None
             if isinstance(event, Message):
                 request = event.request
                 if event.kind is _RESPONSE:
-                    if request is not None and not self._replayed and not self.drops:
-                        connection = request.connection
-                        if connection is not flow:
-                            flow = connection
-                            client = clients.get(connection)
-                            if client is not None:
-                                client.mark()
-                        if client is not None:
-                            client.answer(event, request)
-                        continue
+                    answer = event
                 elif not self._answers(event):
                     continue
             elif isinstance(event, Data):
@@ -160,7 +152,11 @@ class Server(Leg):
                 client = clients.get(connection)
                 if client is not None:
                     client.mark()
-            if client is not None:
+            if client is None:
+                continue
+            if answer is not None:
+                client.answer(answer, request)
+            else:
                 client.give(event, request)
 
     def _answers(self, message: Message) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from sys import intern
 from typing import Final, final
 
@@ -231,27 +231,22 @@ def _merged(some: list[Candidate], others: list[Candidate]) -> list[Candidate]:
 
 def _decided(entries: list[Candidate], key: _Key, value: str | bytes | None) -> list[Candidate]:
     """Those of `entries` that may hold where `key` is `value`, without the tests of it."""
-    found = []
-    for entry in entries:
-        left: list[Condition] = []
-        holds = True
-        for condition in entry.left:
-            if _key_of(condition) != key:
-                left.append(condition)
-                continue
-            test, inverted = _asked(condition)
-            if (value is not None and test.accepts(value)) is inverted:
-                holds = False
-                break
-        if holds:
-            found.append(Candidate(entry.order, entry.rule, left))
-    return found
+
+    def verdict(test: ValueTest) -> int:
+        return _YES if value is not None and test.accepts(value) else _NO
+
+    return _held(entries, key, verdict)
 
 
 def _left(entries: list[Candidate], key: _Key, start: str | None) -> list[Candidate]:
     """Those that may hold where the value is none of the literals, and begins with `start`, the longest prefix that it
     begins with, if any.
     """
+    return _held(entries, key, lambda test: _verdict(test, start))
+
+
+def _held(entries: list[Candidate], key: _Key, verdict: Callable[[ValueTest], int]) -> list[Candidate]:
+    """Those of `entries` that may hold by what `verdict` says of the tests of `key`, with those of which it leaves it open."""
     found = []
     for entry in entries:
         left: list[Condition] = []
@@ -261,10 +256,10 @@ def _left(entries: list[Candidate], key: _Key, start: str | None) -> list[Candid
                 left.append(condition)
                 continue
             test, inverted = _asked(condition)
-            verdict = _verdict(test, key, start)
-            if verdict == _OPEN:
+            said = verdict(test)
+            if said == _OPEN:
                 left.append(condition)
-            elif (verdict == _YES) is inverted:
+            elif (said == _YES) is inverted:
                 holds = False
                 break
         if holds:
@@ -272,7 +267,7 @@ def _left(entries: list[Candidate], key: _Key, start: str | None) -> list[Candid
     return found
 
 
-def _verdict(test: ValueTest, key: _Key, start: str | None) -> int:
+def _verdict(test: ValueTest, start: str | None) -> int:
     """What `test` says of every value of which no more is known than that; _OPEN where it depends."""
     if isinstance(test, Present):
         return _YES

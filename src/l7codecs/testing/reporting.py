@@ -10,7 +10,8 @@ from pathlib import Path
 
 from l7codecs.errors import L7Error
 from l7codecs.testing.fuzzing.material import load_material
-from l7codecs.testing.states import READS, States, find_states
+from l7codecs.testing.growth import READS
+from l7codecs.testing.states import States, find_states
 
 __all__ = ["main"]
 

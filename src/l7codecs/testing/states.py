@@ -17,7 +17,6 @@ many octets there were, whose turn it was. They tell states apart, and need not 
 from __future__ import annotations
 
 import time
-import tracemalloc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -34,13 +33,11 @@ from l7codecs.session import Session
 from l7codecs.testing.conformance.exchanges import Joined
 from l7codecs.testing.fuzzing.exchanges import Place, Pool, find_exchanges
 from l7codecs.testing.fuzzing.material import Material
-from l7codecs.testing.growth import growth
+from l7codecs.testing.growth import growth, most_memory, steady_memory
 from l7codecs.testing.vectors import Vector
 
-__all__ = ["READS", "Grown", "State", "States", "find_states"]
+__all__ = ["Grown", "State", "States", "find_states"]
 
-READS = (1, 16, 1500, 1 << 16)
-"""Octets of a read."""
 _DEEP = 3
 _APART = frozenset(("flow", "limits", "sender", "error", "fed", "ended", "stands", "data", "octets"))
 _EVENTS = (Message, Data, Gap, Opaque)
@@ -51,9 +48,6 @@ _ROUNDS = 8
 """Exchanges that endpoints have to find states that come back."""
 _PLACES = 12
 _OTHERS = 60
-_EACH = 96
-"""Octets of memory for each octet received, beside the limits."""
-_WAITS = 1024
 
 Pieces = Sequence[tuple[Sender, bytes]]
 Signature = frozenset[str]
@@ -205,19 +199,9 @@ class States:
         size = 4 * self._size(grown, 4 * _SMALL)
         unit = sum(len(octets) for _, octets in grown.unit)
         messages = size // unit + 1 if unit else size // 16  # as short as they may be
-        most = _EACH * size + 2 * (limits.head + min(limits.message, size)) + (1 << 18)
-        most += _WAITS * min(limits.pending, messages)
-        used = 0
-        for _turn in range(2):  # the first time, tables may be made
-            tracemalloc.start()
-            try:
-                self.cost(grown, size, read, limits)
-                used = tracemalloc.get_traced_memory()[1]
-            finally:
-                tracemalloc.stop()
-            if used <= most:
-                return
-        raise AssertionError(f"{grown.state}: {size} octets take {used} octets of memory, {grown.how} again and again")
+        most = most_memory(limits, size, size, messages)
+        used = steady_memory(lambda: self.cost(grown, size, read, limits), most)
+        assert used <= most, f"{grown.state}: {size} octets take {used} octets of memory, {grown.how} again and again"
 
 
 def feed(session: Session, pieces: Iterable[tuple[Sender, bytes]]) -> bool:

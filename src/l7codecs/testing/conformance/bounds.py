@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import tracemalloc
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from l7codecs.kinds import Kind, Sender
 from l7codecs.message import Message
 from l7codecs.testing.conformance.base import EXAMPLES, ConformanceBase, show_error
 from l7codecs.testing.conformance.events import check_ends, check_octets
+from l7codecs.testing.growth import peak_memory
 from l7codecs.testing.replay import Outcome, describe, difference_of, place
 from l7codecs.testing.vectors import Vector
 
@@ -163,17 +165,14 @@ class Bounds(ConformanceBase):
         """The most octets of memory that are in use at once while `vector` is decoded, octet by octet."""
         session = self.open()
         pieces = vector.octet_by_octet().pieces
-        tracemalloc.start()
-        try:
-            for sender, octet in pieces:
-                for _event in session.receive(sender, octet):
-                    pass
-        except ProtocolError:
-            pass
-        finally:
-            used = tracemalloc.get_traced_memory()[1]
-            tracemalloc.stop()
-        return used
+
+        def decode() -> None:
+            with contextlib.suppress(ProtocolError):
+                for sender, octet in pieces:
+                    for _event in session.receive(sender, octet):
+                        pass
+
+        return peak_memory(decode)
 
     def test_what_is_answered_is_forgotten(self) -> None:
         """A session that has seen twice as much holds no more."""

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from typing import ClassVar
 
 from l7codecs.testing.conformance.base import ConformanceBase
-from l7codecs.testing.states import READS, States, find_states
+from l7codecs.testing.growth import READS
+from l7codecs.testing.states import States, find_states
 
 __all__ = ["Grows"]
 

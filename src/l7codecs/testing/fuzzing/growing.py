@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 import time
-import tracemalloc
 from collections.abc import Iterator, Sequence
 
 from l7codecs.errors import ProtocolError
@@ -16,21 +15,15 @@ from l7codecs.testing.fuzzing.program import Program, Step
 from l7codecs.testing.fuzzing.properties import TookLonger, limits_of
 from l7codecs.testing.fuzzing.reads import SENDERS
 from l7codecs.testing.fuzzing.targets import Target
-from l7codecs.testing.growth import growth
+from l7codecs.testing.growth import READS, growth, most_memory, steady_memory
 
-__all__ = ["READS", "Growth"]
+__all__ = ["Growth"]
 
-READS = (1, 16, 1500, 1 << 16)
-"""Octets of a read."""
 _SMALL = 2048
 _MOST_TIMES = 8
 """What four times the octets may take; quadratic is 16."""
 _FLOOR = 0.004
 """Seconds; less is not measured well."""
-_EACH = 96
-"""Octets of memory for each octet received, beside the limits."""
-_WAITS = 1024
-"""Octets of memory for each message that may wait for an answer, of which there are ``limits.pending``."""
 LEAD, GAP, GROW = range(3)
 _FILLERS = (b"\0", b"\xff", b"a", b"\r\n", b"0", b" ", b"\x80", b"[", b"{", b"1\r\n")
 
@@ -118,24 +111,10 @@ class Growth(Target):
         read = READS[last.b % 4]
         limits = limits_of(program.limits)
         size = 16 * _SMALL
-        most = (
-            _EACH * (size + sum(len(step.octets) for step in program.steps))
-            + 2 * (limits.head + min(limits.message, size))
-            + (1 << 18)
-        )
         self.grow(program, last, size, read)
-        most += _WAITS * min(limits.pending, self.told)
-        used = 0
-        for _turn in range(2):  # the first time, tables may be made
-            tracemalloc.start()
-            try:
-                self.grow(program, last, size, read)
-                used = tracemalloc.get_traced_memory()[1]
-            finally:
-                tracemalloc.stop()
-            if used <= most:
-                return
-        raise AssertionError(f"{size} octets take {used} octets of memory: {last.octets[:40]!r} again and again")
+        most = most_memory(limits, size + sum(len(step.octets) for step in program.steps), size, self.told)
+        used = steady_memory(lambda: self.grow(program, last, size, read), most)
+        assert used <= most, f"{size} octets take {used} octets of memory: {last.octets[:40]!r} again and again"
 
     def grow(self, program: Program, last: Step, size: int, read: int) -> float:
         """Seconds of the processor for `size` octets."""
