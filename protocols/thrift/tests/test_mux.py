@@ -273,6 +273,19 @@ def test_a_message_in_fragments_changes() -> None:
     assert written == call(2, "x", ((b"a", b"b"),))
 
 
+@pytest.mark.parametrize("size", [1 << 16, 80])
+def test_the_answer_to_a_renamed_dispatch_has_the_name_that_its_client_called(size: int) -> None:
+    shared = Shared(2)
+    renamed = Changes({"thrift.method": "other", "thrift.service": "Svc"})
+    for client in (0, 1):
+        for event in shared.clients[client].receive(C, b"".join(in_pieces(call(2, "Shop:hello"), size))):
+            said = shared.upstream.send(event, renamed if isinstance(event, MuxMessage) else None)
+            shared.server.receive(C, said)
+    for tag, (client, name, told) in enumerate([(0, "other", "hello"), (1, "third", "third")], 2):
+        answer = frame(-2, tag if client == 0 else 1, b"\0\0\0" + thrift(name, 2))
+        assert shared.answer(answer) == [(client, frame(-2, 2, b"\0\0\0" + thrift(told, 2)))]
+
+
 def test_what_is_given_up_between_its_frames_ends_there() -> None:
     """As Finagle reads and writes it: neither side sends the rest of what is discarded."""
     first = in_pieces(call(2, "a" * 90), 60)[0]

@@ -36,7 +36,7 @@ from .headers import changed_header
 from .posting import posted
 from .recoding import recoded
 
-__all__ = ["Rewriter", "changed", "note_method", "with_method_back"]
+__all__ = ["Rewriter", "changed", "note_method", "with_method", "with_method_back"]
 
 
 @final
@@ -98,6 +98,11 @@ def with_method_back(answer: ThriftMessage, changes: Changes | None) -> Changes 
     method = request.operation
     if not method or answer.operation != request.sent_method:
         return changes
+    return with_method(changes, method)
+
+
+def with_method(changes: Changes | None, method: str) -> Changes:
+    """`changes`, and that method, unless they have another."""
     if changes is None:
         return Changes({METHOD: method})
     attributes = {METHOD: method, **changes.attributes}

@@ -61,6 +61,8 @@ class MuxMessage(Message):
         self._carried: ThriftMessage | None = None
         self._looked = False
         self._malformed: str | None = None
+        self.sent_method: str | None = None
+        """The method that a dispatch was sent with, where that was changed here: the message in its answer has this one."""
 
     @property
     def request_id(self) -> int | None:

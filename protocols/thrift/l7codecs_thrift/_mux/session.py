@@ -31,6 +31,8 @@ from l7codecs.endpoint.rewriting import RewritingSession
 from l7codecs.message import Event, Flow
 from l7codecs.pairing.numbering import StrictPairing
 
+from .._change.given import METHOD
+from .._change.rewriting import with_method
 from .._meaning.origin import Origin, Renumbering
 from .._transport.frames import Frames
 from .boundary import find_dispatch
@@ -211,6 +213,17 @@ def _tables(limits: Limits, endpoint: Sender | None) -> tuple[PairingTable, Pair
     return client, server
 
 
+def _with_method_back(answer: MuxMessage, changes: Changes | None) -> Changes | None:
+    """`changes`, and the method that was called, where `answer` has that which the dispatch was sent with."""
+    request = answer.request
+    if not isinstance(request, MuxMessage) or request.sent_method is None:
+        return changes
+    carried, method = answer.carried(), request.operation
+    if carried is None or not method or carried.operation != request.sent_method:
+        return changes
+    return with_method(changes, method)
+
+
 @final
 class MuxSession(RewritingSession):
     """One connection of ThriftMux."""
@@ -234,6 +247,11 @@ class MuxSession(RewritingSession):
                 return b""  # nothing of it was written
         if message.ends is not None and message.request is not None:
             self.gathering.drop_answer(message.request)
+        if message.kind is Kind.RESPONSE:
+            changes = _with_method_back(message, changes)
+        elif changes is not None and message.kind is Kind.REQUEST:
+            method = changes.attributes.get(METHOD)
+            message.sent_method = method if isinstance(method, str) else None
         if not message.is_fragment:
             return super().send_message(message, changes)
         made = message if changes is None else changed(message, changes)  # what is refused is refused now
