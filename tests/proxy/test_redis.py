@@ -10,7 +10,7 @@ import redis
 
 from l7codecs.testing import free_port
 
-from .running import read, running
+from .running import read, running, wait_until
 
 SPLIT = """
 listeners:
@@ -191,3 +191,22 @@ def test_who_reads_nothing_is_let_go_and_the_others_go_on(servers: Any) -> None:
                 time.sleep(0.01)
             assert len(here.engine.clients) == 1
         assert client.get("a:large") == value
+
+
+@pytest.mark.parametrize(
+    "said", [b"POST / HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"*1\r\n$4\r\npost\r\n"]
+)
+def test_what_looks_like_http_costs_nobody_else_an_answer(servers: Any, said: bytes) -> None:
+    """The server closes the connection that it comes on."""
+    with running(SPLIT.format(*servers.hosts)) as here:
+        with (
+            socket.create_connection(("127.0.0.1", here.port())) as waits,
+            socket.create_connection(("127.0.0.1", here.port())) as browser,
+        ):
+            waits.sendall(b"DEBUG SLEEP 0.3\r\nSET b:k 1\r\nGET b:k\r\n")
+            wait_until(lambda: here.engine.in_flight == 3)
+            browser.sendall(said)
+            assert read(waits, 17) == b"+OK\r\n+OK\r\n$1\r\n1\r\n"
+            assert read(browser, 1000).endswith(b"\r\n")
+        lost = {operation for operation, _, outcome in here.seen.told() if outcome == "RESET"}
+        assert lost and lost <= {"POST", "HOST:"}

@@ -361,6 +361,10 @@ def find_command(name: bytes) -> CommandSpec | None:
     return _look_up(_COMMANDS, name)
 
 
+_HTTP: Final = (b"POST", b"HOST:")
+"""What looks like HTTP to the server, which then closes the connection without an answer (`securityWarningCommand`, redis/src/server.c)."""
+
+
 def unknown_command(name: bytes) -> CommandSpec:
     """Return a new spec for a command that the table does not have.
 
@@ -378,5 +382,9 @@ def unknown_command(name: bytes) -> CommandSpec:
                 parts.append(chr(octet))
             else:
                 parts.append(f"\\x{octet:02x}")
-        return CommandSpec("".join(parts), 0, "unknown", "", False, _NO_SPECS)
-    return CommandSpec(kept.decode("ascii"), 0, "unknown", "", False, _NO_SPECS)
+        spec = CommandSpec("".join(parts), 0, "unknown", "", False, _NO_SPECS)
+    else:
+        spec = CommandSpec(kept.decode("ascii"), 0, "unknown", "", False, _NO_SPECS)
+    if kept in _HTTP:
+        spec.pins = "end"
+    return spec

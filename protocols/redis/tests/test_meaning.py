@@ -400,3 +400,16 @@ def test_an_error_without_a_word() -> None:
     for octets in (b"-\r\n", b"- no\r\n", b"!0\r\n\r\n"):
         (answer,) = session.receive(Sender.SERVER, octets)
         assert isinstance(answer, Message) and answer.error == "ERR"
+
+
+def test_what_a_server_takes_for_http_pins() -> None:
+    """It closes the connection, in any case and form (`securityWarningCommand`, redis/src/server.c)."""
+    octets = b"POST / HTTP/1.1\r\nHost: a\r\n*1\r\n$5\r\nhost:\r\nPOSTS\r\nHOST a\r\n"
+    events = open_session("redis").receive(Sender.CLIENT, octets)
+    assert [(event.operation, event.pins) for event in events if isinstance(event, Message)] == [
+        ("POST", "end"),
+        ("HOST:", "end"),
+        ("HOST:", "end"),
+        ("POSTS", None),
+        ("HOST", None),
+    ]
