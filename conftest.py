@@ -10,8 +10,11 @@ from __future__ import annotations
 import collections
 import contextlib
 import io
+import os
 import re
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pytest
 from sybil import Document, Example, Region, Sybil
@@ -50,6 +53,13 @@ def _check_output(example: Example) -> str | None:
 
 
 pytest_collect_file = Sybil(parsers=[_PythonParser(), _parse_output], patterns=["*.md"]).pytest()
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A folder for Unix sockets, whose paths have at most some hundred octets: `tmp_path` may be longer."""
+    with tempfile.TemporaryDirectory(prefix="l7-", dir="/tmp" if os.path.isdir("/tmp") else None) as folder:
+        yield Path(folder)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

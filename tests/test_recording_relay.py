@@ -10,7 +10,6 @@ import random
 import socket
 import socketserver
 import struct
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -250,18 +249,12 @@ def test_a_server_that_refuses() -> None:
 # ------------------------------------------------------------------------------------------------------------ Unix socket
 
 
-@pytest.fixture
-def path() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="l7-") as folder:  # the path of a Unix socket must be short
-        yield Path(folder) / "s"
-
-
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no Unix sockets here")
-def test_unix_socket(path: Path) -> None:
+def test_unix_socket(short_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(os.fspath(path))
+        listener.bind(os.fspath(short_path / "s"))
         listener.listen()
-        with Relay(path) as relay, connect(relay) as client, accept(listener) as server:
+        with Relay(short_path / "s") as relay, connect(relay) as client, accept(listener) as server:
             client.sendall(b"ask")
             client.shutdown(socket.SHUT_WR)
             assert read_all(server) == b"ask"
@@ -275,8 +268,8 @@ def test_unix_socket(path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no Unix sockets here")
-def test_unix_socket_that_is_not_there(path: Path) -> None:
-    with Relay(str(path)) as relay, connect(relay) as client:
+def test_unix_socket_that_is_not_there(short_path: Path) -> None:
+    with Relay(str(short_path / "s")) as relay, connect(relay) as client:
         with pytest.raises(ConnectionResetError):
             client.recv(1)
         (recording,) = relay.wait_closed()
@@ -284,12 +277,12 @@ def test_unix_socket_that_is_not_there(path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no Unix sockets here")
-def test_unix_socket_with_a_full_queue(path: Path) -> None:
+def test_unix_socket_with_a_full_queue(short_path: Path) -> None:
     """More connections than the server lets wait: all are served when it comes to them, and close does not wait for it."""
     with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as stack:
-        listener.bind(os.fspath(path))
+        listener.bind(os.fspath(short_path / "s"))
         listener.listen(0)
-        relay = stack.enter_context(Relay(path))
+        relay = stack.enter_context(Relay(short_path / "s"))
         clients = [stack.enter_context(connect(relay)) for _ in range(8)]
         relay.number(7)
         for number, client in enumerate(clients):

@@ -162,11 +162,11 @@ def test_nobody_holds_it_up(monkeypatch: pytest.MonkeyPatch) -> None:
     serving(use, counted(3000))
 
 
-def test_a_unix_socket(tmp_path) -> None:
+def test_a_unix_socket(short_path) -> None:
     async def run() -> None:
         admin = Admin(one_source(counted(), dict), lambda: True, dict)
-        await admin.listen_on_path(str(tmp_path / "admin"))
-        transport = httpx.AsyncHTTPTransport(uds=str(tmp_path / "admin"))
+        await admin.listen_on_path(str(short_path / "admin"))
+        transport = httpx.AsyncHTTPTransport(uds=str(short_path / "admin"))
         async with httpx.AsyncClient(transport=transport, base_url="http://admin") as client:
             assert json.loads((await client.get("/stats")).text)["overflowed"]["service"] == 0
         await admin.close()

@@ -122,16 +122,16 @@ clusters: {{ a: {{ hosts: ["localhost:{port}"], tls: {{ authorities: {TLS}/ca.pe
         server.stop(0)
 
 
-def test_unix_sockets_on_both_sides(servers: Any, tmp_path: Path) -> None:
-    inner = ONE.format(*servers.hosts).replace("127.0.0.1:0", f"unix:{tmp_path}/inner")
-    outer = ONE.format(f"unix:{tmp_path}/inner", f"unix:{tmp_path}/inner").replace(
-        "127.0.0.1:0", f"unix:{tmp_path}/outer"
+def test_unix_sockets_on_both_sides(servers: Any, short_path: Path) -> None:
+    inner = ONE.format(*servers.hosts).replace("127.0.0.1:0", f"unix:{short_path}/inner")
+    outer = ONE.format(f"unix:{short_path}/inner", f"unix:{short_path}/inner").replace(
+        "127.0.0.1:0", f"unix:{short_path}/outer"
     )
-    with running(inner), running(outer), redis.Redis(unix_socket_path=str(tmp_path / "outer"), protocol=2) as client:
+    with running(inner), running(outer), redis.Redis(unix_socket_path=str(short_path / "outer"), protocol=2) as client:
         assert client.set("k", "v")
         assert client.get("k") == b"v"
-    assert (tmp_path / "outer").exists()
-    with running(inner), running(outer), redis.Redis(unix_socket_path=str(tmp_path / "outer"), protocol=2) as client:
+    assert (short_path / "outer").exists()
+    with running(inner), running(outer), redis.Redis(unix_socket_path=str(short_path / "outer"), protocol=2) as client:
         assert client.get("k") == b"v", "the path that was left is taken again"
 
 

@@ -85,6 +85,21 @@ rules:
     ]  # fmt: skip
 
 
+def test_a_path_that_no_unix_socket_can_have_is_told() -> None:
+    path = "unix:/" + "p" * 106
+    text = f"""
+listeners: {{ a: {{ address: '{path}', cluster: x }} }}
+clusters: {{ x: {{ hosts: ['{path}'] }} }}
+admin: {{ address: '{path}' }}
+"""
+    assert parse_settings(text).listeners[0].address == path
+    assert problems(text.replace("/p", "/pp")) == [
+        "p.yaml:2:28: the path of a Unix socket has at most 107 octets, this has 108",
+        "p.yaml:3:26: the path of a Unix socket has at most 107 octets, this has 108",
+        "p.yaml:4:19: the path of a Unix socket has at most 107 octets, this has 108",
+    ]
+
+
 @pytest.mark.parametrize(
     "text", ["{}", "[]", "listeners: {}", "listeners: {a: {}}", "", "listeners: {a: {address: 1}}"]
 )

@@ -21,7 +21,7 @@ from l7codecs.proxy.telemetry.settings import read_telemetry, sections
 from l7codecs.registry import get_protocol, list_protocols
 from l7codecs.routing import Cluster, Routes, load_routes
 from l7codecs.routing import json_schema as routes_schema
-from l7codecs.routing.loading import read_routes, read_seconds
+from l7codecs.routing.loading import check_unix_path, read_routes, read_seconds
 from l7codecs.routing.reading import parse_config
 from l7codecs.routing.shape import check_shape
 
@@ -144,7 +144,9 @@ def _listener(name: str, node: Config, clusters: Mapping[str, Upstreams], read: 
     top = node.mapping()
     given: dict[str, Any] = {key: read_seconds(top[key]) for key in _TIMES_OF_LISTENERS if key in top}
     address = top["address"].text()
-    if not address.startswith("unix:"):
+    if address.startswith("unix:"):
+        check_unix_path(top["address"])
+    else:
         _host_and_port(top["address"], 0)
     if "protocol" in top:
         given["protocol"] = _protocol_name(top["protocol"])

@@ -5,7 +5,9 @@ See docs/howto/route-messages.md for the form, and `schema.json` beside this mod
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -34,10 +36,12 @@ from l7codecs.routing.reading import parse_config
 from l7codecs.routing.shape import check_shape
 from l7codecs.routing.table import RouteTable, Rule
 
-__all__ = ["Routes", "load_routes", "parse_routes", "read_routes", "read_seconds"]
+__all__ = ["Routes", "check_unix_path", "load_routes", "parse_routes", "read_routes", "read_seconds"]
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _LONGEST = 86400.0
+_PATH = 107 if sys.platform == "linux" else 103
+"""Octets of the path of a Unix socket: what ``sun_path`` has room for, but the zero behind it (unix(7))."""
 _DURATION = re.compile(r"([0-9]{1,8}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
 _TARGETS = ("cluster", "clusters", "reply")
 _SENDING = ("hash", "mirror", "request", "deadline", "retry")
@@ -204,6 +208,13 @@ def read_seconds(node: Config) -> float:
     return seconds
 
 
+def check_unix_path(node: Config) -> None:
+    """The path of ``unix:PATH`` has to fit what the system has room for."""
+    size = len(os.fsencode(node.text())) - len("unix:")
+    if size > _PATH:
+        node.problem(f"the path of a Unix socket has at most {_PATH} octets, this has {size}")
+
+
 def _cluster(name: str, node: Config) -> Cluster:
     top = node.mapping()
     hosts: list[Host] = []
@@ -214,9 +225,9 @@ def _cluster(name: str, node: Config) -> Cluster:
             weight = int(each.value["weight"].number()) if "weight" in each.value else 1
         address = at.text()
         host, _, port = address.rpartition(":")
-        if not address.startswith("unix:") and not (
-            host and port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536
-        ):
+        if address.startswith("unix:"):
+            check_unix_path(at)
+        elif not (host and port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
             at.problem(f"{address!r} is not HOST:PORT, [IPV6]:PORT or unix:PATH")
         if address in [known.address for known in hosts]:
             at.problem(f"{address!r} stands here twice")

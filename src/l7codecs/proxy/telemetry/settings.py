@@ -15,6 +15,7 @@ from typing import Any
 
 from l7codecs.config import Config
 from l7codecs.proxy.telemetry.series import BUCKETS
+from l7codecs.routing.loading import check_unix_path
 
 __all__ = [
     "AccessLogSettings",
@@ -92,7 +93,9 @@ def read_telemetry(top: Mapping[str, Config], seconds: Callable[[Config], float]
         node = top["admin"].mapping()["address"]
         admin = node.text()
         host, _, port = admin.rpartition(":")
-        if not admin.startswith("unix:") and not (host and port.isascii() and port.isdigit() and int(port[:6]) < 65536):
+        if admin.startswith("unix:"):
+            check_unix_path(node)
+        elif not (host and port.isascii() and port.isdigit() and int(port[:6]) < 65536):
             node.problem(f"{admin!r} is not HOST:PORT, [IPV6]:PORT or unix:PATH")
     return TelemetrySettings(
         metrics,
