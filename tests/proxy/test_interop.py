@@ -86,6 +86,72 @@ def test_redis_cli_writes_ten_thousand_at_once(servers: Any) -> None:
         assert found == "1\n"
 
 
+CLIENTS = """
+listeners:
+  main: {{ address: "127.0.0.1:0", protocol: redis }}
+clusters:
+  a: {{ hosts: ["{0}"] }}
+  b: {{ hosts: ["{1}"] }}
+rules:
+- match: {{ resources: {{ prefix: "a:" }} }}
+  cluster: a
+- cluster: b
+"""
+
+
+@pytest.mark.parametrize("resp", [2, 3])
+@pytest.mark.parametrize("name", ["go-redis", "ioredis"])
+def test_redis_clients(servers: Any, name: str, resp: int) -> None:
+    """Pipelines, transactions, publish/subscribe, blocking commands, databases, values of megabytes."""
+    with (
+        running(CLIENTS.format(*servers.hosts)) as here,
+        start_peers(tool("redis", "redis_peers").Peer, name) as client,
+    ):
+
+        def ask(do: str, **what: Any) -> dict[str, Any]:
+            said: dict[str, Any] = client.ask(do, to=here.port(), resp=resp, watched=[], **what)
+            return said
+
+        sets = [["SET", f"{'ab'[number % 2]}:{number}", f"{number}"] for number in range(1000)]
+        gets = [["GET", key] for _, key, _ in sets]
+        found = ask("pipeline", commands=sets + gets)["results"]
+        assert found == ["OK"] * 1000 + [f"{number}" for number in range(1000)]
+        assert [each.dbsize() for each in servers.direct] == [500, 500]
+        found = ask("each", commands=[["HSET", "a:h", "f", "1"], ["HGETALL", "a:h"], ["LPUSH", "a:h", "1"]])["results"]
+        as_map = resp == 3 and name == "go-redis"  # ioredis gives pairs
+        assert found[:2] == [1, {"map": {"f": "1"}} if as_map else ["f", "1"]] and "WRONGTYPE" in found[2]["error"]
+        assert ask("multi", commands=[["SET", "b:n", "1"], ["INCR", "b:n"]])["results"] == ["OK", 2]
+        sends = [[("news", "more")[number % 2], f"{number}"] for number in range(20)]
+        came = ask("subscribe", channels=["news", "more"], sends=sends)["came"]
+        assert sorted(came) == sorted(sends), "of two channels the order is nobody's"
+        queue = [["BLPOP", "b:none", "0.1"], ["RPUSH", "b:queue", "x"], ["BLPOP", "b:queue", "5"]]
+        assert ask("each", commands=queue)["results"] == [None, 1, ["b:queue", "x"]]
+        both = [["SET", "a:k", "third"], ["SET", "b:k", "third"]]
+        assert ask("each", commands=both, database=3)["results"] == ["OK", "OK"]
+        assert ask("each", commands=[["GET", "a:k"], ["GET", "b:k"]])["results"] == [None, None]
+        keys = [f"{'ab'[number % 2]}:load:{number}" for number in range(20)]
+        assert ask("load", keys=keys, turns=20, size=5_000) == {"right": 400, "wrong": [], "failed": []}
+        assert ask("load", keys=keys[:2], turns=3, size=2_000_000) == {"right": 6, "wrong": [], "failed": []}
+        assert here.seen.refusals == []
+
+
+@pytest.mark.parametrize("name", ["go-redis", "ioredis"])
+def test_redis_clients_come_back(servers: Any, name: str) -> None:
+    """Their connections are reset again and again, and the settings are others each time: no value is lost or another's."""
+    text = CLIENTS.format(*servers.hosts)
+    with running(text) as here, start_peers(tool("redis", "redis_peers").Peer, name) as client:
+        keys = [f"{'ab'[number % 2]}:{number}" for number in range(20)]
+        client.begin("load", to=here.port(), resp=3, keys=keys, turns=300, size=100)
+        for turn in range(5):
+            time.sleep(0.1)
+            for each in here.engine.clients:
+                here.loop.call_soon_threadsafe(each.abort)
+            here.apply(text if turn % 2 else text.replace("- cluster: b", "- cluster: b\n  deadline: 60s"))
+        said = client.answer()
+        assert said == {"right": 6000, "wrong": [], "failed": []}
+        assert here.seen.refusals == []
+
+
 HTTP = """
 listeners:
   main: {{ address: "127.0.0.1:0", protocol: http2 }}
