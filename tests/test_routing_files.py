@@ -164,6 +164,17 @@ def test_json_is_read_too(tmp_path: Path) -> None:
             ],
         ),
         (
+            "clusters: {a: {hosts: ['a..b:1', '::1:80', '[h]:1', 'http://h:1', 'unix:', '[::1]:80', 'xn.example:80']}}\n"
+            "rules: []",
+            [
+                "r.yaml:1:24: 'a..b:1' is not HOST:PORT, [IPV6]:PORT or unix:PATH",
+                "r.yaml:1:34: '::1:80' is not HOST:PORT, [IPV6]:PORT or unix:PATH",
+                "r.yaml:1:44: '[h]:1' is not HOST:PORT, [IPV6]:PORT or unix:PATH",
+                "r.yaml:1:53: 'http://h:1' is not HOST:PORT, [IPV6]:PORT or unix:PATH",
+                "r.yaml:1:67: the path of a Unix socket is missing",
+            ],
+        ),
+        (
             "rules: [{clusters: [{name: a, weight: 0}], deadline: 0, hash: {by: header}}]",
             [
                 "r.yaml:1:20: all weights are 0",

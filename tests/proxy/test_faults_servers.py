@@ -60,6 +60,14 @@ def test_refused(tongue: Tongue) -> None:
         assert values == 0 and all("no connection for" in error for error in errors)
 
 
+def test_a_name_that_no_certificate_can_have(tongue: Tongue) -> None:
+    """What a loop raises then is no OSError."""
+    text = ONE.format(tongue.name, free_port()).replace("] }", '], tls: { name: ".x" } }')
+    with running(text) as here:
+        values, errors = check(tongue, ask_many(here.port(), tongue))
+        assert values == 0 and all("no connection for" in error for error in errors)
+
+
 def test_killed_in_mid_flight(tongue: Tongue) -> None:
     """It has answered five of twenty, and half of the sixth."""
 

@@ -37,6 +37,7 @@ class Connector:
         self._loop = loop
         self._site = site
         self._contexts: dict[tuple[TlsClient, tuple[str, ...]], ssl.SSLContext] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def open(self, host: Host, protocol: Protocol) -> Server:
         """A new connection to `host`; it is there later, or `Server.lost` is called."""
@@ -48,6 +49,8 @@ class Connector:
         )
         task = self._loop.create_task(self._connect(server, host, at, protocol))
         server.connecting = task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         return server
 
     async def _connect(self, server: Server, host: Host, at: Address | str, protocol: Protocol) -> None:
@@ -74,7 +77,7 @@ class Connector:
                     await self._loop.create_unix_connection(wire, at, **given)
                 else:
                     await self._loop.create_connection(wire, at[0], at[1], **given)
-        except (OSError, TimeoutError) as error:
+        except (OSError, ValueError) as error:  # ValueError: a name that nobody can look up, or no certificate can have
             if not server.connected:
                 observers.host_disconnected(host.pool.name, host.address, True)
                 server.lost(str(error) or "no connection in time")
@@ -85,6 +88,13 @@ class Connector:
         if found is None:
             found = self._contexts[key] = client_context(tls, protocol.alpn)
         return found
+
+    async def stop(self) -> None:
+        """Give up what is being made."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def forget(self) -> None:
         """Files may have changed: read them again for new connections."""

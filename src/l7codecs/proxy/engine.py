@@ -52,7 +52,6 @@ class Engine:
         self.places: dict[str, Place] = {}
         self._worker = worker
         self._servers: dict[str, asyncio.Server] = {}
-        self._retired: list[Pool] = []
         self._buckets = TokenBuckets()
         self._number = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -278,6 +277,7 @@ class Engine:
             for host in pool.hosts.values():
                 for server in list(host.servers):
                     server.close_now()
+        await self._connector.stop()
         await asyncio.sleep(0)
 
 

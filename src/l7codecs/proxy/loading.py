@@ -21,7 +21,7 @@ from l7codecs.proxy.telemetry.settings import read_telemetry, sections
 from l7codecs.registry import get_protocol, list_protocols
 from l7codecs.routing import Cluster, Routes, load_routes
 from l7codecs.routing import json_schema as routes_schema
-from l7codecs.routing.loading import check_unix_path, read_routes, read_seconds
+from l7codecs.routing.loading import check_unix_path, is_host, read_routes, read_seconds
 from l7codecs.routing.reading import parse_config
 from l7codecs.routing.shape import check_shape
 
@@ -196,7 +196,7 @@ def _nodes(node: Config, protocol: str) -> tuple[Node, ...]:
 
 def _host_and_port(node: Config, least: int) -> tuple[str, int]:
     host, _, port = node.text().rpartition(":")
-    if host and port.isascii() and port.isdigit() and least <= int(port[:6]) < 65536:
+    if is_host(host) and port.isascii() and port.isdigit() and least <= int(port[:6]) < 65536:
         return host.removeprefix("[").removesuffix("]"), int(port)
     node.problem(f"{node.text()!r} is not HOST:PORT, or [IPV6]:PORT")
     return "", 1

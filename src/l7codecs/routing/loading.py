@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from os import PathLike, fspath
 
 from l7codecs.config import Config, ConfigValue, nearest
@@ -36,7 +37,7 @@ from l7codecs.routing.reading import parse_config
 from l7codecs.routing.shape import check_shape
 from l7codecs.routing.table import RouteTable, Rule
 
-__all__ = ["Routes", "check_unix_path", "load_routes", "parse_routes", "read_routes", "read_seconds"]
+__all__ = ["Routes", "check_unix_path", "is_host", "load_routes", "parse_routes", "read_routes", "read_seconds"]
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _LONGEST = 86400.0
@@ -211,8 +212,25 @@ def read_seconds(node: Config) -> float:
 def check_unix_path(node: Config) -> None:
     """The path of ``unix:PATH`` has to fit what the system has room for."""
     size = len(os.fsencode(node.text())) - len("unix:")
+    if size == 0:
+        node.problem("the path of a Unix socket is missing")
     if size > _PATH:
         node.problem(f"the path of a Unix socket has at most {_PATH} octets, this has {size}")
+
+
+def is_host(text: str) -> bool:
+    """Whether `text` may be looked up: a name, an address of IPv4, or one of IPv6 in brackets."""
+    if text[:1] == "[" and text[-1:] == "]":
+        try:
+            ip_address(text[1:-1])
+        except ValueError:
+            return False
+        return ":" in text
+    try:
+        text.encode("idna")
+    except UnicodeError:
+        return False  # a label is empty or too long
+    return bool(text) and not any(each in text for each in "[]:/\0 ")
 
 
 def _cluster(name: str, node: Config) -> Cluster:
@@ -227,7 +245,7 @@ def _cluster(name: str, node: Config) -> Cluster:
         host, _, port = address.rpartition(":")
         if address.startswith("unix:"):
             check_unix_path(at)
-        elif not (host and port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
+        elif not (is_host(host) and port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
             at.problem(f"{address!r} is not HOST:PORT, [IPV6]:PORT or unix:PATH")
         if address in [known.address for known in hosts]:
             at.problem(f"{address!r} stands here twice")
