@@ -13,6 +13,7 @@ import pytest
 
 from l7codecs import ConfigError, Status
 from l7codecs.routing import Routes, json_schema, load_routes, parse_routes
+from l7codecs.routing.conditions import FieldTest
 
 WHOLE = """
 clusters:
@@ -70,6 +71,15 @@ def test_json_is_read_too(tmp_path: Path) -> None:
     assert routes.table.rules[0].place == f"{path}:1:12"
     with pytest.raises(FileNotFoundError):
         load_routes(tmp_path / "none")
+
+
+@pytest.mark.parametrize("indent", [None, 2, "\t"])
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_json_is_read_however_it_is_written(indent: int | str | None, ascii_only: bool) -> None:
+    document = {"rules": [{"match": {"service": "\U0001f600/\u00e9\t"}, "cluster": "a\tb"}]}
+    (rule,) = parse_routes(json.dumps(document, indent=indent, ensure_ascii=ascii_only)).table.rules
+    assert rule.action.cluster == "a\tb"
+    assert isinstance(rule.when, FieldTest) and rule.when.test.accepts("\U0001f600/\u00e9\t")
 
 
 @pytest.mark.parametrize(
@@ -207,6 +217,8 @@ def test_json_is_read_too(tmp_path: Path) -> None:
         ("rules: [", ["r.yaml:1:9: expected the node content, but found '<stream end>'"]),
         ("rules: []\n---\nrules: []", ["r.yaml:2:1: a second document; a file has one"]),
         ("[" * 1_000, ["r.yaml:1:33: more than 32 mappings and lists within each other"]),
+        ('rules: [{cluster: "\\ud83d"}]', ["r.yaml:1:19: a half of a character, without the other"]),
+        ("rules:\n\t- {cluster: a}", ["r.yaml:2:1: found character '\\t' that cannot start any token"]),
         ("? [a]\n: b", ["r.yaml:1:3: a key is a string, not a list"]),
         (b"rules: \xff", ["r.yaml:1:1: 'utf-8' codec can't decode byte 0xff in position 7: invalid start byte"]),
     ],

@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from l7codecs.config import Config, ConfigProblem
 
@@ -30,7 +31,7 @@ _TAG = "tag:yaml.org,2002:"
 
 
 def parse_config(text: str | bytes, file: str = "<text>") -> Config:
-    """The first document of `text`, YAML or JSON. Raises `ConfigError` where it is none, or too large or deep.
+    """The document in `text`, YAML or JSON. Raises `ConfigError` where it is none, or too large or deep.
 
     Values are those of YAML 1.2: ``no`` and ``on`` are strings, and there is no ``<<``. Numbers with a leading 0 are decimal.
     """
@@ -46,7 +47,7 @@ def parse_config(text: str | bytes, file: str = "<text>") -> Config:
         top.check()
     try:
         builder = _Builder(file, problems)
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        for event in yaml.parse(text, Loader=_loader()):
             if isinstance(event, yaml.DocumentStartEvent) and builder.done is not None:
                 builder.place(event.start_mark).problem("a second document; a file has one")
                 break
@@ -61,6 +62,21 @@ def parse_config(text: str | bytes, file: str = "<text>") -> Config:
         top.problem(" ".join(str(error).split()))
     top.check()
     return builder.done if builder.done is not None else top
+
+
+@cache
+def _loader() -> Any:
+    """PyYAML's, which also takes tabs between the tokens of what is in brackets: most JSON is indented by them."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def scan_to_next_token(self) -> None:
+            super().scan_to_next_token()
+            while self.flow_level and self.peek() == "\t":
+                self.forward()
+                super().scan_to_next_token()
+
+    return Loader
 
 
 class _Open:
@@ -92,7 +108,7 @@ class _Builder:
 
         if isinstance(event, yaml.ScalarEvent):
             node = self.place(event.start_mark)
-            node.value = _scalar(node, event.value, event.tag, event.implicit[0])
+            node.value = _scalar(node, _joined(node, event.value), event.tag, event.implicit[0])
             if event.anchor:
                 self.anchors[event.anchor] = node, 1
             self.add(node, 1)
@@ -152,6 +168,17 @@ def _written(key: Config) -> str:
     if isinstance(value, str):
         return value
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _joined(node: Config, text: str) -> str:
+    """`text` with the halves joined in which JSON writes a character beyond U+FFFF."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        node.problem("a half of a character, without the other")
+        return ""
 
 
 def _scalar(node: Config, text: str, tag: str | None, plain: bool) -> str | int | float | bool | bytes | None:
