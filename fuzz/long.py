@@ -19,7 +19,7 @@ PROTOCOLS = tuple(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["t
 
 
 def fuzz(protocol: str, seconds: float, *options: str) -> tuple[int, dict[str, int]]:
-    """How many inputs there were, and what was found, how often."""
+    """How many inputs and neighbours of them there were, and what was found, how often."""
     done = subprocess.run(
         [
             str(Path(sys.executable).parent / "l7codecs"), "fuzz", protocol, "--seconds", f"{seconds:.0f}", "--keep-going",
@@ -27,10 +27,10 @@ def fuzz(protocol: str, seconds: float, *options: str) -> tuple[int, dict[str, i
         ],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    count = re.search(r"^(\d+) executions", done.stdout, re.MULTILINE)
+    count = re.search(r"^(\d+) executions and (\d+)", done.stdout, re.MULTILINE)
     found = {what: int(number) for number, what in re.findall(r"^found (\d+) times: (.*)", done.stdout, re.MULTILINE)}
     print(done.stdout, done.stderr, file=sys.stderr, flush=True)
-    return int(count[1]) if count else 0, found
+    return int(count[1]) + int(count[2]) if count else 0, found
 
 
 def main(arguments: list[str]) -> int:

@@ -71,6 +71,7 @@ def test_a_program_is_the_same_behind_its_octets() -> None:
     [
         (b"\0\0\0\x05hello", 6, 6, b"XX", b"\0\0\0\x07heXXllo"),
         (b"$5\r\nhello\r\n", 4, 6, b"", b"$3\r\nllo\r\n"),
+        (b"\x05$5\r\nhello\r\n" + bytes(3), 5, 7, b"", b"\x05$3\r\nllo\r\n" + bytes(3)),
         (b"\0\0\x05\x00\x01\0\0\0\x01hello", 11, 11, b"--", b"\0\0\x07\x00\x01\0\0\0\x01he--llo"),
         (b"\0\x09\0\x03abcrest", 5, 6, b"12", b"\0\x0a\0\x04a12crest"),
         (b"no length", 2, 3, b"", b"nolength"),

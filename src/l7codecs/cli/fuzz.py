@@ -123,8 +123,11 @@ def _report(figures: Path, log: Path, guided: bool) -> None:
     """What was done, a line for each target."""
     if figures.is_file():
         said = json.loads(figures.read_text())
-        total = sum(each["executions"] for each in said["targets"].values())
-        show(f"{total} executions in {said['seconds']:.0f} s, {total / max(said['seconds'], 0.001):.0f} a second")
+        total, near = (
+            sum(each.get(what, 0) for each in said["targets"].values()) for what in ("executions", "neighbours")
+        )
+        rate = (total + near) / max(said["seconds"], 0.001)
+        show(f"{total} executions and {near} neighbours in {said['seconds']:.0f} s, {rate:.0f} a second")
         for name, counted in said["targets"].items():
             show(f"  {name:13} " + ", ".join(f"{number} {what}" for what, number in counted.items()))
         for what, number in said["found"].items():

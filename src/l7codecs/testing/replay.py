@@ -96,7 +96,9 @@ class Outcome:
     """
 
     events: list[Event] = field(default_factory=list)
-    descriptions: dict[Sender, list[Description]] = field(default_factory=lambda: {sender: [] for sender in Sender})
+    descriptions: dict[Sender, list[Description]] = field(
+        default_factory=lambda: {Sender.CLIENT: [], Sender.SERVER: []}
+    )
     errors: dict[Sender, ProtocolError] = field(default_factory=dict)
     pending: int = 0
 
@@ -124,13 +126,17 @@ class Outcome:
                 self.events.append(event)
                 self._append(event)
         except ProtocolError as error:
-            if error.spec == AT_FAULT:
-                raise AssertionError(f"the plugin is at fault, of the {sender.value}: {error}") from error
-            whose = sender if error.sender is None else error.sender
-            goes_on = whose is not sender and whose not in self.errors
-            self.errors[whose] = error
-            return goes_on
+            return self.refused(sender, error)
         return False
+
+    def refused(self, sender: Sender, error: ProtocolError) -> bool:
+        """Write down the error that iterating what `sender` sent has raised; whether there may be more, as it is the other's."""
+        if error.spec == AT_FAULT:
+            raise AssertionError(f"the plugin is at fault, of the {sender.value}: {error}") from error
+        whose = sender if error.sender is None else error.sender
+        goes_on = whose is not sender and whose not in self.errors
+        self.errors[whose] = error.with_traceback(None)  # which would keep all of this until it is collected
+        return goes_on
 
     def _append(self, event: Event) -> None:
         before = self.descriptions[event.sender]
@@ -157,6 +163,7 @@ class Outcome:
 
     def difference(self, other: Outcome) -> str:
         """Where two outcomes of the same octets, cut in two ways, part; empty where they agree, as they should."""
+        refusals, others = self.refusals(), other.refusals()
         for sender in Sender:
             ours, theirs = self.descriptions[sender], other.descriptions[sender]
             for index, (mine, its) in enumerate(zip(ours, theirs, strict=False)):
@@ -165,13 +172,16 @@ class Outcome:
             if len(ours) != len(theirs):
                 more = (ours if len(ours) > len(theirs) else theirs)[min(len(ours), len(theirs))]
                 return f"{len(ours)} and {len(theirs)} events of the {sender.value}, the first more: {_short(more)}"
-            if _error(self.errors.get(sender)) != _error(other.errors.get(sender)):
+            if refusals.get(sender) != others.get(sender):
                 return f"error of the {sender.value}: {self.errors.get(sender)!r} and {other.errors.get(sender)!r}"
         return ""
 
-
-def _error(error: ProtocolError | None) -> object:
-    return None if error is None else (type(error), error.offset, error.seen, error.expected, error.spec)
+    def refusals(self) -> dict[Sender, object]:
+        """By direction, all that its error says."""
+        return {
+            sender: (type(error), error.offset, error.seen, error.expected, error.spec)
+            for sender, error in self.errors.items()
+        }
 
 
 def replay(session: Session, vector: Vector, *, eof: bool | Sequence[Sender] = False) -> Outcome:

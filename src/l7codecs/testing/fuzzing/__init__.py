@@ -7,6 +7,7 @@
     mutation      how inputs are changed
     targets       what is done with them: direction, conversation, endpoints, loss, growth, detection, capture, differential
     comparison    a second implementation, for the last of these
+    bursts        hundreds of neighbours of an input, each for a fraction of what it costs
     properties    what has to hold
     engine        the loop, with atheris or without
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from l7codecs.kinds import Sender
-from l7codecs.message import Data, Event, Gap, Message
+from l7codecs import Limits
+from l7codecs.errors import ProtocolError
+from l7codecs.kinds import Kind, Sender
+from l7codecs.message import Data, Event, Gap, Message, Opaque
 from l7codecs.session import Session
 from l7codecs.testing.fuzzing.program import Program, Step
 from l7codecs.testing.fuzzing.properties import (
@@ -18,7 +20,7 @@ from l7codecs.testing.fuzzing.properties import (
     check_messages,
     limits_of,
 )
-from l7codecs.testing.fuzzing.reads import SENDERS, Read, cut, is_lossy, joined, replay_reads, with_ends
+from l7codecs.testing.fuzzing.reads import SENDERS, Read, cut, halved, is_lossy, joined, replay_reads, with_ends
 from l7codecs.testing.fuzzing.targets import Target
 from l7codecs.testing.loss import difference_after_loss
 from l7codecs.testing.replay import Outcome, difference_by_cuts
@@ -32,46 +34,55 @@ _ONE_BY_ONE = 4096
 
 
 class Outline(Outcome):
-    """An outcome of which only the outline is written down: where events stand, what they are, and whom they answer."""
+    """An outcome of which only the outline is compared: where events stand, what they are, and whom they answer.
+
+    Nothing is written down until it is compared, and where rows are alike as they are, no more than that.
+    """
+
+    def _take(self, sender: Sender, events: Iterator[Event]) -> bool:
+        try:
+            self.events.extend(events)  # what comes before an error is in it
+        except ProtocolError as error:
+            return self.refused(sender, error)
+        return False
+
+    def difference(self, other: Outcome) -> str:
+        if [*map(_row, self.events)] == [*map(_row, other.events)] and self.refusals() == other.refusals():
+            return ""
+        for each in (self, other):
+            if isinstance(each, Outline) and not any(each.descriptions.values()):
+                for event in each.events:
+                    each._append(event)
+        return super().difference(other)
 
     def _append(self, event: Event) -> None:
         rows = self.descriptions[event.sender]
-        if isinstance(event, Message):
-            request = event.request.offset if event.request is not None else None
-            rows.append(
-                (
-                    "outline",
-                    event.kind,
-                    event.offset,
-                    event.size,
-                    event.more,
-                    event.request_id,
-                    event.stream_id,
-                    request,
-                )
-            )
-            return
-        if isinstance(event, Gap):
-            rows.append(("gap", event.offset, event.size))
-            return
+        row = _row(event)
         # Where one Data or Opaque ends and the next begins follows the reads.
         last = rows[-1] if rows else ("nothing",)
-        size = len(event.raw)
-        if isinstance(event, Data):
-            head = event.message.offset
-            if last[0] == "data" and last[2] == head and last[4]:
-                rows[-1] = ("data", last[1], head, _added(last[3], size), event.more)
-            else:
-                rows.append(("data", event.offset, head, size, event.more))
-        elif last[0] == "opaque":
-            rows[-1] = ("opaque", last[1], _added(last[2], size))
+        if isinstance(event, Data) and last[0] is Kind.DATA and last[2] == row[2] and last[4]:
+            rows[-1] = (Kind.DATA, last[1], row[2], _added(last[3], row[3]), event.more)
+        elif isinstance(event, Opaque) and last[0] is Kind.OPAQUE:
+            rows[-1] = (Kind.OPAQUE, last[1], _added(last[2], row[2]))
         else:
-            rows.append(("opaque", event.offset, size))
+            rows.append(row)
 
 
-def _added(number: object, size: int) -> int:
-    assert isinstance(number, int)
-    return number + size
+def _row(event: Event) -> tuple[object, ...]:
+    if isinstance(event, Message):
+        request = event.request
+        return (
+            event.kind, event.offset, event.size, event.more, event.request_id, event.stream_id,
+            None if request is None else request.offset, event.sender,
+        )  # fmt: skip
+    if isinstance(event, Data):
+        return (event.kind, event.offset, event.message.offset, len(event.raw), event.more)
+    return (event.kind, event.offset, event.size if isinstance(event, Gap) else len(event.raw))
+
+
+def _added(one: object, other: object) -> int:
+    assert isinstance(one, int) and isinstance(other, int)
+    return one + other
 
 
 class Conversation(Target):
@@ -132,39 +143,58 @@ class Conversation(Target):
                 found.append(Read(sender, step.octets))
         return with_ends(found)
 
+    def program_of(self, reads: Iterable[Read], limits: int, seed: int) -> Program:
+        """The program that says `reads`."""
+        steps: list[Step] = []
+        for read in reads:
+            side = SENDERS.index(read.sender)
+            if read.end:
+                steps.append(Step(END, side))
+            elif read.lost > 0:
+                steps.append(Step(LOSE, side, 0, bytes(read.lost)))
+            else:
+                steps.append(Step(FEED if read.lost < 0 else GAP, side, 0, read.octets))
+        return Program(self.number, tuple(steps), limits, seed)
+
     def run(self, program: Program) -> None:
         reads = self.reads(program)
         size = sum(len(read.octets) for read in reads)
         limits = limits_of(program.limits)
         start = time.process_time()
-        whole, session = self.replay(joined(reads), program, Outline(), True)
-        other, _ = self.replay(cut(reads, 0, program.seed), program, Outline(), False)
+        whole, session = self.look(joined(reads), program.limits, program.seed)
+        other, _ = self.replay(cut(reads, 0, program.seed), program.limits, Outline(), False)
         self.compare(whole, other, is_lossy(reads))
         seconds = time.process_time() - start
-        fed = {
-            sender: b"".join(read.octets for read in reads if read.sender is sender and read.lost < 0)
-            for sender in SENDERS
-        }
-        check_conserved(whole, fed)
         check_messages(whole, self.material.protocol)
-        if not is_lossy(reads):
-            check_answers(whole, self.material.protocol, self.material.loose_ids)
         check_forwarded(session, whole.events)
         self.count(whole, size)
 
         def again(times: int) -> None:
-            self.replay(reads * times, program, Outline(), False)
-            self.replay(cut(reads * times, 7), program, Outline(), False)
+            self.replay(reads * times, program.limits, Outline(), False)
+            self.replay(cut(reads * times, 7), program.limits, Outline(), False)
 
         check_cost(again, seconds, size + len(reads), f"decoding, with {limits}")
+
+    def look(self, reads: Sequence[Read], limits: int, cuts: int) -> tuple[Outcome, Session]:
+        """What costs least: the outline, octets, pairs; and the same outline of reads that are halved, unless `cuts` is negative."""
+        lossy = is_lossy(reads)
+        whole, session = self.replay(reads, limits, Outline(), True)
+        if cuts >= 0:
+            other, _ = self.replay(halved(reads, cuts), limits, Outline(), False)
+            self.compare(whole, other, lossy)
+        for sender in SENDERS:
+            check_conserved(whole, sender, b"".join([read.octets for read in reads if read.sender is sender]))
+        if not lossy:
+            check_answers(whole, self.material.protocol, self.material.loose_ids)
+        return whole, session
 
     def examine(self, program: Program) -> None:
         """All that events say is the same in three ways to cut the octets."""
         reads = self.reads(program)
         size = sum(len(read.octets) for read in reads)
-        whole, _ = self.replay(joined(reads), program, Outcome(), False)
+        whole, _ = self.replay(joined(reads), program.limits, Outcome(), False)
         for other_reads in (cut(reads, 1 if size <= _ONE_BY_ONE else 61), cut(reads, 0, program.seed)):
-            other, _ = self.replay(other_reads, program, Outcome(), False)
+            other, _ = self.replay(other_reads, program.limits, Outcome(), False)
             self.compare(whole, other, is_lossy(reads))
         self.figures["examined"] += 1
 
@@ -191,15 +221,15 @@ class Conversation(Target):
         """Where two outcomes of the same octets part."""
         return difference_by_cuts(one, other)
 
-    def replay(self, reads: Iterable[Read], program: Program, outcome: Outcome, watch: bool) -> tuple[Outcome, Session]:
+    def replay(self, reads: Iterable[Read], limits: int, outcome: Outcome, watch: bool) -> tuple[Outcome, Session]:
         """Feed a new session, and write `outcome`."""
-        session = self.open(program)
+        session = self.open(limits_of(limits))
         replay_reads(session, reads, outcome, watch)
         return outcome, session
 
-    def open(self, program: Program) -> Session:
+    def open(self, limits: Limits) -> Session:
         """A new session of an observer."""
-        return self.material.protocol.open(limits=limits_of(program.limits))
+        return self.material.protocol.open(limits=limits)
 
     def explain(self, program: Program) -> str:
         lines = []

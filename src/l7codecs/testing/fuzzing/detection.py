@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from l7codecs import open_session
+from l7codecs import Limits, open_session
 from l7codecs.kinds import Sender
 from l7codecs.protocol import Detection as Answer
 from l7codecs.protocol import Protocol, Verdict
@@ -13,7 +13,6 @@ from l7codecs.registry import load_protocols
 from l7codecs.session import Session
 from l7codecs.testing.fuzzing.conversation import Conversation
 from l7codecs.testing.fuzzing.program import Program
-from l7codecs.testing.fuzzing.properties import limits_of
 from l7codecs.testing.replay import Outcome
 
 __all__ = ["Detection"]
@@ -66,5 +65,5 @@ class Detection(Conversation):
         """But for the order of the two sides: what waited for detection comes when its side is iterated."""
         return one.difference(other)
 
-    def open(self, program: Program) -> Session:
-        return open_session("auto", limits=limits_of(program.limits))
+    def open(self, limits: Limits) -> Session:
+        return open_session("auto", limits=limits)

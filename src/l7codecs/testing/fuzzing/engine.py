@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from l7codecs.testing.fuzzing.bursts import Burst
 from l7codecs.testing.fuzzing.captures import Captures
 from l7codecs.testing.fuzzing.conversation import Conversation, Direction
 from l7codecs.testing.fuzzing.detection import Detection
@@ -65,6 +66,8 @@ _TURNS = tuple(
     each.number for each in (Conversation, Losses, Conversation, Endpoints, Conversation, Losses, Detection, Endpoints)
 )
 _BURSTS = 4
+_BURST = 0.1
+"""Of how many of those that are not new neighbours are run, too; they are of all that are new."""
 _SIZES = (128, 512, 2048, MOST_OCTETS)
 """Octets of inputs, at most, where nothing guides: as many small ones as large, which take longer."""
 _PATIENCE = 30.0
@@ -253,8 +256,10 @@ class Fuzzer:
 
     # The loop.
 
-    def guard(self, folder: Path, seconds: float) -> Callable[[Program], bool]:
+    def guard(self, folder: Path, seconds: float) -> Callable[[Program, BaseException | None], bool]:
         """What runs a program, examines it where it is new, or by chance, and says whether it is new.
+
+        It may be given what the program has raised already: so it is a finding, whatever comes of it now.
 
         A finding is written into `folder`, and ends the process, as it ends after `seconds`; the figures are written now and then.
         """
@@ -263,7 +268,7 @@ class Fuzzer:
         folder.mkdir(parents=True, exist_ok=True)
         count = 0
 
-        def one(program: Program) -> bool:
+        def one(program: Program, failed: BaseException | None = None) -> bool:
             nonlocal written, count
             count += 1
             target = self.targets.get(program.target)
@@ -277,6 +282,8 @@ class Fuzzer:
             signal.setitimer(signal.ITIMER_VIRTUAL, _PATIENCE)
             try:
                 self.hold(program)
+                if failed is not None:
+                    raise failed
                 new = lines.fresh > 0 if lines is not None else len(target.seen) > said
                 if new or self.closely or count % _EXAMINED == 0:
                     self.examine(program)
@@ -327,6 +334,8 @@ class Fuzzer:
         New is what reaches new lines, or with `blind`, as the compiled build has to be, what is told of.
         """
         one = self.guard(folder, seconds + 5)
+        corpus.mkdir(parents=True, exist_ok=True)
+        chance = self.chance
         first = [*kept, *self.seeds(seconds)]
         mutator = self.mutator(first)
         pools: dict[int, list[Program]] = {number: [] for number in self.targets}
@@ -341,13 +350,32 @@ class Fuzzer:
         def take(program: Program) -> None:
             if program.target in pools and goes_on():
                 pools[program.target].append(program)
-                one(program)
+                one(program, None)
+
+        def keep(program: Program) -> None:
+            pools[program.target].append(program)
+            data = program.encode()
+            (corpus / hashlib.sha1(data, usedforsecurity=False).hexdigest()).write_bytes(data)
+
+        bursts = {
+            number: Burst(target, mutator, chance, self.lines)
+            for number, target in self.targets.items()
+            if isinstance(target, Conversation)
+        }
+
+        def beside(program: Program) -> None:
+            """Run neighbours of `program`."""
+            start, spent = time.process_time_ns(), self.spent[program.target]
+            signal.setitimer(signal.ITIMER_VIRTUAL, _PATIENCE)
+            for near, failed in bursts[program.target].around(program):
+                reached = self.lines is not None and self.lines.fresh > 0
+                if goes_on() and (one(near, failed) or reached):
+                    keep(near)
+            self.spent[program.target] = spent + time.process_time_ns() - start
 
         self.begin(take, seconds, most)
         for data in first:
             take(Program.decode(data))
-        corpus.mkdir(parents=True, exist_ok=True)
-        chance = self.chance
         while goes_on():
             # Of a given number of inputs each run has the same.
             number = chance.choice([*pools]) if most else min(pools, key=lambda each: self.spent[each])
@@ -357,12 +385,13 @@ class Fuzzer:
                 recent = pool[-60:] if chance.random() < 0.5 else pool
                 most_octets = MOST_OCTETS if self.lines is not None else chance.choice(_SIZES)
                 made = mutator.changed(chance.choice(recent) if recent else Program(number), most_octets, chance)
-            if one(made):
-                pool.append(made)
-                data = made.encode()
-                (corpus / hashlib.sha1(data, usedforsecurity=False).hexdigest()).write_bytes(data)
+            new = one(made, None)
+            if new:
+                keep(made)
             elif self.lines is None and pool and chance.random() < _DRIFT:
                 pool[chance.randrange(len(pool))] = made
+            if number in bursts and (new or chance.random() < _BURST):
+                beside(made)
         if self.lines is not None:
             self.lines.stop()
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
@@ -389,7 +418,11 @@ class Fuzzer:
             (seeds_folder / hashlib.sha1(data, usedforsecurity=False).hexdigest()).write_bytes(data)
         mutator = self.mutator(seeds)
         one = self.guard(folder, seconds)
-        self.begin(one, seconds, most)
+
+        def run(data: bytes) -> None:
+            one(Program.decode(data), None)
+
+        self.begin(lambda program: one(program, None), seconds, most)
 
         def mutate(data: bytes, most: int, seed: int) -> bytes:
             return mutator.mutate(bytes(data), most, random.Random(seed), _inner)
@@ -412,9 +445,6 @@ class Fuzzer:
             str(corpus),
             str(seeds_folder),
         ]
-
-        def run(data: bytes) -> None:
-            one(Program.decode(data))
 
         atheris.Setup(arguments, run, custom_mutator=mutate)
         atheris.Fuzz()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from l7codecs.testing.fuzzing.program import STEP_SIZE, Program, Step
@@ -52,6 +53,13 @@ _TEXTS = (
     b"\xff",
 )
 _DECIMAL = re.compile(rb"(\d{1,6})\r\n")
+_CUTS = (0, 1, 1, 2, 4, 8, 16, 40)
+_OFF = (-2, -1, 1, 2, 100)
+_NEARBY = 64
+"""Octets: a short length that leads not to the end is one of what stands so near."""
+_AT_ONE = 12
+_NEAR = 48
+"""So many neighbours are those of one, before one of them may take its place."""
 
 
 class Mutator:
@@ -116,7 +124,7 @@ class Mutator:
             if inner is not None and chance.random() < 0.3:
                 octets = inner(step.octets, len(step.octets) + 16)
             else:
-                octets = self._octets(step.octets, chance)
+                octets = self._octets(step.octets, chance.randrange(len(step.octets) + 1), chance)
             steps[at] = Step(step.operation, step.a, step.b, octets)
         elif choice < 0.58:
             del steps[at : at + chance.randint(1, 3)]
@@ -149,40 +157,54 @@ class Mutator:
             return Program(program.target, program.steps, program.limits, chance.randrange(1 << 16))
         return program.with_steps(steps)
 
-    def _octets(self, octets: bytes, chance: random.Random) -> bytes:
-        at = chance.randrange(len(octets) + 1)
-        stop = min(len(octets), at + chance.choice((0, 1, 1, 2, 4, 8, 16, 40)))
-        choice = chance.randrange(10)
+    def neighbours(self, octets: bytes, count: int, chance: random.Random) -> Iterator[bytes]:
+        """`count` times `octets`, changed in a place or a few; what is changed itself is changed now and then, so some lie farther away."""
+        base = octets
+        at = 0
+        for number in range(count):
+            if number % _AT_ONE == 0:  # which lengths lead over a place is looked up once for these
+                at = int(chance.random() * (len(base) + 1))
+            changed = self._octets(base, at, chance)
+            yield changed
+            if number % _NEAR == _NEAR - 1:
+                base = changed if chance.random() < 0.75 and len(changed) <= 2 * len(octets) else octets
+
+    def _octets(self, octets: bytes, at: int, chance: random.Random) -> bytes:
+        """`octets`, changed from `at` on."""
+        part = chance.random  # `randrange` and `choice` cost more than what is done here
+        stop = min(len(octets), at + _CUTS[int(part() * len(_CUTS))])
+        choice = int(part() * 10)
         if choice == 0 and at < len(octets):
-            return octets[:at] + bytes((octets[at] ^ 1 << chance.randrange(8),)) + octets[at + 1 :]
+            return octets[:at] + bytes((octets[at] ^ 1 << int(part() * 8),)) + octets[at + 1 :]
         if choice == 1:
             return octets[:at] + chance.randbytes(stop - at) + octets[stop:]
         if choice == 2:
-            size = chance.choice((1, 2, 4, 8))
-            number = (chance.choice(_NUMBERS) - chance.choice((0, 0, 1))) % (1 << 8 * size)
-            return octets[:at] + number.to_bytes(size, chance.choice(("big", "little"))) + octets[at + size :]
+            size = 1 << int(part() * 4)
+            number = (_NUMBERS[int(part() * len(_NUMBERS))] - (part() < 0.3)) % (1 << 8 * size)
+            return octets[:at] + number.to_bytes(size, "big" if part() < 0.5 else "little") + octets[at + size :]
         if choice == 3:  # a length that leads a little too far, or not far enough
             found = _lengths(octets, at)
             if found:
-                place, size, value, form, _ = chance.choice(found)
-                return _written(octets, place, size, max(0, value + chance.choice((-2, -1, 1, 2, 100))), form)
+                place, size, value, form, _ = found[int(part() * len(found))]
+                return _written(octets, place, size, max(0, value + _OFF[int(part() * len(_OFF))]), form)
         if choice < 6:
-            token = chance.choice(self.tokens) if chance.random() < 0.8 else chance.choice(_TEXTS)
-            if chance.random() < 0.3:
+            tokens = self.tokens if part() < 0.8 else _TEXTS
+            token = tokens[int(part() * len(tokens))]
+            if part() < 0.3:
                 return octets[:at] + token + octets[at + len(token) :]
             put = token
         elif choice == 6:
             put = b""
         elif choice == 7:
-            put = octets[at:stop] * chance.choice((2, 3, 9))
+            put = octets[at:stop] * (2, 3, 9)[int(part() * 3)]
         elif choice == 8:
-            other = chance.choice(self.others).steps if self.others else ()
-            source = chance.choice(other).octets if other else b""
-            begin = chance.randrange(len(source) + 1)
-            put = source[begin : begin + chance.choice((1, 4, 16, 64))]
+            other = self.others[int(part() * len(self.others))].steps if self.others else ()
+            source = other[int(part() * len(other))].octets if other else b""
+            begin = int(part() * (len(source) + 1))
+            put = source[begin : begin + (1, 4, 16, 64)[int(part() * 4)]]
         else:
-            put = chance.randbytes(chance.choice((1, 2, 4, 8)))
-        return resized(octets, at, stop, put) if chance.random() < 0.7 else octets[:at] + put + octets[stop:]
+            put = chance.randbytes(1 << int(part() * 4))
+        return resized(octets, at, stop, put) if part() < 0.7 else octets[:at] + put + octets[stop:]
 
 
 _Length = tuple[int, int, int, str, int]
@@ -201,45 +223,60 @@ def resized(octets: bytes, start: int, stop: int, put: bytes) -> bytes:
     return changed
 
 
-def _lengths(octets: bytes, at: int) -> list[_Length]:
+@lru_cache(256)
+def _lengths(octets: bytes, at: int) -> tuple[_Length, ...]:
     """The numbers before octet `at` that seem to be lengths of what it lies in, from the first on; no two of them overlap."""
-    found: list[_Length] = []
-    for match in _DECIMAL.finditer(octets[:at]):
-        end = match.end() + int(match[1])
-        if at <= end and octets[end : end + 2] == b"\r\n":
-            found.append((match.start(1), len(match[1]), int(match[1]), "decimal", end))
-    place = 0
-    while place < min(at, 512):
-        length = _length_at(octets, place, at, not found)
-        if length is None:
-            place += 1
-        else:
-            found.append(length)
-            place += length[1]
-    found.sort()
-    return [
-        one for one, following in pairwise([*found, (len(octets) + 1, 0, 0, "", 0)]) if one[0] + one[1] <= following[0]
-    ]
-
-
-def _length_at(octets: bytes, place: int, at: int, first: bool) -> _Length | None:
-    """The length that begins at `place`, if there seems to be one."""
-    total = len(octets)
-    for size in (4, 3, 2, 1):
-        if place + size > at:
+    decimal, binary = _all_lengths(octets)
+    found = [length for length in decimal if length[0] + length[1] + 2 <= at <= length[4]]
+    first = not found
+    free = 0
+    for length, only_first in binary:
+        place, size, _, _, end = length
+        if place >= at:
+            break
+        if place < free or place + size > at or at > end or (only_first and not first):
             continue
-        rest = total - place - size
-        value = int.from_bytes(octets[place : place + size], "big")
-        # Of the first, the rest of a header may lie between.
-        if value == rest or (first and size > 1 and place < 4 and 0 < value < rest <= value + 12):
-            return place, size, value, "big", total
-        if size > 1 and int.from_bytes(octets[place : place + size], "little") == rest:
-            return place, size, rest, "little", total
-        end = place + size + value
-        if value and at <= end < total:
-            if size == 4 or (size < 3 and value > 2 and place >= at - 64 and (size == 1 or octets[place] == 0)):
-                return place, size, value, "big", end
-    return None
+        if size == 4 or end == len(octets) or place >= at - _NEARBY:
+            found.append(length)
+            first = False
+            free = place + size
+    found.sort()
+    found.append((len(octets) + 1, 0, 0, "", 0))
+    return tuple(one for one, following in pairwise(found) if one[0] + one[1] <= following[0])
+
+
+@lru_cache(256)
+def _all_lengths(octets: bytes) -> tuple[list[_Length], list[tuple[_Length, bool]]]:
+    """What may be a length of anything behind it: decimal ones, and others, with whether they are none where one stands before."""
+    decimal: list[_Length] = []
+    for match in _DECIMAL.finditer(octets):
+        end = match.end() + int(match[1])
+        if octets[end : end + 2] == b"\r\n":
+            decimal.append((match.start(1), len(match[1]), int(match[1]), "decimal", end))
+    binary: list[tuple[_Length, bool]] = []
+    total = len(octets)
+    for place in range(min(total, 512)):
+        for size in (4,) if decimal else (4, 3, 2, 1):  # letters look like short ones
+            rest = total - place - size
+            if rest < 0:
+                continue
+            value = int.from_bytes(octets[place : place + size], "big")
+            end = place + size + value
+            if value == rest:
+                binary.append(((place, size, value, "big", total), False))
+                continue
+            # Of the first, the rest of a header may lie between.
+            if size > 1 and place < 4 and 0 < value < rest <= value + 12:
+                binary.append(((place, size, value, "big", total), True))
+            if size > 1 and int.from_bytes(octets[place : place + size], "little") == rest:
+                binary.append(((place, size, rest, "little", total), False))
+            elif (
+                value > 0
+                and end < total
+                and (size == 4 or (size < 3 and value > 2 and (size == 1 or octets[place] == 0)))
+            ):
+                binary.append(((place, size, value, "big", end), False))
+    return decimal, binary
 
 
 def _written(octets: bytes, place: int, size: int, value: int, form: str) -> bytes:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from l7codecs.kinds import Sender
 from l7codecs.session import Session
 from l7codecs.testing.fuzzing.properties import check_bounds
 from l7codecs.testing.replay import Outcome
 
-__all__ = ["SENDERS", "Read", "cut", "is_lossy", "joined", "replay_reads", "with_ends"]
+__all__ = ["SENDERS", "Read", "cut", "halved", "is_lossy", "joined", "replay_reads", "with_ends"]
 
 SENDERS = (Sender.CLIENT, Sender.SERVER)
 _SIZES = (1, 2, 3, 5, 9, 20, 100, 1000)
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """What comes of a side: octets, ``lost`` octets (0: an unknown number; -1: none are), or its end."""
 
     sender: Sender
@@ -28,22 +27,22 @@ class Read:
 
 def replay_reads(session: Session, reads: Iterable[Read], outcome: Outcome, watch: bool) -> None:
     """Feed `session`, and write `outcome`; a direction with an error gets no more. With `watch` what it holds is held to its limits."""
-    ended: set[Sender] = set()
-    for read in reads:
-        sender = read.sender
-        if sender in outcome.errors or sender in ended:
+    ended: list[Sender] = []  # the hash of a member of an Enum costs more than to look at two
+    errors = outcome.errors
+    for sender, octets, lost, end in reads:
+        if sender in ended or (errors and sender in errors):
             continue
-        if read.end:
+        if end:
             if not ended:
                 outcome.pending = session.pending
-            ended.add(sender)
+            ended.append(sender)
             outcome.take(sender, session.eof(sender))
-        elif read.lost >= 0:
-            outcome.take(sender, session.gap(sender, read.lost))
+        elif lost >= 0:
+            outcome.take(sender, session.gap(sender, lost))
         else:
-            outcome.take(sender, session.receive(sender, read.octets))
+            outcome.take(sender, session.receive(sender, octets))
             if watch:
-                check_bounds(session, sender, len(read.octets))
+                check_bounds(session, sender, len(octets))
 
 
 def is_lossy(reads: Iterable[Read]) -> bool:
@@ -75,6 +74,19 @@ def joined(reads: Sequence[Read]) -> list[Read]:
     if parts:
         found[-1] = Read(found[-1].sender, b"".join(parts))
     return found
+
+
+def halved(reads: Iterable[Read], seed: int) -> Iterator[Read]:
+    """Each read in two, where `seed` says."""
+    for read in reads:
+        octets = read.octets
+        size = len(octets)
+        if size < 2:
+            yield read
+        else:
+            at = 1 + seed % (size - 1)
+            yield Read(read.sender, octets[:at])
+            yield Read(read.sender, octets[at:])
 
 
 def cut(reads: Iterable[Read], size: int, seed: int = 0) -> Iterator[Read]:

@@ -288,11 +288,8 @@ class Observed:
             self.eof(sender)
         sides = [Sender.CLIENT] if self.endpoint is not None else list(Sender)
         came = [read for read in self.reads if read.sender in sides]
-        fed = {
-            sender: b"".join(read.octets for read in came if read.sender is sender and read.lost < 0)
-            for sender in Sender
-        }
-        check_conserved(self.outcome, fed)
+        for sender in Sender:
+            check_conserved(self.outcome, sender, b"".join(read.octets for read in came if read.sender is sender))
         check_messages(self.outcome, self.protocol)
         whole = Outcome()
         replay_reads(self.protocol.open(limits=self.limits, endpoint=self.endpoint), joined(came), whole, False)
