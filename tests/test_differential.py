@@ -199,3 +199,19 @@ def test_others_read_what_we_do(protocol: str, name: str, count: int) -> None:
         assert sum(figures.values()) > 1.8 * count  # but for inputs of nothing
     finally:
         material.comparisons[0].stop()
+
+
+def test_what_differs_has_a_name_only_where_it_is_that() -> None:
+    """A tagged field of FetchSnapshot says that it has 8 octets, and its text ends behind 6, with the body."""
+    material = load_material("kafka", folder=ROOT)
+    clients = next(each for each in material.comparisons if each.name == "kafka-clients")
+    begins = "7b378c381c0e8df40206742d6f6e6501000100"
+    pieces = [b"\0\x3b\0\0\0", bytes.fromhex(begins + "08062d6f6e6f6e")]
+    with pytest.raises(ProtocolError, match="a longer body") as error:
+        clients.ours(pieces)
+    ours = Refusal(str(error.value))
+    right = begins + "06062d6f6e6f6e"
+    assert clients.known(pieces, ours, [26, right]) == "does not hold a tagged field to its size"
+    assert clients.known(pieces, ours, [26, pieces[1].hex()]) is None, "it writes what is refused here"
+    assert clients.known(pieces, ours, [26, right[:-2]]) is None, "what it writes is refused here, too"
+    assert clients.known([b"\0\x3b\0\0\0", bytes.fromhex(right)], ours, [26, right]) is None

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from l7codecs import ProtocolError
 from l7codecs.testing import PeerCache, installed, load_tool
 from l7codecs.testing.fuzzing import Comparison, LineReader, Refusal
 from l7codecs.testing.fuzzing.material import Material
@@ -92,7 +93,20 @@ class OfBodies(Comparison):
             return "takes any negative length for null"
         if isinstance(theirs, list) and "efbfbd" in theirs[1]:
             return "writes U+FFFD for text that is no UTF-8"
+        if isinstance(ours, Refusal) and isinstance(theirs, list) and self.changes_sizes(pieces, *theirs):
+            return "does not hold a tagged field to its size"
         return None
+
+    def changes_sizes(self, pieces: Sequence[bytes], size: int, written: str) -> bool:
+        """Whether what is written of a body that is refused here is other octets, which are read here, of an API that has tags."""
+        of = layout(*head_of(pieces))
+        octets = bytes.fromhex(written)
+        if of is None or not of.flexible or octets == b"".join(pieces[1:])[:size]:
+            return False
+        try:
+            return self.ours([pieces[0], octets]) == [len(octets), written]
+        except ProtocolError:
+            return False
 
 
 class BesideKio(OfBodies):
