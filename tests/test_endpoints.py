@@ -633,7 +633,7 @@ def test_the_cost_of_each_is_the_same_however_many_wait(protocol: Protocol) -> N
         streams, (first, *requests) = opened(protocol, S, limits=limits), many(protocol, 1, count)[0]
         up = opened(protocol, C, limits=limits)
         octets = frame("Q", 0, "x" * 300, width)
-        began = time.perf_counter()
+        began = time.process_time()
         events = list(streams.receive(C, octets[:100]))
         for event in (first, *events, *requests):
             up.put(event)
@@ -645,9 +645,9 @@ def test_the_cost_of_each_is_the_same_however_many_wait(protocol: Protocol) -> N
             up.cancel(request)
         answered = list(up.receive(S, b"".join(frame("A", each.number, "a", width) for each in sent)))
         assert len(answered) == 2 and up.pending == up.queued == 0
-        return time.perf_counter() - began
+        return time.process_time() - began
 
-    assert growth(seconds, 2_000, 8_000, 8) <= 8
+    assert growth(seconds, 2_000, 16_000, 24) <= 24
 
 
 def test_a_number_that_is_owed_an_answer_is_not_handed_out_again() -> None:

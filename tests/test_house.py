@@ -197,6 +197,14 @@ def test_servers_of_tests_share_no_port() -> None:
     assert found == [] or all("test_house.py" in line for line in found)
 
 
+def test_growth_is_measured_by_the_processors_time() -> None:
+    """Suites run side by side: what the clock says is the other one's time too."""
+    for path in [*ROOT.glob("tests/**/test_*.py"), *ROOT.glob("protocols/*/tests/**/test_*.py")]:
+        text = path.read_text("utf-8")
+        if path != Path(__file__) and "growth(" in text:
+            assert not re.search(r"time\.(perf_counter|monotonic)\(", text), path
+
+
 def test_each_room_is_registered_and_packaged() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     entries = project["project"]["entry-points"]["l7codecs.protocols"]

@@ -130,7 +130,10 @@ def test_unix_sockets_on_both_sides(servers: Any, short_path: Path) -> None:
     with running(inner), running(outer), redis.Redis(unix_socket_path=str(short_path / "outer"), protocol=2) as client:
         assert client.set("k", "v")
         assert client.get("k") == b"v"
-    assert (short_path / "outer").exists()
+    for name in ("inner", "outer"):  # some Pythons clear the path at the end, and an end may be too sudden for that
+        (short_path / name).unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(str(short_path / name))
     with running(inner), running(outer), redis.Redis(unix_socket_path=str(short_path / "outer"), protocol=2) as client:
         assert client.get("k") == b"v", "the path that was left is taken again"
 

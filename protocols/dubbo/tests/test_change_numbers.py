@@ -176,13 +176,13 @@ def test_many_that_are_left_out_cost_linear_time() -> None:
         octets = request([], HessianMap(None, entries))
         (event,) = l7codecs.open_session("dubbo", limits=l7codecs.Limits(message=10**8)).receive(Sender.CLIENT, octets)
         assert isinstance(event, DubboRequest)
-        begin = time.perf_counter()
+        begin = time.process_time()
         after = l7codecs.open_session("dubbo", endpoint=Sender.CLIENT).send(event, Changes(remove_headers=["gone"]))
-        seconds = time.perf_counter() - begin
+        seconds = time.process_time() - begin
         assert after == request([], HessianMap(None, [each for each in entries if each[0] != "gone"]))
         return seconds
 
-    assert growth(cost, 2_000, 8_000, 8) <= 8
+    assert growth(cost, 2_000, 16_000, 24) <= 24
 
 
 def test_a_cycle() -> None:

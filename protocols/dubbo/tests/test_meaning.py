@@ -358,12 +358,12 @@ def test_a_text_costs_what_it_is() -> None:
         octets = failure(
             1, 50, "Failed to send response: x=null, exception=a.B: " + "x=null, exception=a.b.c: " * count
         )
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(20):
             assert answered(octets).exception == (None, None)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
-    assert growth(cost, 150, 600, 8) <= 8
+    assert growth(cost, 150, 1200, 24) <= 24
 
 
 def test_values_inside_each_other_too_deep_are_told() -> None:
@@ -425,7 +425,7 @@ def test_many_lines_cost_what_they_are(end: str) -> None:
         assert said.attributes["dubbo.version"] == "2.0.2"
         return time.process_time() - begun
 
-    assert growth(cost, 8_000, 32_000, 8) <= 8
+    assert growth(cost, 8_000, 64_000, 24) <= 24
 
 
 @pytest.mark.parametrize("open_", ["[", '{"a":', '[{"a":'])

@@ -273,7 +273,7 @@ def test_the_search_costs_what_it_looks_at() -> None:
                 pass
         return time.process_time() - start
 
-    assert growth(cost, 2000, 8000, 8) <= 8
+    assert growth(cost, 2000, 16_000, 24) <= 24
 
 
 def test_mixed_serializations_are_read_each_by_its_own() -> None:

@@ -402,10 +402,10 @@ def test_a_large_fetch_that_comes_in_small_reads(read: int) -> None:
     def cost(size: int) -> float:
         stream = StreamedFetch(known, BROKERS.nodes, 1 << 24, 0)  # type: ignore[arg-type]  # they are given
         pieces = [body[at : at + read] for at in range(0, size, read)]
-        start = time.perf_counter()
+        start = time.process_time()
         for piece in pieces:
             stream.add(piece, True)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     small = 30_000 if read == 1 else 200_000
     assert growth(cost, small, 4 * small, 8) <= 8

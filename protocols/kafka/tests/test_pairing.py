@@ -74,11 +74,11 @@ def test_out_of_order_costs_linear_time() -> None:
     def cost(count: int) -> float:
         numbers = range(count)
         asked, answered = b"".join(map(beat, numbers)), b"".join(map(beaten, reversed(numbers)))
-        started = time.perf_counter()
+        started = time.process_time()
         said(opened(), (C, asked), (S, answered))
-        return time.perf_counter() - started
+        return time.process_time() - started
 
-    assert growth(cost, 500, 2_000, 8) <= 8
+    assert growth(cost, 500, 4_000, 24) <= 24
 
 
 def test_an_answer_that_is_seen_before_its_request() -> None:

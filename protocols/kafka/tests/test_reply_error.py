@@ -270,8 +270,8 @@ def test_every_api_is_tried() -> None:
 def test_an_answer_to_many_users_costs_what_they_cost() -> None:
     def cost(number: int) -> float:
         octets = ask(51, 0, 1, {"Deletions": [{"Name": f"u{each}"} for each in range(number)]})
-        start = time.perf_counter()
+        start = time.process_time()
         replied(octets, code=41)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
-    assert growth(cost, 6_000, 24_000, 8) <= 8
+    assert growth(cost, 4_000, 32_000, 24) <= 24

@@ -97,13 +97,13 @@ def test_giving_many_up_costs_each_little(changed: bool) -> None:
         requests = asked(down, b"GET a\r\n" * count)
         for request in requests:
             up.send(request, Changes({"redis.keys": (b"b",)}) if changed else None)
-        began = time.perf_counter()
+        began = time.process_time()
         for request in requests:
             up.cancel(request)
         assert list(up.receive(S, b"+A\r\n" * count)) == [] and up.pending == 0
-        return time.perf_counter() - began
+        return time.process_time() - began
 
-    assert growth(seconds, 4_000, 16_000, 8) <= 8
+    assert growth(seconds, 4_000, 32_000, 24) <= 24
 
 
 def test_giving_up_what_was_changed_costs_the_same_however_many_wait() -> None:
@@ -115,12 +115,12 @@ def test_giving_up_what_was_changed_costs_the_same_however_many_wait() -> None:
         change = Changes({"redis.keys": (b"other",)})
         for request in requests:
             up.send(request, change)
-        began = time.perf_counter()
+        began = time.process_time()
         for request in requests[1::2]:
             assert up.cancel(request) == b""
             up.send(down_request(down), change)
             list(up.receive(S, b"+1\r\n"))
-        seconds = time.perf_counter() - began
+        seconds = time.process_time() - began
         assert up.pending == count
         return seconds
 

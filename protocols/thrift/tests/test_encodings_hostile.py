@@ -116,7 +116,7 @@ def test_linear(work: str, shape: str) -> None:
             encoding.application_exception(octets, body, len(octets))
         return time.process_time() - begun
 
-    assert growth(cost, 1_500, 6_000, 8) <= 8
+    assert growth(cost, 1_500, 12_000, 24) <= 24
 
 
 @pytest.mark.parametrize("shape", LONG)

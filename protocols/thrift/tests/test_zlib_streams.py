@@ -128,16 +128,16 @@ def test_many_pieces_in_one_read_cost_no_more_than_in_many() -> None:
     import time
 
     stream = Stream()
-    pieces = [stream.say(call(1, number)) for number in range(4000)]
+    pieces = [stream.say(call(1, number)) for number in range(8000)]
 
     def seconds(count: int) -> float:
         session = l7codecs.open_session("thrift")
         said = b"".join(pieces[:count])
-        start = time.perf_counter()
+        start = time.process_time()
         assert len(list(session.receive(C, said))) == count
-        return time.perf_counter() - start
+        return time.process_time() - start
 
-    assert growth(seconds, 1000, 4000, 8) <= 8
+    assert growth(seconds, 1000, 8000, 24) <= 24
 
 
 # Endpoints.
