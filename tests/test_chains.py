@@ -70,6 +70,7 @@ KNOWN = {
     "Turn": "as Site",
     "Place": "as Site",
     "Deadlines": "as Site",
+    "_Queue": "as Site: in no chain, but of deadlines",
     "Router": "as Site",
     "Plan": "as Site",
     "Pool": "as Site: clusters, as configured",
