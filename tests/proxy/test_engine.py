@@ -176,6 +176,42 @@ def test_a_mirror_gets_a_copy_and_nobody_its_answer(servers: Any) -> None:
         assert client.incr("n") == 101
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_a_copy_is_whole_or_the_last_of_its_connection(servers: Any, late: bool) -> None:
+    """A mirror that takes nothing for a while, or a request that is given up while it comes, leaves a part of a copy: nothing follows it."""
+    heard: list[bytearray] = []
+    awake = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        octets = bytearray()
+        heard.append(octets)
+        awake.wait(20)
+        while more := connection.recv(1 << 20):
+            octets += more
+
+    rule = "rules:\n- cluster: a\n  mirror: [{ cluster: b }]\n" + ("  deadline: 300ms\n" if late else "")
+    text = ONE.format(servers.hosts[0], Scripted(serve).host) + "limits: { queued: 65536 }\n" + rule
+    large = b"*3\r\n$3\r\nSET\r\n$5\r\nlarge\r\n$16777216\r\n" + os.urandom(1 << 20) * 16 + b"\r\n"
+    small = b"*3\r\n$3\r\nSET\r\n$5\r\nsmall\r\n$1\r\nx\r\n"
+    with running(text) as here, socket.create_connection(("127.0.0.1", here.port())) as raw:
+        if late:
+            awake.set()
+            raw.sendall(large[:-1_000_000])
+            assert b"no answer in time" in raw.recv(100)
+        else:
+            assert ask(raw, large, 5) == b"+OK\r\n"
+            awake.set()
+
+        def copied() -> bool:
+            with socket.create_connection(("127.0.0.1", here.port())) as another:
+                ask(another, small, 5)
+            return any(small in each for each in heard)
+
+        wait_until(copied)
+    for each in heard:
+        assert (large + small * 1000).startswith(each) or (small * 1000).startswith(each)
+
+
 def test_shares_of_clusters(servers: Any) -> None:
     share = "rules:\n- clusters: [{ name: a, weight: 3 }, { name: b, weight: 1 }]\n"
     with running(ONE.format(*servers.hosts) + share) as here, connect(here.port()) as client:

@@ -213,8 +213,11 @@ class Answering(Asker):
         ask.failure = failure
         ask.status = status_of(failure) if status is None else status
         ask.error = text or text_of(failure, request)
-        self.streams.pop(request, None)
+        servers = self.streams.pop(request, None)
         self.end(ask)
+        if servers is not None:
+            for copy in servers[1:]:
+                copy.cancel(request, False)
         if request.kind is not _REQUEST or (self.doubts and self.site.one_way.has(request)):
             return
         try:

@@ -144,13 +144,15 @@ class Client(Sending):
                 self.fail(
                     ask, Failure.OVERLOAD if isinstance(error, LimitExceeded) else Failure.UNSUPPORTED, str(error)
                 )
+            server.cancel(data.message, self.in_order)
             return
         if len(servers) > 1:
             for copy in servers[1:]:
                 try:
                     copy.put_rest(data)
                 except L7Error:
-                    pass  # nobody waits for its answer
+                    servers.remove(copy)
+                    copy.cancel(data.message, False)  # what comes behind a gap is not of this message
         if not data.more:
             self._sent(data.message)
 
