@@ -208,6 +208,15 @@ def test_json_is_read_however_it_is_written(indent: int | str | None, ascii_only
             ],
         ),
         ("rules: [{name: a, cluster: a}, {name: a, cluster: b}]", ["r.yaml:1:39: another rule is called 'a'"]),
+        (
+            "rules: [{cluster: a, rate_limit: {name: x, tokens: 1, every: 1}}, "
+            "{cluster: b, rate_limit: {name: x, tokens: 2, every: 1}}, {cluster: c, match: {kind: [], status: []}}]",
+            [
+                "r.yaml:1:92: another limit is called 'x', and allows something else",
+                "r.yaml:1:152: expected at least one",
+                "r.yaml:1:164: expected at least one",
+            ],
+        ),
         ("rules: [{retry: {attempts: 2, on: [OK]}, cluster: a}]", ["r.yaml:1:35: what came out OK is not sent again"]),
         ("rules: []\nrules: []", ["r.yaml:2:1: key 'rules' stands here twice"]),
         ("rules: [*none]", ["r.yaml:1:9: unknown alias 'none'"]),

@@ -94,6 +94,27 @@ def test_rules_may_share_tokens() -> None:
     assert [buckets.allow(rule, 1.0) for rule in table.rules] == [True, False, True, True]
 
 
+def test_tokens_outlive_a_reload_where_the_limit_stays() -> None:
+    text = """
+    rules:
+    - {match: {operation: GET}, cluster: a, rate_limit: {name: both, tokens: 1, every: 1h}}
+    - {name: mine, match: {operation: SET}, cluster: a, rate_limit: {tokens: 1, every: 1h}}
+    """
+    table = parse_routes(text).table
+    buckets = TokenBuckets()
+    assert [buckets.allow(rule, 0.0) for rule in table.rules] == [True, True]
+    for change, allowed in [
+        (("cluster: a", "cluster: b"), [False, False]),
+        (("both, tokens: 1", "both, tokens: 2"), [True, False]),
+        (("{tokens: 1", "{tokens: 2"), [False, True]),
+        (("name: mine", "name: other"), [False, True]),
+    ]:
+        after = parse_routes(text.replace(*change)).table
+        following = buckets.following(after.rules)
+        assert [following.allow(rule, 1.0) for rule in after.rules] == allowed, change
+        assert not following.following(table.rules[:0])._own, "of what is gone nothing is kept"
+
+
 def test_outliers() -> None:
     detector = OutlierDetector(OutlierPolicy(failures=2, base=10.0, longest=15.0, share=0.5), ["a", "b", "c", "d"])
     assert not detector.failed("a", 0.0)

@@ -178,7 +178,7 @@ def test_a_mirror_gets_a_copy_and_nobody_its_answer(servers: Any) -> None:
 
 @pytest.mark.parametrize("late", [False, True])
 def test_a_copy_is_whole_or_the_last_of_its_connection(servers: Any, late: bool) -> None:
-    """A mirror that takes nothing for a while, or a request that is given up while it comes, leaves a part of a copy: nothing follows it."""
+    """A mirror takes nothing for a while, or a request is given up while it comes: nothing follows such a copy."""
     heard: list[bytearray] = []
     awake = threading.Event()
 

@@ -109,7 +109,8 @@ class Engine:
         for name, upstreams in settings.clusters.items():
             if name not in pools:
                 pools[name] = Pool(upstreams, self._connector.open)
-        router = Router(settings.table, pools, self._buckets)
+        buckets = self._buckets.following(settings.table.rules)
+        router = Router(settings.table, pools, buckets)
         places: dict[str, Place] = {}
         try:
             for listener in settings.listeners:
@@ -142,6 +143,7 @@ class Engine:
         for server in closed.values():
             server.close()
         self.settings = settings
+        self._buckets = buckets
         self._site.limits = settings.limits
         self._connector.forget()
         for name, upstreams in settings.clusters.items():

@@ -140,12 +140,16 @@ def _routes(config: Config, scope: Scope, hosts: tuple[str, ...], own: bool) -> 
     )
     rules = []
     names: set[str] = set()
+    limits: dict[str, RateLimit] = {}
     for number, node in enumerate(top["rules"].items() if "rules" in top else (), 1):
         rule = _rule(node, number, scope)
         given = node.mapping().get("name")
         if given is not None and rule.name in names and own:
             given.problem(f"another rule is called {rule.name!r}")
         names.add(rule.name)
+        limit = rule.action.rate_limit
+        if limit is not None and limit.name and limits.setdefault(limit.name, limit) != limit:
+            node.mapping()["rate_limit"].problem(f"another limit is called {limit.name!r}, and allows something else")
         if "clusters" in top:
             for each in _named_clusters(node):
                 if each.value not in clusters:

@@ -77,6 +77,25 @@ class TokenBuckets:
             found = self._own[rule] = TokenBucket(limit)
         return found
 
+    def following(self, rules: Iterable[Rule]) -> TokenBuckets:
+        """Those for a table that takes the place of this one: a bucket stays whose limit has the same name, or else whose rule has, and
+        which allows the same.
+        """
+        before = {rule.name: bucket for rule, bucket in self._own.items()}
+        found = TokenBuckets()
+        for rule in rules:
+            limit = rule.action.rate_limit
+            if limit is None:
+                continue
+            bucket = self._named.get(limit.name) if limit.name else before.pop(rule.name, None)
+            if bucket is None or bucket.limit != limit:
+                continue
+            if limit.name:
+                found._named[limit.name] = bucket
+            else:
+                found._own[rule] = bucket
+        return found
+
 
 class _Health:
     def __init__(self) -> None:
