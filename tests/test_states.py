@@ -11,6 +11,7 @@ import toys
 from l7codecs import Kind, Message, Protocol, Sender
 from l7codecs.message import Event
 from l7codecs.testing import Vector
+from l7codecs.testing.conformance.growing import passes
 from l7codecs.testing.growth import READS
 from l7codecs.testing.reporting import main
 from l7codecs.testing.states import States, find_states
@@ -114,3 +115,9 @@ def test_the_command_says_what_grows(capsys: pytest.CaptureFixture[str], monkeyp
     assert main(["thriftmux", "protocols/thrift/vectors/mux"]) == 0
     assert "states grow" in capsys.readouterr().out
     assert main(["nothing"]) == 2
+
+
+def test_what_comes_once_is_named_by_parts_that_are_there_together() -> None:
+    names = ("vector, octet 3", "Decoder.body=Stream", "Decoder.flags")
+    assert passes(("octet 3",), names) and passes((("body", "flags"),), names) and passes(("no", ("flags",)), names)
+    assert not passes((("body", "ends"), "other"), names) and not passes((), names)

@@ -57,7 +57,7 @@ class ProtocolConformance(
     And:
 
     unsupported: what an endpoint of the protocol cannot do, among ``reply_error``, ``cancel``…; a test checks that it raises `Unsupported`.
-    passing: parts of the names of what a connection holds once, or of states. Every other state of the vectors has to grow; None: none.
+    passing: parts of the names of what a connection holds once, or of states; in a tuple, of one. All others have to grow; None: none.
     memory: octets of memory that decoding may take at once, whatever has been received: for a decompressor's window, say.
     golden: False where the vectors stand in the code of the test, so that nothing can stand beside them.
     """

@@ -19,9 +19,12 @@ _WEIGHED = 6
 
 
 class Grows(ConformanceBase):
-    """``passing`` are parts of the names of what is held once on a connection, or of the states; None where none has to grow."""
+    """``passing`` are parts of the names of what is held once on a connection, or of the states; None where none has to grow.
 
-    passing: ClassVar[Collection[str] | None] = None
+    Several in a tuple have to be there together.
+    """
+
+    passing: ClassVar[Collection[str | tuple[str, ...]] | None] = None
 
     @classmethod
     def states(cls) -> States:
@@ -51,11 +54,18 @@ class Grows(ConformanceBase):
             return
         states = self.states()
         left = [
-            state
-            for state in states.passed
-            if not any(word in name for word in self.passing for name in (str(state), *(state.holds - states.history)))
+            state for state in states.passed if not passes(self.passing, (str(state), *(state.holds - states.history)))
         ]
         assert not left, (
             f"{len(left)} states never grow, the first at {left[0]}, where it holds {states.names(left[0])}: "
             "give a vector or a form of `large` that does, or name in `passing` what comes once"
         )
+
+
+def passes(passing: Collection[str | tuple[str, ...]], names: Collection[str]) -> bool:
+    """Whether a state with these names comes once."""
+    for each in passing:
+        words = (each,) if isinstance(each, str) else each
+        if all(any(word in name for name in names) for word in words):
+            return True
+    return False
