@@ -1,4 +1,4 @@
-"""Three protocols spoken by hand, alike for tests of what goes wrong: nothing here is read or written by a room."""
+"""Four protocols spoken by hand, alike for tests of what goes wrong: nothing here is read or written by a room."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from l7codecs.testing import load_tool
 
-__all__ = ["DUBBO", "REDIS", "THRIFT", "TONGUES", "Answer", "Tongue", "read_answers"]
+__all__ = ["DUBBO", "REDIS", "THRIFT", "THRIFTMUX", "TONGUES", "Answer", "Tongue", "read_answers"]
 
 _frames: Any = load_tool(Path(__file__).resolve().parents[2] / "protocols" / "dubbo" / "tests", "frames")
 
@@ -74,6 +74,33 @@ def _thrift_read(octets: bytes) -> Answer:
     text = octets[23 + name : 23 + name + size].decode()
     assert octets[7] in (2, 3), octets
     return Answer(number, text, None) if octets[7] == 2 else Answer(number, None, text)
+
+
+def _mux(kind: int, number: int, body: bytes) -> bytes:
+    return struct.pack(">ib", len(body) + 4, kind) + number.to_bytes(3, "big") + body
+
+
+def _mux_ask(number: int, text: str) -> bytes:
+    return _mux(2, number, bytes(6) + _thrift_ask(0, text)[4:])
+
+
+def _mux_answer(asked: bytes) -> bytes:
+    number = int.from_bytes(asked[5:8], "big")
+    if asked[4] == 65:
+        return _mux(-65, number, b"")
+    if asked[4] != 2:
+        return b""
+    if asked[8:14] != bytes(6) or asked[14:26] != b"\x80\1\0\1\0\0\0\4echo" or asked[30:33] != b"\x0b\0\1":
+        return _mux(-2, number, b"\1\0\0what is it?")
+    return _mux(-2, number, b"\0\0\0" + _thrift_answer(asked[10:])[4:])
+
+
+def _mux_read(octets: bytes) -> Answer:
+    number = int.from_bytes(octets[5:8], "big")
+    assert octets[4] == 254, octets  # Rdispatch
+    if octets[8]:
+        return Answer(number, None, octets[11:].decode())
+    return Answer(number, _thrift_read(octets[7:]).value, None)
 
 
 def _framed(at: int, head: int) -> Callable[[bytes], int]:
@@ -155,7 +182,8 @@ DUBBO = Tongue(
     is_event=lambda octets: bool(octets[2] & 0x20),
 )  # fmt: skip
 REDIS = Tongue("redis", _redis_ask, _redis_answer, _redis_size, _redis_read, b"*1\r\n:1\r\n", True, _redis_asked)
-TONGUES = {each.name: each for each in (REDIS, THRIFT, DUBBO)}
+THRIFTMUX = Tongue("thriftmux", _mux_ask, _mux_answer, _framed(0, 4), _mux_read, b"\0\0\0\2nonsense")
+TONGUES = {each.name: each for each in (REDIS, THRIFT, DUBBO, THRIFTMUX)}
 
 
 def read_answers(raw: socket.socket, tongue: Tongue, count: int, left: bytes = b"") -> list[Answer]:
