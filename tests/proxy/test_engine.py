@@ -259,11 +259,26 @@ def test_a_rate_limit_is_told(servers: Any) -> None:
 
 
 def test_what_a_rule_changes(servers: Any) -> None:
-    edit = 'rules:\n- cluster: a\n  request: { replace_prefix: { redis.keys: { from: "", to: "tenant:" } } }\n'
+    edit = (
+        "rules:\n- cluster: a\n  mirror: [{ cluster: b }]\n"
+        '  request: { replace_prefix: { redis.keys: { from: "", to: "tenant:" } } }\n'
+    )
     with running(ONE.format(*servers.hosts) + edit) as here, connect(here.port()) as client:
         assert client.mset({"x": 1, "y": 2})
         assert client.mget("x", "y") == [b"1", b"2"]
         assert sorted(servers.direct[0].keys("*")) == [b"tenant:x", b"tenant:y"]
+        wait_until(lambda: sorted(servers.direct[1].keys("*")) == [b"tenant:x", b"tenant:y"])
+
+
+def test_an_answer_that_cannot_be_changed_is_an_error_and_nothing_more(servers: Any) -> None:
+    edit = "rules:\n- match: { operation: GET }\n  cluster: a\n  response: { set_headers: { x: y } }\n- cluster: a\n"
+    error = b"-ERR replies of redis cannot be changed\r\n"
+    expected = error + b":0\r\n" + error
+    with (
+        running(ONE.format(*servers.hosts) + edit) as here,
+        socket.create_connection(("127.0.0.1", here.port())) as raw,
+    ):
+        assert ask(raw, b"GET a\r\nEXISTS a\r\nGET b\r\n", len(expected)) == expected
 
 
 def test_what_reads_is_tried_at_another_host(servers: Any) -> None:

@@ -1,5 +1,8 @@
 """A real Kafka client through the engine, before librdkafka's mock brokers, whose ids and addresses it never sees."""
 
+import socket
+import struct
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -69,6 +72,34 @@ def test_clients_see_the_proxy_as_all_brokers(between: tuple[Running, dict[int, 
     kinds = {(operation, outcome) for operation, _, outcome in here.seen.told() if outcome != "CLIENT_GONE"}
     assert {("Produce", "OK"), ("Metadata", "OK"), ("Fetch", "OK")} <= kinds
     assert here.seen.refusals == []
+
+
+def test_rules_change_messages_whose_nodes_are_changed() -> None:
+    seen = b""
+
+    def serve() -> None:
+        nonlocal seen
+        raw, _ = listener.accept()
+        with raw:
+            seen = raw.recv(1000)
+            raw.sendall(struct.pack(">iihih1si", 17, 7, 0, 1, 1, b"h", 9092))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        text = f"""
+listeners:
+  main: {{ address: "127.0.0.1:0", protocol: kafka, nodes: [{{ id: 1, as: 101, address: "127.0.0.1:5" }}] }}
+clusters: {{ a: {{ hosts: ["127.0.0.1:{listener.getsockname()[1]}"] }} }}
+rules:
+- cluster: a
+  request: {{ set: {{ messaging.client.id: ours }} }}
+"""
+        with running(text) as here, socket.create_connection(("127.0.0.1", here.port())) as raw:
+            raw.sendall(struct.pack(">ihhih4sh1s", 17, 10, 0, 7, 4, b"mine", 1, b"g"))
+            raw.settimeout(10)
+            answer = raw.recv(100)
+    assert b"\0\4ours\0\1g" in seen and b"mine" not in seen
+    assert answer[8:] == struct.pack(">hih9si", 0, 101, 9, b"127.0.0.1", 5)
 
 
 def test_a_broker_that_cannot_be_reached_is_an_error_that_clients_try_again(

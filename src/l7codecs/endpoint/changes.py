@@ -38,6 +38,14 @@ class Changes:
     def __reduce__(self) -> tuple[object, ...]:
         return _made, (type(self), self.attributes, self.set_headers, self.remove_headers)
 
+    def joined(self, others: Changes) -> Changes:
+        """These and `others`, which have the last word. What a protocol has beside attributes and headers stays."""
+        return Changes(
+            {**self.attributes, **others.attributes},
+            set_headers={**self.set_headers, **others.set_headers},
+            remove_headers=(*self.remove_headers, *others.remove_headers),
+        )
+
     def __bool__(self) -> bool:
         return bool(self.attributes or self.set_headers or self.remove_headers)
 

@@ -110,9 +110,10 @@ class Answering(Asker):
         except LimitExceeded:
             self.abort()  # it takes too little: the others go on
         except (L7Error, ValueError) as error:
-            if ask is not None:
+            if ask is None:
+                self.abort()
+            else:
                 self.fail(ask, Failure.UNSUPPORTED, str(error))
-            self.abort()
 
     def _answer(self, answer: Message, ask: Ask) -> None:
         """The answer to `ask` begins, and may be all of it."""
@@ -123,10 +124,10 @@ class Answering(Asker):
         if plan is not None:
             if plan.retry is not None and not answer.more and self._sent_again(ask, answer):
                 return
-            if plan.response is not None and changes is None:
+            if plan.response is not None:
                 edited = plan.response.changes(answer)
                 if edited:
-                    changes = edited
+                    changes = edited if changes is None else changes.joined(edited)
         self.session.put(answer, changes)
         if not answer.more and answer.last:
             self._answered(ask, answer.status, answer.error)

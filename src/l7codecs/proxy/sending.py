@@ -163,8 +163,12 @@ class Sending(Answering):
     def _put_changed(self, ask: Ask, plan: Plan, server: Server) -> None:
         message = ask.request
         changes = self.changes
-        if changes is None and plan.request is not None:
-            changes = plan.request.changes(message)
+        if plan.request is not None:
+            edited = plan.request.changes(message)
+            if changes is None:
+                changes = edited
+            elif edited:
+                changes = changes.joined(edited)
         if self.site.observers.wants_begun and self.changes is None:
             headers = self.site.observers.begun(ask)
             if headers:
@@ -254,6 +258,7 @@ class Sending(Answering):
         protocol = self.protocol
         if protocol is None or not protocol.shares or (self.pins and (message.pins is not None or message.blocks)):
             return
+        changes = None if plan.request is None else plan.request.changes(message)
         for pool, fraction in zip(plan.mirrors, plan.fractions, strict=True):
             if fraction < 1.0 and random() >= fraction:
                 continue
@@ -268,8 +273,8 @@ class Sending(Answering):
             if server.session.full:
                 continue  # a copy is not worth to wait for
             try:
-                server.session.put(message)
-            except L7Error:
+                server.session.put(message, changes if changes else None)
+            except (L7Error, ValueError):
                 continue
             server.mark()
             if message.more:

@@ -7,7 +7,7 @@ from typing import Final, final
 
 from mypy_extensions import i64
 
-from l7codecs import Changes
+from l7codecs import Changes, Unsupported
 from l7codecs.message import AttrValue
 
 from .._schema.layouts import (
@@ -92,6 +92,20 @@ class KafkaChanges(Changes):
             topics=self.topics,
             groups=self.groups,
             transactional_ids=self.transactional_ids,
+            cluster_id=self.cluster_id,
+            versions=self.versions,
+        )
+
+    def joined(self, others: Changes) -> KafkaChanges:
+        """These, with the attributes of `others` as well. Raises `Unsupported` where those have headers."""
+        if others.set_headers or others.remove_headers:
+            raise Unsupported("kafka has no headers that are not of a record")
+        return KafkaChanges(
+            {**self.attributes, **others.attributes},
+            topics=self.topics,
+            groups=self.groups,
+            transactional_ids=self.transactional_ids,
+            nodes=self.nodes,
             cluster_id=self.cluster_id,
             versions=self.versions,
         )
