@@ -207,6 +207,16 @@ def test_json_is_read_however_it_is_written(indent: int | str | None, ascii_only
                 "r.yaml:1:67: l7.access cannot be changed; these can: db.operation.name, redis.keys",
             ],
         ),
+        (
+            "rules: [{match: {protocol: redis}, request: {set_headers: {a: b}}, response: {set_headers: {a: b}}, cluster: a},"
+            " {match: {protocol: [redis, kafka]}, response: {remove_headers: [a]}, cluster: a},"
+            " {match: {protocol: [redis, dubbo]}, response: {remove_headers: [a]}, cluster: a}]",
+            [
+                "r.yaml:1:59: redis has no headers that can be changed",
+                "r.yaml:1:78: answers of redis cannot be changed",
+                "r.yaml:1:177: kafka, redis has no headers that can be changed",
+            ],
+        ),
         ("rules: [{name: a, cluster: a}, {name: a, cluster: b}]", ["r.yaml:1:39: another rule is called 'a'"]),
         (
             "rules: [{cluster: a, rate_limit: {name: x, tokens: 1, every: 1}}, "

@@ -122,6 +122,8 @@ class Protocol:
     `Message.dialect`, `Message.prepares`); else each has its own. ``alpn`` are the names by which TLS agrees on it. ``doubts`` says that
     what is written as a request may be a one-way call all the same, which nobody ever answers. ``readdressed(nodes)`` are the changes that
     make answers name other addresses: `nodes` has by a node's number what clients know it as, and its host and port for them.
+    ``changes_headers`` and ``changes_answers`` are whether any message's headers, and anything in any answer, can be changed: where they
+    cannot, a rule that says so is refused when it is read.
     ``carried_headers(message, count)`` are the headers of the first `count` messages of others that a request carries; it never raises.
     """
 
@@ -143,6 +145,8 @@ class Protocol:
     doubts: bool = False
     carried_headers: Callable[[Message, int], Iterable[Headers]] | None = None
     readdressed: Callable[[Mapping[int, tuple[int, str, int]]], Changes] | None = None
+    changes_headers: bool = True
+    changes_answers: bool = True
     schema: dict[str, Attribute] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -48,6 +48,7 @@ PROTOCOL = Protocol(
     id_bits=ID_BITS,
     shares=False,
     carried_headers=carried_headers,
+    changes_headers=False,
     readdressed=lambda nodes: KafkaChanges(nodes=Nodes.mapped(nodes)),
     specification="Kafka protocol guide, message definitions of 4.4.0 and 3.9.2",
     memory=Topics,

@@ -190,7 +190,7 @@ def _rule(node: Config, number: int, scope: Scope) -> Rule:
         mirrors=tuple(_mirror(each) for each in top["mirror"].items()) if "mirror" in top else (),
         rate_limit=_rate_limit(top["rate_limit"]) if "rate_limit" in top else None,
         request=_edit(top["request"], scope) if "request" in top else None,
-        response=_edit(top["response"], scope) if "response" in top else None,
+        response=_edit(top["response"], scope, True) if "response" in top else None,
         deadline=read_seconds(top["deadline"]) if "deadline" in top else None,
         retry=_retry(top["retry"]) if "retry" in top else None,
     )
@@ -320,8 +320,16 @@ def _retry(node: Config) -> Retry:
     return Retry(int(top["attempts"].number()), outcomes, "any_access" in top and top["any_access"].flag())
 
 
-def _edit(node: Config, scope: Scope) -> Edit:
+def _edit(node: Config, scope: Scope, of_answers: bool = False) -> Edit:
     top = node.mapping()
+    protocols = scope.protocols.values()
+    names = ", ".join(scope.protocols)
+    if of_answers and not any(each.changes_answers for each in protocols):
+        node.problem(f"answers of {names} cannot be changed")
+    elif not any(each.changes_headers for each in protocols):
+        for key in ("set_headers", "remove_headers"):
+            if key in top:
+                top[key].problem(f"{names} has no headers that can be changed")
     attributes: dict[str, AttrValue] = {}
     for name, each in top["set"].mapping().items() if "set" in top else ():
         value = _attribute_value(name, each, top["set"].keys.get(name, each), scope)
