@@ -39,6 +39,9 @@ class Outline(Outcome):
     Nothing is written down until it is compared, and where rows are alike as they are, no more than that.
     """
 
+    def __init__(self) -> None:
+        super().__init__(descriptions={})
+
     def _take(self, sender: Sender, events: Iterator[Event]) -> bool:
         try:
             self.events.extend(events)  # what comes before an error is in it
@@ -50,7 +53,8 @@ class Outline(Outcome):
         if [*map(_row, self.events)] == [*map(_row, other.events)] and self.refusals() == other.refusals():
             return ""
         for each in (self, other):
-            if isinstance(each, Outline) and not any(each.descriptions.values()):
+            if isinstance(each, Outline) and not each.descriptions:
+                each.descriptions = {sender: [] for sender in SENDERS}
                 for event in each.events:
                     each._append(event)
         return super().difference(other)

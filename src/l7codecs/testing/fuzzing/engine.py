@@ -66,7 +66,7 @@ _TURNS = tuple(
     each.number for each in (Conversation, Losses, Conversation, Endpoints, Conversation, Losses, Detection, Endpoints)
 )
 _BURSTS = 4
-_BURST = 0.1
+_BURST = 0.2
 """Of how many of those that are not new neighbours are run, too; they are of all that are new."""
 _SIZES = (128, 512, 2048, MOST_OCTETS)
 """Octets of inputs, at most, where nothing guides: as many small ones as large, which take longer."""
