@@ -327,9 +327,9 @@ def _edit(node: Config, scope: Scope, of_answers: bool = False) -> Edit:
     if of_answers and not any(each.changes_answers for each in protocols):
         node.problem(f"answers of {names} cannot be changed")
     elif not any(each.changes_headers for each in protocols):
-        for key in ("set_headers", "remove_headers"):
-            if key in top:
-                top[key].problem(f"{names} has no headers that can be changed")
+        for given in ("set_headers", "remove_headers"):
+            if given in top:
+                top[given].problem(f"{names} has no headers that can be changed")
     attributes: dict[str, AttrValue] = {}
     for name, each in top["set"].mapping().items() if "set" in top else ():
         value = _attribute_value(name, each, top["set"].keys.get(name, each), scope)
