@@ -42,7 +42,7 @@ def problems(text: str, **of: Any) -> list[str]:
 # Redis
 
 REDIS = {
-    "settings": {"op_timeout": "0.25s", "enable_hashtagging": True, "read_policy": "MASTER"},
+    "settings": {"op_timeout": "0.25s", "enable_hashtagging": True, "read_policy": "MASTER", "enable_redirection": False},
     "prefix_routes": {
         "routes": [
             {"prefix": "a", "cluster": "short"},
@@ -177,6 +177,10 @@ def test_thrift() -> None:
             "rate_limits: another server would have to be asked for each call",
         ),
         ({"match": {"method_name": "a"}}, "expected match and route"),
+        (
+            {"match": {"method_name": "a", "headers": [{"name": "x", "range_match": {"start": 1.5}}]}, "route": {"cluster": "c"}},
+            "expected an integer, found a number",
+        ),
     ],
 )  # fmt: skip
 def test_thrift_that_cannot_be_expressed(route: dict[str, Any], expected: str) -> None:
@@ -231,7 +235,7 @@ DUBBO = {
                 "routes": [
                     dubbo_route("exact", {"exact": "place"}),
                     dubbo_route("contains", {"contains": "an.c", "ignore_case": True}),
-                    dubbo_route("range", ANY, {"name": "n", "range_match": {"start": 1, "end": 5}}),
+                    dubbo_route("range", ANY, {"name": "n", "range_match": {"start": "1", "end": 5}}),
                     dubbo_route("not", ANY, {"name": "t", "string_match": {"exact": "b"}, "invert_match": True}),
                     dubbo_route(
                         "empty",
@@ -391,6 +395,8 @@ def test_metarouter_may_have_a_name_twice() -> None:
         ("requestMutation", "requestMutations", "unknown key 'requestMutations'; did you mean 'requestMutation'?"),
         ("key: lane", "key: method", "method chooses the route, and cannot be changed by it"),
         ("{regex: \"t[0-9]+\"}", "{regex: \"(\"}", "is no expression of RE2: missing ): ("),
+        ("20880", "1e999", "expected an integer, found a string"),
+        ("20880", "80.5", "expected an integer, found a number"),
         ("v1alpha1", "v1", "expected metaprotocol.aeraki.io/v1alpha1"),
         ("1m0s", "soon", "'soon' is no duration"),
         ("weight: 80", "weights: 80", "unknown key 'weights'; did you mean 'weight'?"),

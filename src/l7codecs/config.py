@@ -6,6 +6,7 @@ once: what looks at a value says so with `Config.problem` and goes on, and `Conf
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -19,6 +20,7 @@ ConfigValue: TypeAlias = (
 )
 """What a tree is made of: plain values, and nodes of another tree that keep their place."""
 
+_INTEGER = re.compile("-?[0-9]{1,19}")
 _PROBLEMS = 100
 """That many are told; a file that has more is not what it is taken for."""
 
@@ -164,6 +166,16 @@ class Config:
         if isinstance(self.value, int | float) and not isinstance(self.value, bool):
             return self.value
         self.problem(f"expected a number, found {self.found}")
+        return 0
+
+    def integer(self) -> int:
+        """The integer, also as a text, as protobuf's JSON has those of 64 bits; 0, and a problem, where it is none."""
+        value = self.value
+        if isinstance(value, str) and _INTEGER.fullmatch(value):
+            return int(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        self.problem(f"expected an integer, found {self.found}")
         return 0
 
     def flag(self) -> bool:

@@ -36,7 +36,7 @@ _OLD = {
 
 
 def fields(node: Config, known: Iterable[str], refused: Mapping[str, str] | None = None) -> dict[str, Config]:
-    """As `Config.fields`, by names in snake_case, of a mapping that may have camelCase."""
+    """As `Config.fields`, by names in snake_case, of a mapping that may have camelCase. What is refused may be false."""
     known = tuple(known)
     names = {_camel(name): name for name in (*known, *(refused or {}))}
     made: dict[str, Config] = {}
@@ -47,6 +47,9 @@ def fields(node: Config, known: Iterable[str], refused: Mapping[str, str] | None
             node.keys.get(key, value).problem(f"{name} stands here twice")
         made[name] = value
         keys[name] = node.keys.get(key, value)
+    for name in refused or {}:
+        if name in made and made[name].value is False:
+            del made[name]
     snake = node.make(made)
     snake.keys = keys
     return snake.fields(known, refused)
@@ -144,7 +147,7 @@ def _header(node: Config) -> ConfigValue:
     test: dict[str, ConfigValue]
     if way == "range_match":
         of = fields(top[way], ("start", "end"))
-        start, end = (int(of[key].number()) if key in of else 0 for key in ("start", "end"))
+        start, end = (of[key].integer() if key in of else 0 for key in ("start", "end"))
         test = {"range": top[way].make({"from": start, "to": end - 1})}
         empty: bool | None = False
     else:

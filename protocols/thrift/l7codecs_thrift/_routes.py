@@ -21,7 +21,6 @@ _LISTENER = (
     "stat_prefix",
     "access_log",
     "payload_passthrough",
-    "max_requests_per_connection",
     "header_keys_preserve_case",
 )
 """What the listener speaks and how it tells, which no route says."""
@@ -37,7 +36,9 @@ def _read(config: Config) -> ConfigValue:
     if config.mapping()["@type"].text().endswith(".RouteConfiguration"):
         return _configuration(config)
     top = fields(
-        config, ("@type", *_LISTENER, "route_config", "thrift_filters"), {"trds": "the routes stand elsewhere"}
+        config,
+        ("@type", *_LISTENER, "route_config", "thrift_filters"),
+        {"trds": "the routes stand elsewhere", "max_requests_per_connection": "connections are the engine's"},
     )
     if "thrift_filters" in top:
         only_router(top["thrift_filters"], _ROUTER)

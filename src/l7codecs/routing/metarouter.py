@@ -161,7 +161,7 @@ def _destination(node: Config) -> Config:
     port = ""
     if "port" in top:
         number = top["port"].fields(("number",))
-        port = str(int(number["number"].number())) if "number" in number else ""
+        port = str(number["number"].integer()) if "number" in number else ""
     subset = top["subset"].text() if "subset" in top else ""
     return node.make(f"outbound|{port}|{subset}|{top['host'].text()}")
 

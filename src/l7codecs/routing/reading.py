@@ -9,6 +9,7 @@ import base64
 import binascii
 import re
 from functools import cache
+from math import isfinite
 from typing import Any, Final
 
 from l7codecs.config import Config, ConfigProblem
@@ -211,5 +212,6 @@ def _core(text: str) -> str | int | float | bool | None:
         prefix = text[:2]
         return int(text[2:], 16) if prefix == "0x" else int(text[2:], 8) if prefix == "0o" else int(text)
     if _FLOAT.fullmatch(text):
-        return float(text)
+        number = float(text)
+        return number if isfinite(number) else text  # more than a number may be
     return text
