@@ -109,7 +109,7 @@ class Suffix(_Affix):
 
 @final
 class Pattern(ValueTest):
-    """Texts and octets that an expression matches from their first character to their last.
+    """Texts and octets that an expression matches from their first character to their last. What is no UTF-8 in them is U+FFFD to it.
 
     `compiled` has ``fullmatch``, in time that is linear in what it is given: what it is given comes from peers.
     """
@@ -118,8 +118,15 @@ class Pattern(ValueTest):
         self._match: Any = compiled.fullmatch
 
     def accepts(self, value: object) -> bool:
-        if isinstance(value, str | bytes):
-            return self._match(value) is not None
+        if isinstance(value, bytes):
+            if value.isascii():
+                return self._match(value) is not None
+            return self._match(value.decode("utf-8", "replace")) is not None
+        if isinstance(value, str):
+            try:
+                return self._match(value) is not None
+            except UnicodeEncodeError:  # peers of Java's write halves of characters
+                return self._match(value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")) is not None
         return False
 
 
