@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
@@ -126,6 +127,17 @@ def test_a_failure_is_an_error(traced: Traced) -> None:
     assert span is not None and span.attributes is not None
     assert span.status.status_code is StatusCode.UNSET  # the client's fault
     assert span.attributes["error.type"] == "NOTFOUND"
+
+
+def test_halves_of_characters_cost_nobody_a_batch(traced: Traced) -> None:
+    """Protobuf takes none: the exporter would lose the spans of others with this one."""
+    half, octets = "a\ud800", b"\xff\xc3\xa4"
+    message = Headed(**{"rpc.method": half, "octets": octets, "some": (half, octets)})
+    _, span = traced.trace(message, status=Status.INTERNAL, error=half)
+    assert span is not None and span.attributes is not None
+    assert (span.name, span.status.description, span.attributes["error.type"]) == ("a\\ud800",) * 3
+    assert (span.attributes["octets"], span.attributes["some"]) == ("\\xff\u00e4", ("a\\ud800", "\\xff\u00e4"))
+    encode_spans([span])
 
 
 def test_a_request_belongs_where_it_says(traced: Traced) -> None:

@@ -155,15 +155,21 @@ def parse_traceparent(text: str, state: TraceState | None = None) -> SpanContext
     return SpanContext(trace_id, span_id, True, TraceFlags(flags & TraceFlags.SAMPLED), state)
 
 
+def _said(value: str | bytes | None) -> str:
+    """What a peer has said, as protobuf takes it: halves of characters, which peers of Java's write, are escaped as octets are."""
+    text = "" if value is None else text_of(value)
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
 def _name(request: Message) -> str:
     """Of few different ones: what is asked for, and of which service or destination."""
     attributes = request.attributes
     method = attributes.get("rpc.method")
     if isinstance(method, str):
-        return method[:_NAME]
+        return _said(method[:_NAME])
     name = request.operation or request.protocol
     target = attributes.get("messaging.destination.name")
-    return f"{name} {target}"[:_NAME] if isinstance(target, str) else name[:_NAME]
+    return _said((f"{name} {target}" if isinstance(target, str) else name)[:_NAME])
 
 
 def _describe(span: trace.Span, exchange: Exchange, mask: Mask) -> None:
@@ -185,9 +191,9 @@ def _describe(span: trace.Span, exchange: Exchange, mask: Mask) -> None:
         if value is not None:
             attributes[name] = value
     if status is not None and status is not Status.OK:
-        attributes.setdefault("error.type", exchange.error or status.name)
+        attributes.setdefault("error.type", _said(exchange.error) or status.name)
         if status in _ERRORS:
-            span.set_status(StatusCode.ERROR, exchange.error)
+            span.set_status(StatusCode.ERROR, _said(exchange.error) or None)
     span.set_attributes(attributes)
 
 
@@ -198,9 +204,9 @@ def _plain(attributes: Mapping[str, AttrValue], hidden: frozenset[str]) -> dict[
         if name in hidden:
             continue
         if isinstance(value, str | bytes):
-            found[name] = text_of(value)[:_VALUE]
+            found[name] = _said(value[:_VALUE])
         elif isinstance(value, tuple):
-            items = [text_of(each)[:_VALUE] if isinstance(each, str | bytes) else each for each in value[:_LINKS]]
+            items = [_said(each[:_VALUE]) if isinstance(each, str | bytes) else each for each in value[:_LINKS]]
             found[name] = items  # type: ignore[assignment]  # of one type, as the schema says
         else:
             found[name] = value
