@@ -105,6 +105,11 @@ class Engine:
                 contexts[listener.name] = server_context(listener.tls, _alpn(listener))
         opened: dict[str, asyncio.Server] = {}
         closed = dict(self._servers)
+        listening = {
+            self.places[name].settings.address: name
+            for name in self._servers
+            if not self.places[name].settings.address.endswith(":0")
+        }
         pools = dict(self.pools)
         for name, upstreams in settings.clusters.items():
             if name not in pools:
@@ -116,25 +121,22 @@ class Engine:
             for listener in settings.listeners:
                 if self._worker and listener.address.startswith("unix:"):
                     continue
-                place = place_before = self.places.get(listener.name)
-                same = place is not None and _opened_alike(place.settings, listener)
-                if place is None or not same:
+                place = self.places.get(listener.name)
+                before = None if place is None else place.settings
+                if place is None:
                     place = Place(listener, router)
                 places[listener.name] = place
-                before = self._servers.get(listener.name)
-                if same and before is not None:
+                if before is not None and _opened_alike(before, listener) and listener.name in closed:
                     opened[listener.name] = closed.pop(listener.name)
                     continue
                 kept = None
-                if (
-                    place_before is not None
-                    and before is not None
-                    and place_before.settings.address == listener.address
-                ):
-                    kept = _another_of(before)
-                    if kept is None:
-                        closed.pop(listener.name).close()
-                opened[listener.name] = await self._listen(place, contexts.get(listener.name), kept)
+                at_once = before is not None and before.address == listener.address
+                name_before = listener.name if at_once else listening.get(listener.address)
+                if name_before is not None and name_before in self._servers:
+                    kept = _another_of(self._servers[name_before])
+                    if kept is None and name_before in closed:
+                        closed.pop(name_before).close()
+                opened[listener.name] = await self._listen(place, listener, contexts.get(listener.name), kept)
         except OSError:
             for name, server in opened.items():
                 if self._servers.get(name) is not server:
@@ -151,21 +153,23 @@ class Engine:
         for name in [each for each in pools if each not in settings.clusters]:
             pools.pop(name).retire()
         self.pools = pools
-        for place in places.values():
-            listener = next(each for each in settings.listeners if each.name == place.name)
-            place.settings = listener
+        for listener in settings.listeners:
+            if listener.name in places:
+                places[listener.name].settings = listener
+        for place in {*places.values(), *(client.place for client in self.clients)}:  # a listener may have gone
             place.router = router
-            place.otherwise = plain_plan(pools[listener.cluster]) if listener.cluster is not None else None
+            pool = None if place.settings.cluster is None else pools.get(place.settings.cluster)
+            place.otherwise = None if pool is None else plain_plan(pool)
         self.places = places
         self._servers = opened
 
     async def _listen(
-        self, place: Place, context: ssl.SSLContext | None, kept: socket.socket | None = None
+        self, place: Place, listener: Listener, context: ssl.SSLContext | None, kept: socket.socket | None = None
     ) -> asyncio.Server:
-        at = split_address(place.settings.address)
+        at = split_address(listener.address)
         given: dict[str, Any] = {"backlog": _BACKLOG}
         if context is not None:
-            given |= {"ssl": context, "ssl_handshake_timeout": place.settings.opening}
+            given |= {"ssl": context, "ssl_handshake_timeout": listener.opening}
 
         def wire() -> Handshake:
             return Handshake(lambda transport: self._admit(place, transport))

@@ -94,6 +94,17 @@ class Host:
             if not any(sharing):
                 del self._sharing[server.key]
 
+    def resize(self) -> None:
+        """Clients share as many connections as the settings say now."""
+        count: i64 = self.pool.settings.connections
+        for sharing in self._sharing.values():
+            while len(sharing) < count:
+                sharing.append(None)
+            while len(sharing) > count:
+                server = sharing.pop()
+                if server is not None:
+                    server.retire()
+
     def retire(self) -> None:
         """It gets no new requests; its connections end with what is under way."""
         self.gone = True
@@ -129,6 +140,8 @@ class Pool:
         for each in settings.cluster.hosts:
             host = before.pop(each.address, None) if same else None
             self.hosts[each.address] = Host(self, each.address, self._open) if host is None else host
+            if host is not None:
+                host.resize()
         for host in before.values():
             host.retire()
         found = list(self.hosts.values())
