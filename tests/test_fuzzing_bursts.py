@@ -5,16 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 import toys
-from l7codecs import Kind, Protocol, Sender
+from l7codecs import Kind, Protocol, Sender, Session
 from l7codecs.testing.fuzzing import Fuzzer, Material, Program, Step
 from l7codecs.testing.fuzzing.bursts import Burst
 from l7codecs.testing.fuzzing.conversation import Conversation, Outline
 from l7codecs.testing.fuzzing.engine import signature
+from l7codecs.testing.fuzzing.measuring import Lines
 from l7codecs.testing.fuzzing.reads import Read, cut, halved, joined, replay_reads
 from l7codecs.testing.replay import Outcome
 from toys import ToyDecoder, ToyMessage, ToySession
@@ -158,3 +159,24 @@ def test_what_failed_once_is_a_finding_though_it_does_not_again(tmp_path: Path) 
     program = Program(0, (Step(0, 0, 0, toys.frame("?", b"GET a")),))
     assert one(program, None) and not one(program, AssertionError("said once"))
     assert fuzzer.found == {"direction: AssertionError: said once": 1}
+
+
+def test_lines_that_a_neighbour_reaches_make_that_one_new() -> None:
+    """Not the next, though looking at it more closely reaches others."""
+    _, burst, programs = burst_of(toys.framed())
+    for _program, _failed in near(burst, programs, 2000):
+        pass  # what they say is known now
+    burst.lines = lines = Lines(())
+    look = burst.target.look
+
+    def looked(reads: list[Read], limits: int, cuts: int) -> tuple[Outcome, Session]:
+        lines.fresh += burst.count % 100 == 50
+        return look(reads, limits, cuts)
+
+    cast(Any, burst.target).look = looked
+    burst.count = new = 0
+    for _program, failed in near(burst, programs, 1000):
+        assert failed is None
+        new += 1
+        lines.fresh = 7
+    assert 10 <= new < 60

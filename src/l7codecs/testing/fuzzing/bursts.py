@@ -76,8 +76,7 @@ class Burst:
         sender, base, *_ = reads[place]
         before, behind = reads[:place], reads[place + 1 :]
         random_part = self.chance.random
-        if self.lines is not None:
-            self.lines.fresh = 0
+        self._forget_lines()
         start = time.process_time_ns()
         for octets in self.mutator.neighbours(base, count, self.chance):
             near = [*before, Read(sender, octets), *behind]
@@ -94,8 +93,14 @@ class Burst:
             now = time.process_time_ns()
             if fresh or failed is not None or now - start > _SLOW + len(octets) * _SLOW_OCTET:
                 yield self.target.program_of(near, limits, cuts), failed
+                self._forget_lines()
                 now = time.process_time_ns()
             start = now
+
+    def _forget_lines(self) -> None:
+        """What runs from now on is looked at by itself."""
+        if self.lines is not None:
+            self.lines.fresh = 0
 
     def _run(self, reads: list[Read], limits: int, cuts: int) -> bool:
         """Whether it says something new; raises what is wrong."""
