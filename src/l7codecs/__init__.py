@@ -49,6 +49,7 @@ from l7codecs.session import Session
 from l7codecs.sharing import Knowledge, Memory, Shared
 from l7codecs.text.lines import LineDecoder
 from l7codecs.text.verbs import Line, LineMessage, Verb
+from l7codecs.ties import Tie, Ties
 
 __all__ = [
     "Address",
@@ -105,6 +106,8 @@ __all__ = [
     "Status",
     "StreamPairing",
     "StrictPairing",
+    "Tie",
+    "Ties",
     "Unsupported",
     "Verb",
     "Verdict",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 from l7codecs.config import RouteFormat
 from l7codecs.decoder import Decoder
@@ -18,6 +19,7 @@ from l7codecs.pairing.numbering import StrictPairing
 from l7codecs.pairing.tables import FifoPairing, Pairing, PairingTable
 from l7codecs.session import Session
 from l7codecs.sharing import Knowledge, Shared, Told
+from l7codecs.ties import Ties
 
 __all__ = ["COMMON_ATTRIBUTES", "Attribute", "Detection", "Direction", "Protocol", "Verdict", "pairings"]
 
@@ -94,6 +96,7 @@ class Detection:
     needs: Sender | None = None
 
 
+_PINNED: Final = Ties()
 NOT_THIS = Detection(Verdict.NO)
 
 
@@ -124,6 +127,7 @@ class Protocol:
     make answers name other addresses: `nodes` has by a node's number what clients know it as, and its host and port for them.
     ``changes_headers`` and ``changes_answers`` are whether any message's headers, and anything in any answer, can be changed: where they
     cannot, a rule that says so is refused when it is read.
+    ``ties`` says how its messages tie their client.
     ``carried_headers(message, count)`` are the headers of the first `count` messages of others that a request carries; it never raises.
     """
 
@@ -143,6 +147,7 @@ class Protocol:
     shares: bool = True
     alpn: tuple[str, ...] = ()
     doubts: bool = False
+    ties: Ties = _PINNED
     carried_headers: Callable[[Message, int], Iterable[Headers]] | None = None
     readdressed: Callable[[Mapping[int, tuple[int, str, int]]], Changes] | None = None
     changes_headers: bool = True

@@ -120,12 +120,21 @@ def test_redis_clients(servers: Any, name: str, resp: int) -> None:
         found = ask("each", commands=[["HSET", "a:h", "f", "1"], ["HGETALL", "a:h"], ["LPUSH", "a:h", "1"]])["results"]
         as_map = resp == 3 and name == "go-redis"  # ioredis gives pairs
         assert found[:2] == [1, {"map": {"f": "1"}} if as_map else ["f", "1"]] and "WRONGTYPE" in found[2]["error"]
-        assert ask("multi", commands=[["SET", "b:n", "1"], ["INCR", "b:n"]])["results"] == ["OK", 2]
+        for key in ("a:n", "b:n"):
+            assert ask("multi", commands=[["SET", key, "1"], ["INCR", key]])["results"] == ["OK", 2]
+        assert "EXECABORT" in json.dumps(ask("multi", commands=[["SET", "a:n", "8"], ["SET", "b:n", "8"]]))
+        said = client.ask("multi", to=here.port(), resp=resp, watched=["a:n"], commands=[["INCR", "a:n"]])
+        assert said["results"] == [3]
         sends = [[("news", "more")[number % 2], f"{number}"] for number in range(20)]
         came = ask("subscribe", channels=["news", "more"], sends=sends)["came"]
         assert sorted(came) == sorted(sends), "of two channels the order is nobody's"
-        queue = [["BLPOP", "b:none", "0.1"], ["RPUSH", "b:queue", "x"], ["BLPOP", "b:queue", "5"]]
-        assert ask("each", commands=queue)["results"] == [None, 1, ["b:queue", "x"]]
+        queue = [
+            ["BLPOP", "a:none", "0.1"],
+            ["BLPOP", "b:none", "0.1"],
+            ["RPUSH", "b:queue", "x"],
+            ["BLPOP", "b:queue", "5"],
+        ]
+        assert ask("each", commands=queue)["results"] == [None, None, 1, ["b:queue", "x"]]
         both = [["SET", "a:k", "third"], ["SET", "b:k", "third"]]
         assert ask("each", commands=both, database=3)["results"] == ["OK", "OK"]
         assert ask("each", commands=[["GET", "a:k"], ["GET", "b:k"]])["results"] == [None, None]

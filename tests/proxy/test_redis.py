@@ -91,9 +91,12 @@ def test_a_transaction_stays_at_one_server(servers: Any) -> None:
         with client.pipeline() as transaction:
             transaction.set("a:k", 1)
             transaction.set("b:k", 1)
-            with pytest.raises(redis.RedisError):
+            with pytest.raises(redis.ResponseError, match="at another server"):
                 transaction.execute()
         assert client.get("a:k") is client.get("b:k") is None
+        with client.pipeline() as transaction:
+            assert transaction.set("a:k", 1).get("a:k").execute() == [True, b"1"]
+        assert {each.error for each in here.seen.exchanges if each.request.operation == "EXEC"} == {"EXECABORT", None}
 
 
 def test_the_order_of_one_client_is_kept(servers: Any) -> None:

@@ -10,6 +10,7 @@ from ._reply import RedisReply
 from ._request import RedisRequest
 from ._routes import ENVOY_ROUTES
 from ._session import RedisSession
+from ._ties import RedisTies
 
 __all__ = ["PROTOCOL", "RdbFile", "RedisReply", "RedisRequest", "RedisSession"]
 
@@ -23,6 +24,7 @@ PROTOCOL = Protocol(
     detect=detect,
     ports=(6379,),
     route_formats=(ENVOY_ROUTES,),
+    ties=RedisTies(),
     changes_headers=False,
     changes_answers=False,
     pairing=Pairing.FIFO,

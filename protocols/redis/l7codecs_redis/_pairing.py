@@ -64,6 +64,7 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
     extra_items: i64 = 0
     selects: i64 = -1
     fallback: str | None = None
+    lasting = False
     if state.subscribed and state.resp == 2 and not _ALLOWED[effect]:
         # "only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context": refused, without effect.
         effect = NO_EFFECT
@@ -92,9 +93,12 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
             state.extra_items += max(message.argument_count - 2, 0)
         if effect != MULTI and effect != WATCH:
             state.queued += 1
+            if spec.pins is not None:
+                state.lasting = True
     elif effect == MULTI:
         state.in_multi = True
         state.queued = 0
+        state.lasting = False
         state.extra_items = 0
         state.multi_database = state.database
         state.multi_selects = state.selects
@@ -103,6 +107,7 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
             pins = "transaction"
             if effect == EXEC:
                 batch_size = state.queued
+                lasting = state.lasting
                 extra_items = state.extra_items
                 if state.selects != state.multi_selects:
                     selects = state.selects
@@ -137,7 +142,9 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
     if received:
         message.kind = kind
         if pins is not None or batch_size >= 0 or selects >= 0:
-            message.situation = Situation(pins, batch_size, extra_items, selects, fallback, database=message.database)
+            message.situation = Situation(
+                pins, batch_size, extra_items, selects, fallback, None, message.database, queued, lasting
+            )
     state.settle()
 
 

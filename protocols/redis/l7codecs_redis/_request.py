@@ -46,7 +46,8 @@ class Situation:
     ``database``: in which it is executed, None where that is not known; ``pins``: why what follows is tied to the connection, where that
     is not for the command's own reason; ``extra_items``: of EXEC, items that its answer has beyond one for each queued command, where a
     queued SUBSCRIBE is answered by several; ``selects``: of SELECT, which it is, and of EXEC, which the last before it is, if one was
-    queued; ``fallback``: the database of an EXEC that does nothing; ``original``: the message that a caller changed into this one.
+    queued; ``fallback``: the database of an EXEC that does nothing; ``original``: the message that a caller changed into this one;
+    ``queued``: it waits for EXEC; ``lasting``: of EXEC, what it does ties the connection from then on.
     """
 
     def __init__(
@@ -58,8 +59,12 @@ class Situation:
         fallback: str | None = None,
         original: Message | None = None,
         database: str | None = "0",
+        queued: bool = False,
+        lasting: bool = False,
     ) -> None:
         self.database = database
+        self.queued = queued
+        self.lasting = lasting
         self.pins = pins
         self.batch_size = batch_size
         self.extra_items = extra_items

@@ -118,20 +118,20 @@ class RedisSession(Session):
         octets = f"-{word} {line}\r\n".encode("utf-8", "replace")
         if len(octets) > self.limits.head:
             raise ValueError(f"text makes a line of {len(octets)} octets, more than limits.head = {self.limits.head}")
-        return self._answer(request, octets)
+        return self.reply(request, octets)
 
     def reply_heartbeat(self, heartbeat: Message) -> bytes:
         if not isinstance(heartbeat, RedisRequest) or heartbeat.kind is not _HEARTBEAT:
             raise Unsupported("only PING is a heartbeat")
         arguments = heartbeat.arguments
         if self._state.subscribed and self._state.resp == 2:
-            return self._answer(heartbeat, encode_command([b"pong", arguments[1] if len(arguments) > 1 else b""]))
+            return self.reply(heartbeat, encode_command([b"pong", arguments[1] if len(arguments) > 1 else b""]))
         if len(arguments) > 1:
-            return self._answer(heartbeat, b"$%d\r\n%s\r\n" % (len(arguments[1]), arguments[1]))
-        return self._answer(heartbeat, b"+PONG\r\n")
+            return self.reply(heartbeat, b"$%d\r\n%s\r\n" % (len(arguments[1]), arguments[1]))
+        return self.reply(heartbeat, b"+PONG\r\n")
 
-    def _answer(self, request: RedisRequest, octets: bytes) -> bytes:
-        """`octets`, made here, answer `request`."""
+    def reply(self, request: RedisRequest, octets: bytes) -> bytes:
+        """The octets to write, since `octets`, made here, answer `request`."""
         decoder = self.decoder(_SERVER)
         reply = RedisReply(
             decoder.flow,
@@ -192,7 +192,15 @@ def _change(message: RedisRequest, changes: Changes, limits: Limits) -> RedisReq
     was = message.situation
     original = was.original or message
     changed.situation = Situation(
-        was.pins, was.batch_size, was.extra_items, was.selects, was.fallback, original, was.database
+        was.pins,
+        was.batch_size,
+        was.extra_items,
+        was.selects,
+        was.fallback,
+        original,
+        was.database,
+        was.queued,
+        was.lasting,
     )
     changed.kept += original.kept
     return changed

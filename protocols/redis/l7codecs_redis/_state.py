@@ -162,6 +162,8 @@ class ConnectionState:
         self.ordinary = ORDINARY
         """That of the commands which come now, as far as nothing else is to be said of them."""
         self.queued: i64 = 0
+        self.lasting = False
+        """Whether what was queued ties the connection beyond its EXEC."""
         self.extra_items: i64 = 0
         """Items that EXEC's answer has beyond one for each command: confirmations of a queued SUBSCRIBE a b c."""
         self.multi_database: str | None = "0"

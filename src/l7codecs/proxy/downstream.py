@@ -14,11 +14,13 @@ from l7codecs.pairing.tables import Pairing
 from l7codecs.protocol import Protocol
 from l7codecs.proxy.asks import Ask
 from l7codecs.proxy.exchange import Failure
+from l7codecs.proxy.plans import Plan, plain_plan
 from l7codecs.proxy.pools import Host
 from l7codecs.proxy.sending import Sending
 from l7codecs.proxy.site import Place, Site
 from l7codecs.proxy.upstream import Server
 from l7codecs.session import Session
+from l7codecs.ties import Tie
 
 __all__ = ["Client"]
 
@@ -28,6 +30,8 @@ _HEARTBEAT: Final = Kind.HEARTBEAT
 _TRAILERS: Final = Kind.TRAILERS
 _RESET: Final = Kind.RESET
 _CLIENT: Final = Sender.CLIENT
+_BINDS: Final = Tie.BINDS
+_OPENS: Final = Tie.OPENS
 _TURNS: Final[i64] = 2
 """From which on a client is taken for one that asks one call at a time."""
 
@@ -53,6 +57,7 @@ class Client(Sending):
         self.shares = protocol.shares
         self.pins = "l7.pins" in protocol.schema and protocol.shares
         self.doubts = protocol.doubts
+        self.how = protocol.ties
         self.credits = protocol.pairing is Pairing.STREAM
         self.in_order = protocol.pairing is Pairing.FIFO
         self.key = protocol.name
@@ -235,8 +240,9 @@ class Client(Sending):
         if plan is None:
             plan = self.place.otherwise
             if plan is None:
-                self.fail(ask, Failure.NO_ROUTE)
-                return True
+                plan = self._plan_without(ask)
+                if plan is None:
+                    return True
         ask.plan = plan
         ask.rule = plan.rule
         pool = plan.pool if plan.plain else self.chosen(plan, ask)
@@ -257,11 +263,29 @@ class Client(Sending):
 
     def _waits(self, message: Message) -> bool:
         """Whether what was asked before has to be answered first, since `message` goes on another connection."""
-        if not self.pins or not self.asks:
+        if not self.pins:
             return False
-        if self.bound is not None:
+        if not self.asks:
+            if self.loose:
+                self.untie()
             return False
+        if self.aside:
+            return True
+        if self.bound is not None and self.ties:
+            return message.blocks or message.prepares
         return message.pins is not None or message.blocks
+
+    def _plan_without(self, ask: Ask) -> Plan | None:
+        """What is done with `ask`, which no rule holds for; None where it is answered here."""
+        message = ask.request
+        if self.pins and message.pins is not None and not message.resources:
+            if self.bound is not None and self.how.tie(message) is not _BINDS:
+                return plain_plan(self.bound.host.pool)
+            if self.bound is None and self.how.tie(message) is _OPENS:
+                self.answer_opened(ask)
+                return None
+        self.fail(ask, Failure.NO_ROUTE)
+        return None
 
     def _note(self, message: Message) -> None:
         """See who asks one call at a time, and what is one-way."""
@@ -282,7 +306,7 @@ class Client(Sending):
     @property
     def is_tied(self) -> bool:
         """Whether it may wait for what nobody has asked for."""
-        return self.bound is not None
+        return self.bound is not None and bool(self.ties)
 
     @property
     def is_new(self) -> bool:
@@ -316,6 +340,8 @@ class Client(Sending):
             return
         try:
             if isinstance(held, Message):
+                if self.loose:
+                    self.untie()
                 self._ask(held)
             self._held = None
             session = self.session

@@ -1,11 +1,13 @@
 """Where a client's request is sent: which connection to a host has it, and what is changed and copied on the way.
 
 A client of a protocol that pins (`Message.pins`) has connections of its own where it needs such. Before it changes from one connection to
-another at the same host, what it has asked is answered: so nothing overtakes.
+another at the same host, what it has asked is answered: so nothing overtakes. What opens (`Tie.OPENS`) is answered here, and sent where the
+next goes.
 
-    asked       GET a      SELECT 1       GET a                  MULTI
-    sent on     shared     wait, then     the one that is        wait, then
-                           another        shared by who has 1    its own
+    asked       GET a      SELECT 1       GET a                  MULTI      SET b         EXEC     GET a
+    sent on     shared     wait, then     the one that is        wait       MULTI and     the      shared again, once
+                           another        shared by who has 1               SET on its    same     EXEC is answered
+                                                                            own at b
 """
 
 from __future__ import annotations
@@ -29,11 +31,19 @@ from l7codecs.proxy.pools import Host, Pool
 from l7codecs.proxy.site import Place, Site
 from l7codecs.proxy.upstream import Server
 from l7codecs.session import Session
+from l7codecs.ties import Tie, Ties
 
 __all__ = ["Sending"]
 
 _REQUEST: Final = Kind.REQUEST
 _ONEWAY: Final = Kind.ONEWAY
+_TIES: Final = Ties()
+_FREE: Final = Tie.NONE
+_OPENS: Final = Tie.OPENS
+_STAYS: Final = Tie.STAYS
+_ELSEWHERE: Final = "what is under way is at another server"
+_LATE: Final = frozenset({Failure.CONNECT, Failure.DEADLINE, Failure.RESET, Failure.PROTOCOL, Failure.CLIENT_GONE})
+"""Failures of what was sent, as far as its connection got."""
 _PREPARED: Final = 16
 _PREPARED_SIZE: Final = 1 << 16
 """What sets a client's connections up: so many messages, of so many octets."""
@@ -68,6 +78,18 @@ class Sending(Answering):
         """All connections that it has sent on, as long as they are there."""
         self.bound: Server | None = None
         """That of them which it is tied to."""
+        self.how: Ties = _TIES
+        """How messages tie."""
+        self.ties: dict[str, None] = {}
+        """Why it is: reasons of `Message.pins` that hold still."""
+        self.loose = False
+        """It is tied to nothing any more, or something went aside: once all is answered that is over."""
+        self.aside = False
+        """What it waits for came on a connection of its own which it is not tied to: nothing is sent before that is answered."""
+        self.opened: Message | None = None
+        """What it was answered here, and its server has not had."""
+        self._spoiled: Message | None = None
+        """What that server has to be sent right behind that, since something was refused."""
         self._dialect: str | None = None
         self._shared: dict[Host, Server] = {}
         """By host: what it shares with others who have the same key, and dialect."""
@@ -122,6 +144,7 @@ class Sending(Answering):
             if server is None:
                 return None
             self._use(server)
+            host = server.host
         else:
             self.host = host
             self.server = server
@@ -193,22 +216,21 @@ class Sending(Answering):
             self.shares = False
         if not self.shares:
             return self._own_server(ask, host, protocol)
-        if self.pins:
-            why = message.pins
+        if self.pins and (
+            self.bound is not None or self.opened is not None or message.pins is not None or message.blocks
+        ):
+            tie = self.how.tie(message)
             bound = self.bound
-            if bound is not None and (bound.host is host or (why is not None and not message.resources)):
-                return bound
-            if why is not None or message.blocks:
-                if message.prepares:
-                    return self._prepared(ask, host, protocol)
-                if bound is not None:
-                    self.fail(
-                        ask, Failure.UNSUPPORTED, "a client cannot be tied to two servers", Status.FAILED_PRECONDITION
-                    )
-                    self.stop_asking()
+            if bound is not None and (
+                bound.host is host or ((tie is _STAYS or tie is _OPENS) and not message.resources)
+            ):
+                self._note_tie(message)
+                if message.prepares and not self._prepare(ask):
                     return None
-                self.bound = self._own_server(ask, host, protocol)
-                return self.bound
+                ask.cluster = bound.host.pool.name
+                return bound
+            if tie is not _FREE or message.blocks:
+                return self._tied_server(ask, host, protocol)
         key = self.key
         dialect = message.dialect
         if dialect is not None:
@@ -221,23 +243,159 @@ class Sending(Answering):
         self._shared[host] = server
         return server
 
-    def _prepared(self, ask: Ask, host: Host, protocol: Protocol) -> Server | None:
-        """`ask` sets the connection up: it is sent on one that clients share who have had the same."""
+    def _tied_server(self, ask: Ask, host: Host, protocol: Protocol) -> Server | None:
+        """The connection to `host` for `ask`, which ties its client, belongs to what does, or blocks; None where it is answered here."""
+        message = ask.request
+        if self.opened is not None:
+            return self._open_at(ask, host, protocol)
+        if message.prepares:
+            if not self._prepare(ask):
+                return None
+            server = host.server(protocol, self.key, self.number, self._preparation[:-1])
+            self._shared = {host: server}
+            self.host = host
+            self.server = server
+            return server
+        if self.how.tie(message) is _OPENS and self.bound is None and not message.resources:
+            self.answer_opened(ask)
+            return None
+        if message.blocks and (self.bound is None or self.how.tie(message) is _FREE):
+            own = self._own_server(ask, host, protocol)
+            if own is not None:
+                self.aside = True
+                self.loose = True
+            return own
+        if self.bound is not None:
+            whole = self.how.stand_in(message) is None
+            if message.kind is not _REQUEST and whole:
+                self._send_beside(ask, host, protocol)
+                return None
+            self.fail(ask, Failure.UNSUPPORTED, _ELSEWHERE, Status.FAILED_PRECONDITION)
+            if message.kind is not _REQUEST:
+                self.stop_asking()  # nobody was told
+            return None
+        self.bound = self._own_server(ask, host, protocol)
+        if self.bound is not None:
+            self._note_tie(message)
+        return self.bound
+
+    def _send_beside(self, ask: Ask, host: Host, protocol: Protocol) -> None:
+        """Send `ask`, whose client wants no answers where it is tied, to `host`, which may give one: that is nobody's."""
+        server = host.server(protocol, self.key, self.number, self._preparation)
+        self._use(server)
+        try:
+            server.replay(ask.request)
+        except L7Error as error:
+            self.fail(ask, Failure.OVERLOAD, str(error))
+            self.stop_asking()
+            return
+        ask.host = host.address
+        self.end(ask)
+
+    def _open_at(self, ask: Ask, host: Host, protocol: Protocol) -> Server | None:
+        """The connection to `host`, which is first given what was answered here."""
+        opened = self.opened
+        server = self._own_server(ask, host, protocol)
+        if server is None or opened is None:
+            return None
+        self.opened = None
+        self.bound = server
+        self._note_tie(opened)
+        server.replay(opened)
+        if self._spoiled is not None:
+            server.replay(self._spoiled)
+            self._spoiled = None
+        self._note_tie(ask.request)
+        return server
+
+    def answer_opened(self, ask: Ask) -> None:
+        """Answer `ask`, which opens, here; it is sent where the next goes."""
+        message = ask.request
+        try:
+            self.write(self.how.reply_opened(self.session, message))
+        except L7Error as error:
+            self.fail(ask, Failure.UNSUPPORTED, str(error))
+            return
+        self.mark()
+        let_go(message)
+        self.opened = message
+        ask.cluster = None
+        ask.status = Status.OK
+        self.end(ask)
+
+    def _note_tie(self, message: Message) -> None:
+        """Remember why the client is tied, where `message` says so, and what ties it no more."""
+        why = message.pins
+        if why is not None:
+            self.ties[why] = None
+        freed = self.how.frees(message)
+        if freed:
+            for reason in freed:
+                self.ties.pop(reason, None)
+            left = [each for each in self._preparation if each.pins not in freed]
+            if len(left) < len(self._preparation):
+                self._prepare_as(left)
+        if not self.ties:
+            self.loose = True
+
+    def untie(self) -> None:
+        """All is answered."""
+        self.loose = False
+        self.aside = False
+        if not self.ties:
+            self.bound = None
+
+    def fail(self, ask: Ask, failure: Failure, text: str = "", status: Status | None = None) -> None:
+        super().fail(ask, failure, text, status)
+        if self.pins and failure not in _LATE and (self.bound is not None or self.opened is not None):
+            self._spoil(ask.request)
+
+    def _spoil(self, refused: Message) -> None:
+        """`refused` belonged to what is under way at a server: that is told."""
+        instead = self.how.stand_in(refused)
+        if instead is None:
+            return
+        if self.bound is not None:
+            self._note_tie(instead)
+            try:
+                self.bound.replay(instead)
+            except L7Error:
+                self.stop_asking()
+        elif self.how.frees(instead):
+            self.opened = None
+            self._spoiled = None
+        else:
+            self._spoiled = instead
+
+    def _prepare(self, ask: Ask) -> bool:
+        """`ask` sets connections up: those who have had the same share them. Whether it can be; if not, it is answered."""
         message = ask.request
         before = [each for each in self._preparation if each.operation != message.operation]
         octets = message.raw
         if message.more or len(octets) > _PREPARED_SIZE or len(before) >= _PREPARED:
             self.fail(ask, Failure.OVERLOAD, "more than a connection is set up with")
-            return None
+            return False
         let_go(message)
-        after = [*before, message]
-        self.key = protocol.name + " " + b"".join([each.raw for each in after]).hex()
-        server = host.server(protocol, self.key, self.number, before)
-        self._preparation = after
-        self._shared = {host: server}
-        self.host = host
-        self.server = server
-        return server
+        self._prepare_as([*before, message])
+        return True
+
+    def _prepare_as(self, messages: list[Message]) -> None:
+        """Connections are set up by these from now on."""
+        protocol = self.protocol
+        assert protocol is not None
+        self._preparation = messages
+        self.key = protocol.name
+        if messages:
+            self.key += " " + b"".join([each.raw for each in messages]).hex()
+        self._shared = {}
+        self.host = None
+        self.server = None
+        for host, server in list(self.own.items()):
+            if server is not self.bound:  # it was set up otherwise
+                del self.own[host]
+                server.owner = None
+                server.serves = False
+                server.close_now()
 
     def _own_server(self, ask: Ask, host: Host, protocol: Protocol) -> Server | None:
         """The connection that this client has at `host` for itself."""
@@ -307,7 +465,9 @@ class Sending(Answering):
         if server is not None:
             server.host.pool.failed(server.host, self.turn.now)
             if server.own:
-                self.stop_asking()
+                server.serves = False
+                if not self.shares or (server is self.bound and self.ties):
+                    self.stop_asking()
                 server.close_now()
             else:
                 server.cancel(ask.request, self.in_order)
@@ -339,7 +499,9 @@ class Sending(Answering):
         for host, each in list(self.own.items()):
             if each is server:
                 del self.own[host]
-        if self.bound is server or not self.shares:
+        if self.bound is server and self.shares and not self.ties:
+            self.bound = None
+        elif self.bound is server or not self.shares:
             self.bound = None
             self.ends = True
             self.broken = True

@@ -1,0 +1,80 @@
+"""How commands stand to what ties their client: which bind, open, stay, what they free, and what stands in for one that is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from l7codecs import Message, Sender, Status, Tie, Ties, Unsupported, open_session
+from l7codecs_redis import PROTOCOL
+
+C, S = Sender.CLIENT, Sender.SERVER
+HOW = PROTOCOL.ties
+SAID = """
+GET k          | none  |
+MULTI          | opens |
+MULTI          | stays |
+GET k          | stays |
+WATCH k        | stays |
+EXEC           | stays | transaction watch
+EXEC           | stays | transaction watch
+WATCH k        | binds |
+GET k          | none  |
+UNWATCH        | stays | watch
+MULTI          | opens |
+UNWATCH        | stays |
+DISCARD        | stays | transaction watch
+MULTI          | opens |
+SELECT 1       | stays |
+EXEC           | stays |
+SUBSCRIBE c    | binds |
+UNSUBSCRIBE c  | stays |
+BLPOP k 1      | none  |
+WAIT 1 1       | stays |
+CLIENT TRACKING ON | binds |
+CLIENT REPLY OFF | stays |
+GET k          | stays |
+"""
+LINES = [[cell.strip() for cell in line.split("|")] for line in SAID.strip().splitlines()]
+
+
+def asked(session: object, *lines: str) -> list[Message]:
+    octets = "".join(f"{line}\r\n" for line in lines).encode()
+    return [each for each in session.receive(C, octets) if isinstance(each, Message)]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("size", [1, 1 << 20], ids=["by octets", "at once"])
+def test_each(size: int) -> None:
+    session = open_session("redis", endpoint=S)
+    octets = "".join(f"{line[0]}\r\n" for line in LINES).encode()
+    found: list[Message] = []
+    for at in range(0, len(octets), size):
+        found.extend(each for each in session.receive(C, octets[at : at + size]) if isinstance(each, Message))
+    seen = [[line[0], HOW.tie(each).value, " ".join(HOW.frees(each))] for line, each in zip(LINES, found, strict=True)]
+    assert seen == LINES
+
+
+def test_what_stands_in_is_refused_by_a_server() -> None:
+    session = open_session("redis", endpoint=S)
+    before, multi, queued, execute = asked(session, "GET k", "MULTI", "GET k", "EXEC")
+    assert HOW.stand_in(before) is HOW.stand_in(multi) is None
+    for message, octets, tie in (
+        (queued, b"*1\r\n$3\r\nGET\r\n", Tie.STAYS),
+        (execute, b"*1\r\n$7\r\nDISCARD\r\n", Tie.STAYS),
+    ):
+        instead = HOW.stand_in(message)
+        assert instead is not None and instead.raw == octets and HOW.tie(instead) is tie and instead.sender is C
+    instead = HOW.stand_in(execute)
+    assert instead is not None and HOW.frees(instead) == ("transaction", "watch")
+
+
+def test_what_opens_is_answered_as_a_server_does() -> None:
+    session = open_session("redis", endpoint=S)
+    before, multi, queued = asked(session, "GET k", "MULTI", "GET k")
+    with pytest.raises(Unsupported):
+        HOW.reply_opened(session, queued)
+    assert HOW.reply_opened(session, multi) == b"", "what was asked before is answered first"
+    assert session.reply_error(before, Status.INTERNAL, "no") == b"-ERR no\r\n+OK\r\n"
+    with pytest.raises(Unsupported):
+        HOW.reply_opened(session, before)
+    with pytest.raises(Unsupported):
+        Ties().reply_opened(session, multi)

@@ -1,0 +1,253 @@
+"""What ties a client to one server, through the engine before two: transactions, WATCH, subscriptions, what blocks, CLIENT REPLY."""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .running import Running, read, running, wait_until
+
+SPLIT = """
+listeners:
+  main: {{ address: "127.0.0.1:0", protocol: redis }}
+clusters:
+  a: {{ hosts: ["{0}"] }}
+  b: {{ hosts: ["{1}"] }}
+rules:
+- match: {{ operation: {{ prefix: CONFIG }} }}
+  reply: {{ status: PERMISSION_DENIED, text: not through this proxy }}
+- match: {{ any: [{{ resources: {{ prefix: "a:" }} }}, {{ attributes: {{ redis.channels: {{ prefix: "a:" }} }} }}] }}
+  cluster: a
+- cluster: b
+"""
+ELSEWHERE = b"-ERR what is under way is at another server\r\n"
+ABORTED = b"-EXECABORT Transaction discarded because of previous errors.\r\n"
+REFUSED = b"-NOPERM not through this proxy\r\n"
+
+
+@pytest.fixture
+def here(servers: Any) -> Iterator[Running]:
+    with running(SPLIT.format(*servers.hosts)) as here:
+        yield here
+        assert here.seen.refusals == []
+
+
+def read_to(raw: socket.socket, end: bytes) -> bytes:
+    """All up to `end`, which has to come."""
+    raw.settimeout(10)
+    found = b""
+    while not found.endswith(end):
+        more = raw.recv(65536)
+        assert more, found
+        found += more
+    return found
+
+
+def talk(here: Running, *steps: tuple[str, bytes]) -> None:
+    """Say each, and read what is expected; then the same at once, in one write."""
+    for each in (steps, (("\r\n".join(said for said, _ in steps), b"".join(answer for _, answer in steps)),)):
+        with socket.create_connection(("127.0.0.1", here.port())) as raw:
+            for said, answer in each:
+                raw.sendall(said.encode() + b"\r\n")
+                assert read(raw, len(answer)) == answer, said
+            raw.sendall(b"DEL a:k\r\nDEL b:k\r\nPING\r\n")
+            assert read_to(raw, b"+PONG\r\n").count(b"\r\n") == 3
+
+
+def test_a_transaction_is_where_its_first_key_is(here: Running) -> None:
+    for key in ("a:k", "b:k", "a:k"):
+        talk(
+            here,
+            ("MULTI", b"+OK\r\n"),
+            (f"SET {key} 1", b"+QUEUED\r\n"),
+            (f"INCR {key}", b"+QUEUED\r\n"),
+            ("EXEC", b"*2\r\n+OK\r\n:2\r\n"),
+            (f"GET {key}", b"$1\r\n2\r\n"),
+            (f"DEL {key}", b":1\r\n"),
+        )
+
+
+def test_two_in_a_row_are_at_two_servers(here: Running) -> None:
+    talk(
+        here,
+        ("MULTI\r\nSET a:k 1\r\nEXEC", b"+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n"),
+        ("MULTI\r\nSET b:k 2\r\nEXEC", b"+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n"),
+        ("GET a:k\r\nGET b:k", b"$1\r\n1\r\n$1\r\n2\r\n"),
+        ("MULTI\r\nEXEC\r\nMULTI\r\nDISCARD\r\nEXEC", b"+OK\r\n*0\r\n+OK\r\n+OK\r\n-ERR EXEC without MULTI\r\n"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("refused", "answer"),
+    [("SET b:k 2", ELSEWHERE), ("CONFIG GET maxmemory", REFUSED)],
+    ids=["a key of another server", "a rule"],
+)
+@pytest.mark.parametrize("first", [True, False], ids=["before any other", "behind another"])
+def test_nothing_of_a_transaction_is_done_where_a_part_is_refused(
+    here: Running, refused: str, answer: bytes, first: bool
+) -> None:
+    """The connection stays, and what is asked next is answered."""
+    steps = [("SET a:k 1", b"+QUEUED\r\n"), (refused, answer), ("SET a:k 3", b"+QUEUED\r\n")]
+    if first and answer is REFUSED:
+        steps = steps[1:]
+    talk(
+        here,
+        ("MULTI", b"+OK\r\n"),
+        *steps,
+        ("EXEC", ABORTED),
+        ("GET a:k\r\nGET b:k", b"$-1\r\n$-1\r\n"),
+        ("MULTI\r\nSET b:k 7\r\nEXEC", b"+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n"),
+    )
+
+
+def test_a_refused_exec_ends_the_transaction(servers: Any) -> None:
+    text = SPLIT.format(*servers.hosts).replace("{ prefix: CONFIG }", "EXEC")
+    with running(text) as here:
+        talk(
+            here,
+            ("MULTI\r\nSET a:k 1\r\nEXEC", b"+OK\r\n+QUEUED\r\n" + REFUSED),
+            ("GET a:k", b"$-1\r\n"),
+            ("MULTI\r\nEXEC", b"+OK\r\n" + REFUSED),
+            ("SET a:k 2\r\nGET a:k", b"+OK\r\n$1\r\n2\r\n"),
+        )
+
+
+def test_without_a_route_for_what_has_no_key(servers: Any) -> None:
+    text = SPLIT.format(*servers.hosts).replace("- cluster: b\n", "")
+    with running(text) as here:
+        talk(
+            here,
+            ("MULTI\r\nSET a:k 1\r\nGET b:k\r\nEXEC", b"+OK\r\n+QUEUED\r\n-ERR no route for GET\r\n" + ABORTED),
+            ("MULTI\r\nGET b:k\r\nGET a:k\r\nEXEC", b"+OK\r\n-ERR no route for GET\r\n+QUEUED\r\n" + ABORTED),
+            ("MULTI\r\nEXEC\r\nGET a:k", b"+OK\r\n-ERR no route for EXEC\r\n$-1\r\n"),
+        )
+
+
+def test_watched_keys_are_of_one_server_and_others_can_be_read(here: Running, servers: Any) -> None:
+    talk(
+        here,
+        ("WATCH a:k", b"+OK\r\n"),
+        ("WATCH b:k", ELSEWHERE),
+        ("SET b:k 5", b"+OK\r\n"),
+        ("GET b:k\r\nGET a:k", b"$1\r\n5\r\n$-1\r\n"),
+        ("MULTI\r\nINCR a:k\r\nEXEC", b"+OK\r\n+QUEUED\r\n*1\r\n:1\r\n"),
+        ("WATCH b:k\r\nUNWATCH\r\nWATCH a:k\r\nUNWATCH", b"+OK\r\n" * 4),
+    )
+    with socket.create_connection(("127.0.0.1", here.port())) as raw:
+        raw.sendall(b"WATCH a:k\r\nGET a:k\r\n")
+        assert read(raw, 10) == b"+OK\r\n$-1\r\n"
+        servers.direct[0].set("a:k", 9)
+        raw.sendall(b"MULTI\r\nSET a:k 2\r\nEXEC\r\nGET a:k\r\n")
+        assert read(raw, 26) == b"+OK\r\n+QUEUED\r\n*-1\r\n$1\r\n9\r\n"[:26]
+
+
+def test_channels_are_of_one_server(here: Running) -> None:
+    """Where rules spread them: one of another server is refused rather than never heard of."""
+    confirmed = b"*3\r\n$9\r\nsubscribe\r\n$3\r\na:c\r\n:1\r\n"
+    with socket.create_connection(("127.0.0.1", here.port())) as raw:
+        raw.sendall(b"SUBSCRIBE a:c\r\nSUBSCRIBE b:c\r\nUNSUBSCRIBE\r\nSUBSCRIBE a:c\r\n")
+        ended = b"*3\r\n$11\r\nunsubscribe\r\n$3\r\na:c\r\n:0\r\n"
+        expected = confirmed + ELSEWHERE + ended + confirmed
+        assert read(raw, len(expected)) == expected
+        with socket.create_connection(("127.0.0.1", here.port())) as other:
+            other.sendall(b"PUBLISH b:c no\r\nPUBLISH a:c yes\r\n")
+            assert read(other, 8) == b":0\r\n:1\r\n"
+        pushed = b"*3\r\n$7\r\nmessage\r\n$3\r\na:c\r\n$3\r\nyes\r\n"
+        assert read(raw, len(pushed)) == pushed
+
+
+def test_what_blocks_waits_at_one_server_after_another(here: Running, servers: Any) -> None:
+    """And nothing behind it is done before."""
+    talk(
+        here,
+        ("BLPOP a:none 0.05\r\nBLPOP b:none 0.05\r\nGET a:k", b"*-1\r\n*-1\r\n$-1\r\n"),
+        (
+            "WATCH a:k\r\nBLPOP b:none 0.05\r\nMULTI\r\nGET a:k\r\nEXEC",
+            b"+OK\r\n*-1\r\n+OK\r\n+QUEUED\r\n*1\r\n$-1\r\n",
+        ),
+    )
+    with socket.create_connection(("127.0.0.1", here.port())) as raw:
+        raw.sendall(b"BLPOP a:q 5\r\nRPUSH a:q own\r\nLLEN a:q\r\n")
+        wait_until(lambda: servers.direct[0].info("clients")["blocked_clients"])
+        servers.direct[0].rpush("a:q", "other")
+        expected = b"*2\r\n$3\r\na:q\r\n$5\r\nother\r\n:1\r\n:1\r\n"
+        assert read(raw, len(expected)) == expected
+
+
+def test_who_wants_no_answers_gets_none_of_any_server(here: Running) -> None:
+    talk(
+        here,
+        ("CLIENT REPLY SKIP\r\nSET a:k 1\r\nGET a:k", b"$1\r\n1\r\n"),
+        ("CLIENT REPLY OFF\r\nSET a:k 2\r\nSET b:k 3\r\nGET a:k\r\nCLIENT REPLY ON", b"+OK\r\n"),
+        ("GET a:k\r\nGET b:k", b"$1\r\n2\r\n$1\r\n3\r\n"),
+    )
+
+
+def test_reset_forgets_what_set_the_connection_up(here: Running) -> None:
+    talk(
+        here,
+        ("SELECT 2\r\nSET a:k 2\r\nMULTI\r\nGET a:k\r\nEXEC", b"+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n$1\r\n2\r\n"),
+        ("SELECT 0\r\nMULTI\r\nGET a:k\r\nEXEC", b"+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n$-1\r\n"),
+        ("SELECT 2\r\nGET a:k\r\nRESET\r\nGET a:k", b"+OK\r\n$1\r\n2\r\n+RESET\r\n$-1\r\n"),
+        ("MULTI\r\nGET a:k\r\nEXEC", b"+OK\r\n+QUEUED\r\n*1\r\n$-1\r\n"),
+    )
+
+
+def script(draw: random.Random) -> list[str]:
+    """What a client may say whose transactions have keys of one server each."""
+    said: list[str] = []
+
+    def some(prefix: str) -> str:
+        key = f"{prefix}:{draw.randrange(3)}"
+        return draw.choice([f"SET {key} {draw.randrange(99)}", f"GET {key}", f"INCR {key}", f"APPEND {key} 1", f"LPUSH {key} x",
+                            f"DEL {key}", "GET"])  # fmt: skip
+
+    for _ in range(30):
+        prefix = draw.choice("ab")
+        match draw.randrange(8):
+            case 0 | 1:
+                if draw.randrange(2):
+                    said += [f"WATCH {prefix}:1", *(some(draw.choice("ab")) for _ in range(draw.randrange(3)))]
+                said += [
+                    "MULTI",
+                    f"GET {prefix}:0",
+                    *(some(prefix) for _ in range(draw.randrange(4))),
+                    draw.choice(["EXEC", "EXEC", "DISCARD"]),
+                ]
+            case 2:
+                said.append(f"SELECT {draw.randrange(3)}")
+            case 3:
+                said.append(
+                    draw.choice(
+                        [f"BLPOP {prefix}:9 0.01", "UNWATCH", "EXEC", "RESET", "DISCARD", f"BRPOP {prefix}:2 0.01"]
+                    )
+                )
+            case _:
+                said += [some(draw.choice("ab")) for _ in range(draw.randrange(5))]
+    return said
+
+
+def test_two_servers_answer_as_one_does(servers: Any) -> None:
+    """The same said to a server itself, and through the engine to it and another: the same answers, to the octet."""
+    text = SPLIT.format(*servers.hosts)
+    with running(text) as here:
+        for seed in range(25):
+            draw = random.Random(seed)
+            said = [*script(draw), "SELECT 0", "ECHO end"]
+            found = []
+            for port in (servers.ports[0], here.port()):
+                for each in servers.direct:
+                    each.flushall()
+                with socket.create_connection(("127.0.0.1", port)) as raw:
+                    cut = random.Random(seed)
+                    at = 0
+                    while at < len(said):
+                        until = at + cut.choice((1, 2, 5, 50))
+                        raw.sendall("".join(f"{each}\r\n" for each in said[at:until]).encode())
+                        at = until
+                    found.append(read_to(raw, b"$3\r\nend\r\n"))
+            assert found[0] == found[1], seed
