@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
+from l7codecs.kinds import Address
 from l7codecs.proxy.engine import Engine
 from l7codecs.proxy.exchange import Exchange
 from l7codecs.proxy.loading import parse_settings
@@ -26,7 +27,7 @@ class Seen(Observer):
     def ended(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
 
-    def refused(self, listener: str, text: str) -> None:
+    def refused(self, listener: str, text: str, peer: Address | None) -> None:
         self.refusals.append(text)
 
     def told(self) -> list[tuple[str | None, str | None, str | None]]:

@@ -66,7 +66,7 @@ def test_a_scrape_says_what_there_was(openmetrics: bool) -> None:
     metrics.connected("front", ("127.0.0.1", 5))
     metrics.connected("front", None)
     metrics.disconnected("front", None)
-    metrics.refused("front", "bad")
+    metrics.refused("front", "bad", None)
     metrics.host_connected("cache", "127.0.0.1:6379")
     metrics.kept("access_log", 4)
     metrics.dropped("access_log", 2)

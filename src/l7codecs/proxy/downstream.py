@@ -32,6 +32,8 @@ _RESET: Final = Kind.RESET
 _CLIENT: Final = Sender.CLIENT
 _BINDS: Final = Tie.BINDS
 _OPENS: Final = Tie.OPENS
+_SEEN: Final[i64] = 20
+"""Octets that are shown of what is no message."""
 _TURNS: Final[i64] = 2
 """From which on a client is taken for one that asks one call at a time."""
 
@@ -73,7 +75,7 @@ class Client(Sending):
         found = self.site.choose(self._first[: limits.detection], self.transport, final)
         if found is None:
             if final:
-                seen = f"{self._first[:20]!r}"
+                seen = f"{self._first[:_SEEN]!r}"
                 self._breaks(ProtocolError(0, seen, "the beginning of a protocol that is registered"))
             return b""
         flow = self.session.flow
@@ -215,7 +217,8 @@ class Client(Sending):
     def _take_opaque(self, event: Event) -> None:
         server = self._only()
         if server is None:
-            self._breaks(ProtocolError(int(event.offset), "octets of no protocol", "what can be routed"))
+            seen = f"{event.raw[:_SEEN]!r}, which is no message"
+            self._breaks(ProtocolError(int(event.offset), seen, "what can be routed"))
             return
         server.session.put(event)
         server.mark()
@@ -357,7 +360,7 @@ class Client(Sending):
 
     def _breaks(self, error: L7Error) -> None:
         """The client breaks the protocol. What it has asked before is answered."""
-        self.site.observers.refused(self.place.name, str(error))
+        self._tell(str(error))
         self.broken = True
         self.read_on(False)
         try:
@@ -369,6 +372,25 @@ class Client(Sending):
         else:
             self.close()
 
+    def _tell(self, text: str) -> None:
+        """Tell observers what is wrong with what it has said."""
+        self.site.observers.refused(self.place.name, text, self.session.flow.client)
+
+    def expire(self) -> None:
+        """It has said nothing for long: what it has begun to say is never taken for nothing."""
+        begun = self._first
+        if begun:
+            self._tell(
+                str(
+                    ProtocolError(
+                        0, f"{begun[:_SEEN]!r} and then nothing", "the beginning of a protocol that is registered"
+                    )
+                )
+            )
+        elif self.session.decoder(_CLIENT).unfinished():
+            self._tell("saw a part of a message and then nothing, expected the rest of it")
+        self.close()
+
     def ended(self) -> bool:
         """The client half-closes: it gets its answers."""
         turn = self.turn
@@ -376,7 +398,7 @@ class Client(Sending):
         try:
             self._take_last()
         except L7Error as error:
-            self.site.observers.refused(self.place.name, str(error))
+            self._tell(str(error))
         self.ends = True
         stays = bool(self.asks) or self._held is not None or self.session.queued > 0
         self.mark()

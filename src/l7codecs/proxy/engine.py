@@ -197,7 +197,7 @@ class Engine:
             self.observers.disconnected(place.name, peer)
 
         if place.count > place.settings.connections:
-            self.observers.refused(place.name, f"more than {place.settings.connections} clients")
+            self.observers.refused(place.name, f"more than {place.settings.connections} clients", peer)
             client.abort()
         return client, lost
 

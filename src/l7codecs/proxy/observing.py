@@ -43,8 +43,8 @@ class Observer:
     def ended(self, exchange: Exchange) -> None:
         """An exchange is over. Called once for each request, one-way ones and those that were refused included."""
 
-    def refused(self, listener: str, text: str) -> None:
-        """A client has broken the protocol (or a limit), and its connection is closed."""
+    def refused(self, listener: str, text: str, peer: Address | None) -> None:
+        """A client has broken the protocol (or a limit), or left off in the middle of a message, and its connection is closed."""
 
     def reopen(self) -> None:
         """Files that are written may have been moved: open them again."""
@@ -114,10 +114,10 @@ class Observers:
             except Exception as error:
                 self._drop(observer, error)
 
-    def refused(self, listener: str, text: str) -> None:
+    def refused(self, listener: str, text: str, peer: Address | None) -> None:
         for observer in self.each:
             try:
-                observer.refused(listener, text)
+                observer.refused(listener, text, peer)
             except Exception as error:
                 self._drop(observer, error)
 

@@ -81,6 +81,13 @@ class Host:
             server.replay(message)
         return server
 
+    def set_aside(self, server: Server) -> None:
+        """`server` goes on for those who have asked there, and the next to come share another."""
+        sharing = self._sharing.get(server.key)
+        if sharing is not None and server in sharing:
+            sharing[sharing.index(server)] = None
+            server.aside = True
+
     def drop(self, server: Server) -> None:
         """`server` has ended."""
         if server not in self.servers:

@@ -138,6 +138,7 @@ class Sending(Answering):
         if (
             server is None
             or not server.serves
+            or (server.clogs and self._leaves(server))
             or (self.pins and (self.bound is not None or message.pins is not None or message.blocks))
         ):
             server = self._server_for(ask, host)
@@ -169,6 +170,13 @@ class Sending(Answering):
             self.fail(ask, Failure.UNSUPPORTED, str(error))
             return None
         return server
+
+    def _leaves(self, server: Server) -> bool:
+        """Whether to ask elsewhere than at `server`, where others take too little: not before it has answered what this client asked."""
+        for ask in self.asks.values():  # noqa: SIM110  # a generator is slow, compiled
+            if ask.server is server:
+                return False
+        return True
 
     def _use(self, server: Server) -> None:
         if server not in self.used:

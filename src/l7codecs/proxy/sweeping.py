@@ -51,7 +51,7 @@ def _look_at_client(client: Client, now: float) -> None:
         or (quiet > settings.opening and client.protocol is None)
         or (client.is_new and quiet > settings.opening)
     ):
-        client.close()
+        client.expire()
 
 
 def _look_at_server(server: Server, now: float, idle: float) -> None:

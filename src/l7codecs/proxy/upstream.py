@@ -94,7 +94,9 @@ class Server(Leg):
         self.stopped: dict[Asker, None] = {}
         """Who is not read because too much waits here."""
         self.clogs: dict[Asker, None] = {}
-        """Who takes too little, for which this is not read."""
+        """Who takes too little: for them this is not read, unless others wait for answers here."""
+        self.aside = False
+        """The next to come share another, since somebody took too little."""
         self._backlog = False
 
     def replay(self, message: Message) -> None:
@@ -225,6 +227,10 @@ class Server(Leg):
                 for client in self.users:
                     client.mark()  # who gets credit for what is written
             self._backlog = session.queued > 0
+        if self.clogs:
+            self.hold_back()
+        elif self.aside and self.serves and self.is_idle:
+            self.retire()
         if not self.serves:
             self.check_idle()
 
@@ -347,12 +353,25 @@ class Server(Leg):
         self.check_idle()
 
     def clog(self, client: Asker, clogged: bool) -> None:
-        """`client` takes too little, or takes again."""
+        """`client` takes too little, or takes again. Whoever asks from now on is not to wait behind its answers."""
         if clogged:
             self.clogs[client] = None
+            self.host.set_aside(self)
         elif client in self.clogs:
             del self.clogs[client]
-        self.read_on(not self.clogs)
+        self.hold_back()
+
+    def hold_back(self) -> None:
+        """Read on as long as somebody waits who takes what comes; what comes first for those who do not is theirs to keep, or their end."""
+        self.read_on(not self.clogs or self._serves_others())
+
+    def _serves_others(self) -> bool:
+        """Whether others wait for answers than those who take too little."""
+        for request in self.session.unanswered():
+            client = self._clients.get(request.connection)
+            if client is not None and client not in self.clogs:
+                return True
+        return False
 
     @property
     def waiting(self) -> i64:

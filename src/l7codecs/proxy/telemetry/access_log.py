@@ -72,7 +72,19 @@ class AccessLog(Observer):
     def ended(self, exchange: Exchange) -> None:
         if self._share < 1.0 and random() >= self._share:
             return
-        line = json_line(exchange_record(exchange, self._mask))
+        self._add(json_line(exchange_record(exchange, self._mask)))
+
+    def refused(self, listener: str, text: str, peer: Address | None) -> None:
+        found: Record = {
+            "time": round(time.time(), 6),
+            "flow": f"{_endpoint(peer)}>-",
+            "kind": "refused",
+            "listener": listener,
+            "error": text,
+        }
+        self._add(json_line(found))
+
+    def _add(self, line: bytes) -> None:
         self._lines.append(line)
         self._size += len(line)
         if self._size >= GATHERED:

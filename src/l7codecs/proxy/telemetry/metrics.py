@@ -56,7 +56,7 @@ class Metrics(Observer):
     def disconnected(self, listener: str, peer: Address | None) -> None:
         self.clients.add((listener,), CLOSED)
 
-    def refused(self, listener: str, text: str) -> None:
+    def refused(self, listener: str, text: str, peer: Address | None) -> None:
         self.clients.add((listener,), FAILED)
 
     def host_connected(self, cluster: str, host: str) -> None:
