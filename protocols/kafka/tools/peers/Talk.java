@@ -44,6 +44,7 @@ public class Talk {
                     case "transact" -> transact(ask, said);
                     case "process" -> process(ask, said);
                     case "load" -> load(ask, said);
+                    case "fetch" -> fetch(ask, said);
                     case "stream" -> stream(ask, said);
                     case "admin" -> admin(ask, said);
                     default -> throw new IllegalArgumentException(line);
@@ -272,22 +273,44 @@ public class Talk {
 
     /** kafka-producer-perf-test itself: count records of one size as fast as they go. Says how many were sent, in how many seconds. */
     static void load(JsonNode ask, Map<String, Object> said) throws Exception {
-        java.io.PrintStream out = System.out;
-        java.io.ByteArrayOutputStream printed = new java.io.ByteArrayOutputStream();
-        System.setOut(new java.io.PrintStream(printed, true, StandardCharsets.UTF_8));
-        try {
-            org.apache.kafka.tools.ProducerPerformance.main(new String[] {
-                "--topic", ask.get("topic").asText(), "--num-records", ask.get("count").asText(), "--record-size", ask.get("size").asText(),
-                "--throughput", "-1", "--bootstrap-server", ask.get("to").asText()});
-        } finally {
-            System.setOut(out);
-        }
-        String all = printed.toString(StandardCharsets.UTF_8);
+        String all = printed(() -> org.apache.kafka.tools.ProducerPerformance.main(new String[] {
+            "--topic", ask.get("topic").asText(), "--num-records", ask.get("count").asText(), "--record-size", ask.get("size").asText(),
+            "--throughput", "-1", "--bootstrap-server", ask.get("to").asText()}));
         String[] lines = all.strip().split("\n");
         java.util.regex.Matcher last = java.util.regex.Pattern.compile("^(\\d+) records sent, ([\\d.]+) records/sec").matcher(lines[lines.length - 1]);
         if (!last.find()) throw new IllegalStateException(all);
         said.put("sent", Long.parseLong(last.group(1)));
         said.put("seconds", Long.parseLong(last.group(1)) / Double.parseDouble(last.group(2)));
+    }
+
+    /** kafka-consumer-perf-test itself: a new group reads a topic from its start. Says how many records and octets came, in how many seconds. */
+    static void fetch(JsonNode ask, Map<String, Object> said) throws Exception {
+        String all = printed(() -> org.apache.kafka.tools.ConsumerPerformance.main(new String[] {
+            "--topic", ask.get("topic").asText(), "--num-records", ask.get("count").asText(), "--group", ask.get("group").asText(),
+            "--hide-header", "--bootstrap-server", ask.get("to").asText()}));
+        String[] lines = all.strip().split("\n");
+        String[] found = lines[lines.length - 1].split(",\\s*");
+        if (found.length < 10) throw new IllegalStateException(all);
+        said.put("octets", Math.round(Double.parseDouble(found[2]) * (1 << 20)));
+        said.put("received", Long.parseLong(found[4]));
+        said.put("seconds", Long.parseLong(found[7]) / 1000.0);
+    }
+
+    interface Printing {
+        void run() throws Exception;
+    }
+
+    /** What is printed meanwhile. */
+    static String printed(Printing what) throws Exception {
+        java.io.PrintStream out = System.out;
+        java.io.ByteArrayOutputStream printed = new java.io.ByteArrayOutputStream();
+        System.setOut(new java.io.PrintStream(printed, true, StandardCharsets.UTF_8));
+        try {
+            what.run();
+        } finally {
+            System.setOut(out);
+        }
+        return printed.toString(StandardCharsets.UTF_8);
     }
 
     /** A topology of Kafka Streams: counts the values of a topic, across a topic of its own, and writes each count to another topic. */
