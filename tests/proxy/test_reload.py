@@ -65,6 +65,38 @@ def test_rules_are_those_of_now_for_who_is_connected(servers: Any, names: tuple[
             each.close()
 
 
+def test_a_path_that_is_taken_stays_as_it_is(servers: Any, short_path: Path) -> None:
+    """Of a file that is no socket, of a proxy that listens, and of one that has gone."""
+    path = short_path / "s"
+
+    def text(more: bool) -> str:
+        settings = json.loads(text_of({"main": 0}, servers.hosts[0]))
+        if more:
+            settings["listeners"]["more"] = {"address": f"unix:{path}", "protocol": "redis", "cluster": "a"}
+        return json.dumps(settings)
+
+    def ping() -> bytes:
+        with socket.socket(socket.AF_UNIX) as raw:
+            raw.connect(str(path))
+            return echoed(raw)
+
+    with running(text(False)) as here:
+        path.write_text("precious")
+        with pytest.raises(OSError, match="in use"):
+            here.apply(text(True))
+        assert path.read_text() == "precious"
+        path.unlink()
+        with running(text(True)):
+            with pytest.raises(OSError, match="in use"):
+                here.apply(text(True))
+            assert ping() == b"$3\r\nabc\r\n"
+        with socket.socket(socket.AF_UNIX) as left:
+            path.unlink(missing_ok=True)
+            left.bind(str(path))
+        here.apply(text(True))
+        assert ping() == b"$3\r\nabc\r\n"
+
+
 def test_clients_share_as_many_connections_as_the_settings_say_now(servers: Any) -> None:
     listeners, host = {"main": free_port()}, servers.hosts[0]
     with running(text_of(listeners, host)) as here:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import ssl
+import stat
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from l7codecs.detect import AutoSession
@@ -179,9 +180,7 @@ class Engine:
                 return await self._loop.create_unix_server(wire, sock=kept, **given)
             return await self._loop.create_server(wire, sock=kept, **given)
         if isinstance(at, str):
-            with suppress(FileNotFoundError):
-                if not _listens(at):
-                    os.unlink(at)
+            _make_room(at)
             return await self._loop.create_unix_server(wire, at, **given)
         return await self._loop.create_server(wire, at[0], at[1], reuse_port=self._worker is not None or None, **given)
 
@@ -310,15 +309,14 @@ def _alpn(listener: Listener) -> list[str]:
     return list(dict.fromkeys(name for each in protocols for name in each.alpn))
 
 
-def _listens(path: str) -> bool:
-    """Whether anybody listens at a Unix socket. Raises FileNotFoundError."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            return False
-        except FileNotFoundError:
-            raise
-        except OSError:
-            return True
-    return True
+def _make_room(path: str) -> None:
+    """Remove a Unix socket at which nobody listens any more. Raises OSError where somebody does, or something else is there."""
+    try:
+        if stat.S_ISSOCK(os.stat(path).st_mode):
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(path)
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), path)
+    except ConnectionRefusedError:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
