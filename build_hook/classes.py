@@ -26,6 +26,20 @@ __all__ = [
 
 PRELUDE = """#ifndef L7_PRELUDE
 #define L7_PRELUDE
+/* As PyObject_TypeCheck, which calls a function for every subclass: mypyc asks at each use of what `isinstance` has told. */
+static inline int l7_is_a(PyObject *object, PyTypeObject *type)
+{
+    PyTypeObject *own = Py_TYPE(object), *base;
+    if (own == type)
+        return 1;
+    base = own->tp_base;
+    if (base != NULL && (base == type || base->tp_base == type))
+        return 1;
+    return PyType_IsSubtype(own, type);
+}
+#undef PyObject_TypeCheck
+#define PyObject_TypeCheck(object, type) l7_is_a((PyObject *)(object), (PyTypeObject *)(type))
+#define CPy_TypeCheck(object, type) l7_is_a((PyObject *)(object), (PyTypeObject *)(type))
 /* As CPyBytes_GetSlice. */
 static inline PyObject *l7_bytes_slice(PyObject *octets, CPyTagged start, CPyTagged stop)
 {
