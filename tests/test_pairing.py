@@ -304,3 +304,22 @@ def test_answers_to_nothing_are_counted_within_the_limit() -> None:
     request = ask(1)
     table.asked(request)
     assert table.answered(answer(1)) is request
+
+
+@given(st.integers(0, 10_000), st.booleans())
+def test_what_waits_in_order_of_answers(seed: int, shuffled: bool) -> None:
+    """Whoever asks what waits is told by place where one client asked, and by an index where several did."""
+    chance = random.Random(seed)
+    table = FifoPairing(1000)
+    offsets = sorted(chance.randrange(500) for _ in range(60))
+    if shuffled:
+        chance.shuffle(offsets)
+    asked = [Message(FLOW, Sender.CLIENT, Kind.REQUEST, offset, b"", 0, 0) for offset in offsets]
+    waiting: list[Message] = []
+    for request in asked:
+        table.asked(request)
+        waiting.append(request)
+        while waiting and chance.random() < 0.4:
+            assert table.pop() is waiting.pop(0)
+        for each in chance.sample(asked, 3):
+            assert table.waits(each) is any(each is other for other in waiting)

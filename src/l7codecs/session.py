@@ -64,8 +64,10 @@ class Session:
         self._held: Held | None = None
         self._paused = False
         self._closed = False
-        self._orders: tuple[AnswerOrder | None, AnswerOrder | None] | None = None
-        """Of what is written by the client and by the server; None until something is, so that an observer has none."""
+        self._of_client: AnswerOrder | None = None
+        """The order of what the client writes; None until something is, so that an observer has none."""
+        self._of_server: AnswerOrder | None = None
+        """The order of what the server writes."""
 
     def __reduce__(self) -> str | tuple[object, ...]:
         raise TypeError("a session is not copied or pickled: open another")
@@ -205,24 +207,29 @@ class Session:
 
     def put(self, event: Event, changes: Changes | None = None) -> None:
         """As `send`, but what can be written now comes with the next octets that any call returns: many events make one write."""
-        orders = self._orders
         held = self._held
         if (
             changes is None
-            and orders is not None
+            and not self._paused
             and (held is None or held.size < AT_ONCE)
             and isinstance(event, Message)
         ):
-            asks = event.sender is _CLIENT
-            order = orders[0] if asks else orders[1]
+            message: Message = event  # compiled, what is narrowed is checked at each use
+            asks = message.sender is _CLIENT
+            order = self._of_client if asks else self._of_server
             fed = self._client.fed if asks else self._server.fed
-            if order is not None and not fed and not self._paused and order.passes(event):
-                if held is None:
-                    held = Held()
-                    self._held = held
-                held.add_span(event.octets, event.start, event.stop)
-                self._holds = True
-                return
+            if order is not None and not fed:
+                if order.passes(message):
+                    if held is None:
+                        held = Held()
+                        self._held = held
+                    held.add_span(message.octets, message.start, message.stop)
+                    self._holds = True
+                    if order.due:
+                        order.take_due(held)
+                    return
+                if order.keeps(message):
+                    return
         octets = self._octets(event, changes)
         if octets:
             self._hold(octets)
@@ -319,19 +326,18 @@ class Session:
 
     def _order_of(self, sender: Sender) -> AnswerOrder | None:
         """The order of what `sender` writes, once something was."""
-        orders = self._orders
-        if orders is None:
-            return None
-        return orders[0] if sender is _CLIENT else orders[1]
+        return self._of_client if sender is _CLIENT else self._of_server
 
     def _begin_order(self, sender: Sender) -> AnswerOrder:
         order = self.new_order(sender)
-        client, server = self._orders or (None, None)
-        self._orders = (order, server) if sender is _CLIENT else (client, order)
+        if sender is _CLIENT:
+            self._of_client = order
+        else:
+            self._of_server = order
         return order
 
     def _waiting_orders(self) -> list[AnswerOrder]:
-        return [order for order in self._orders or () if order is not None]
+        return [order for order in (self._of_client, self._of_server) if order is not None]
 
     def keeps_books(self, sender: Sender) -> bool:
         """Whether what `sender` says on this connection is sent by the caller rather than received."""
@@ -360,15 +366,12 @@ class Session:
 
     def pending_output(self) -> bytes:
         """The octets that were `put` or owed to the peer by now, or whose turn has come; they are returned once."""
-        octets = b""
-        orders = self._orders
-        if orders is not None:
-            client, server = orders
-            if client is not None:
-                octets = client.output()
-            if server is not None:
-                more = server.output()
-                octets = octets + more if octets else more
+        asked = self._of_client
+        octets = b"" if asked is None else asked.output()
+        answered = self._of_server
+        if answered is not None:
+            more = answered.output()
+            octets = octets + more if octets else more
         return self.flush(octets) if self._holds else octets
 
     @property
@@ -388,13 +391,12 @@ class Session:
     def queued(self) -> int:
         """Octets that were given to this session to write, and wait: for their turn, or while it is `paused`."""
         size: i64 = self._held_size
-        orders = self._orders
-        if orders is not None:
-            client, server = orders
-            if client is not None:
-                size += client.queued
-            if server is not None:
-                size += server.queued
+        asked = self._of_client
+        if asked is not None:
+            size += asked.queued
+        answered = self._of_server
+        if answered is not None:
+            size += answered.queued
         return size
 
     @property
@@ -406,11 +408,9 @@ class Session:
         """
         if self._client.asks.full or self._server.asks.full or self.queued >= self.limits.queued:
             return True
-        orders = self._orders
-        if orders is None:
-            return False
-        client, server = orders
-        return (client is not None and client.full) or (server is not None and server.full)
+        asked = self._of_client
+        answered = self._of_server
+        return (asked is not None and asked.full) or (answered is not None and answered.full)
 
     def streaming(self) -> list[Message]:
         """The messages that are written here in part, whose next octets could be written at once: their heads.
@@ -424,10 +424,11 @@ class Session:
     @property
     def closing(self) -> bool:
         """Whether no request can be sent here any more: after `close`, GOAWAY, and once the peer has ended or failed."""
-        if self._closed or self.endpoint is None:
+        endpoint = self.endpoint
+        if self._closed or endpoint is None:
             return self._closed
-        peer = self.decoder(self.endpoint.other)
-        order = self._order_of(self.endpoint)
+        peer = self._server if endpoint is _CLIENT else self._client
+        order = self._order_of(endpoint)
         return peer.gone or peer.ended or peer.error is not None or (order is not None and order.stuck)
 
     def close(self) -> bytes:

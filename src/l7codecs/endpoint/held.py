@@ -47,7 +47,9 @@ class Held:
         self.size += stop - start
 
     def _end_span(self) -> None:
-        self._parts.append(self._read[self._start : self._stop])
+        read = self._read
+        whole = self._start == 0 and self._stop == len(read)
+        self._parts.append(read if whole else read[self._start : self._stop])
         self._read = _NOTHING
 
     def take(self) -> bytes:

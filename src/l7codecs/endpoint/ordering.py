@@ -26,6 +26,7 @@ from typing import Final
 from mypy_extensions import i64, mypyc_attr
 
 from l7codecs.endpoint.asking import Asking, Piece
+from l7codecs.endpoint.held import Held
 from l7codecs.errors import LimitExceeded, Unsupported
 from l7codecs.kinds import Kind, Sender
 from l7codecs.limits import REFUSED_AT, Limits
@@ -62,7 +63,8 @@ class AnswerOrder:
         self._limit: i64 = limits.queued
         self._refused_at: i64 = min(limits.queued * REFUSED_AT, 2**62)
         self._asked_at_most: i64 = min(limits.pending * REFUSED_AT, 2**62)
-        self._early: dict[Message, deque[Piece]] | None = None
+        self._early: dict[Message, Piece] | None = None
+        self._behind: dict[Message, deque[Piece]] | None = None
         """By request: answers that came before it was their turn."""
         self._pushed: deque[Piece] | None = None
         """Pushes, and answers that have numbers, that wait for the end of a message."""
@@ -127,8 +129,8 @@ class AnswerOrder:
 
     def holds(self, request: Message) -> bool:
         """Whether a whole answer to `request` waits for its turn."""
-        pieces = self._early.get(request) if self._early is not None else None
-        return pieces is not None and pieces[0].whole
+        piece = self._early.get(request) if self._early is not None else None
+        return piece is not None and piece.whole
 
     @property
     def asking(self) -> bool:
@@ -142,11 +144,13 @@ class AnswerOrder:
     # What is given to write.
 
     def passes(self, message: Message) -> bool:
-        """Whether `message` is written whole, as it is and at once, as nearly all are; then its books are kept."""
+        """Whether `message` is written whole, as it is and at once, as nearly all are; then its books are kept.
+
+        What waited for it is `due` then.
+        """
         if (
             self._streaming is not None
             or message.more
-            or self._early
             or self._pushed
             or self._asking is not None
             or self._out
@@ -157,15 +161,56 @@ class AnswerOrder:
             return False
         kind = message.kind
         if kind is _REQUEST:
-            if not self._in_order or self.wary or self._asks.exhausted:
+            if self.wary or self._early or self._asks.exhausted or not (self._in_order or self._stays(message)):
                 return False
             self.asked(message, message)
             return True
         fifo = self._fifo
-        if kind is not _RESPONSE or fifo is None or message.request is None or fifo.head() is not message.request:
+        request = message.request
+        if kind is not _RESPONSE or fifo is None or request is None or fifo.head() is not request:
+            return False
+        early = self._early
+        if early is not None and request in early:
             return False
         self.begun(message)
         return True
+
+    def _stays(self, message: Message) -> bool:
+        """Whether `message`, which asks, goes by its own number, and its answer is told from others by that."""
+        asks = self._asks
+        return (
+            isinstance(asks, StrictPairing)
+            and asks.is_alone(message)
+            and not asks.owes(message)
+            and asks.refuses(message) is None
+        )
+
+    def keeps(self, message: Message) -> bool:
+        """Whether `message`, which does not pass, is a whole answer that waits for its turn from now on, as nearly all do then."""
+        fifo = self._fifo
+        request = message.request
+        if (
+            fifo is None
+            or request is None
+            or message.more
+            or message.kind is not _RESPONSE
+            or self._lanes
+            or self._asking is not None
+            or self._streaming is not None
+            or self._error is not None
+            or fifo.head() is request
+            or not fifo.waits(request)
+        ):
+            return False
+        piece = Piece(message, message, message.raw)
+        self._answer_later(request, piece)
+        self._hold(piece)
+        return True
+
+    @property
+    def due(self) -> bool:
+        """Whether anything that waited may be written, now that something `passes`."""
+        return bool(self._early)
 
     def answer(self, request: Message | None, message: Message, octets: bytes) -> bytes:
         """`message` answers `request`, in `octets`; returns what can be written now. Without a request it answers the next one."""
@@ -213,14 +258,14 @@ class AnswerOrder:
         self._push_turned(strict, self._early)
         return octets + self.output()
 
-    def _push_turned(self, strict: StrictPairing, early: dict[Message, deque[Piece]]) -> None:
+    def _push_turned(self, strict: StrictPairing, early: dict[Message, Piece]) -> None:
         """Answers whose turn has come are written as soon as no message would be interrupted."""
         while True:
             request = strict.next_turned()
             if request is None:
                 break
-            pieces = early.pop(request, None)
-            if pieces is None:
+            pieces = self._take_early(request, early)
+            if not pieces:
                 continue
             if pieces[-1].message.last:
                 strict.take(request)
@@ -241,13 +286,31 @@ class AnswerOrder:
         if early is None:
             early = {}
             self._early = early
-        pieces = early.get(request)
-        if pieces is None:
-            pieces = deque()
-            early[request] = pieces
-        pieces.append(piece)
+        if request not in early:
+            early[request] = piece
+        else:
+            self._put_behind(request, piece)
         if self._quiet is not None:
             self._quiet.held(request)
+
+    def _put_behind(self, request: Message, piece: Piece) -> None:
+        """`piece` is a further message of an answer that waits."""
+        if self._behind is None:
+            self._behind = {}
+        pieces = self._behind.get(request)
+        if pieces is None:
+            pieces = deque()
+            self._behind[request] = pieces
+        pieces.append(piece)
+
+    def _take_early(self, request: Message, early: dict[Message, Piece]) -> list[Piece]:
+        """All that waits of answers to `request`, which waits no longer."""
+        if request not in early:
+            return []
+        pieces = [early.pop(request)]
+        if self._behind and request in self._behind:
+            pieces.extend(self._behind.pop(request))
+        return pieces
 
     def _comes_behind(self, message: Message) -> bool:
         """Whether the client sent it behind what it asked and what waits: only heartbeats are answered sooner."""
@@ -410,6 +473,14 @@ class AnswerOrder:
         self._out.clear()
         return octets
 
+    def take_due(self, held: Held) -> None:
+        """Give `held` all that can be written now, where nothing is `paused`."""
+        self._release()
+        for octets in self._out:
+            self._queued -= len(octets)
+            held.add(octets)
+        self._out.clear()
+
     # Limits.
 
     def _check(self) -> None:
@@ -489,10 +560,10 @@ class AnswerOrder:
         """Answers that were held back until a later one tells who stayed silent go before `message`, which does."""
         while message.request is not None:
             request = quiet.settled_by(message.request)
-            pieces = self._early.pop(request, None) if request is not None and self._early is not None else None
+            early = self._early
             if request is None:
                 return
-            for piece in pieces or ():
+            for piece in () if early is None else self._take_early(request, early):
                 self.begun(piece.message)
                 self._out.extend(piece.parts)
                 self._queued -= piece.beside
@@ -525,11 +596,15 @@ class AnswerOrder:
             if not early:
                 return
             head = fifo.head() if fifo is not None else self._quiet.due(early) if self._quiet is not None else None
-            pieces = early.get(head) if head is not None else None
-            if head is None or pieces is None:
+            piece = early.get(head) if head is not None else None
+            if head is None or piece is None:
                 return
-            piece = pieces.popleft()
-            if not pieces:
+            if self._behind and head in self._behind:
+                pieces = self._behind[head]
+                early[head] = pieces.popleft()
+                if not pieces:
+                    del self._behind[head]
+            else:
                 del early[head]
             self._due(piece)
 
@@ -591,13 +666,17 @@ class AnswerOrder:
         if not piece.whole:
             self._closed(message)
             self._streaming = message
-        self._out.extend(piece.parts)
+        if len(piece.parts) == 1:
+            self._out.append(piece.parts[0])
+        else:
+            self._out.extend(piece.parts)
         self._queued -= piece.beside
 
     def _drop(self, request: Message) -> None:
         """Forget what waits of answers to `request`."""
-        pieces = self._early.pop(request, None) if self._early is not None else None
-        if pieces is not None:
-            for piece in pieces:
-                self._queued -= piece.kept
-                self._closed(piece.message)
+        early = self._early
+        if early is None or request not in early:
+            return
+        for piece in self._take_early(request, early):
+            self._queued -= piece.kept
+            self._closed(piece.message)

@@ -161,6 +161,10 @@ class StrictPairing(PairingTable):
         self._meet(message, own)
         return not self._many
 
+    def is_alone(self, request: Message) -> bool:
+        """Whether `request` would keep its own number, as all do while there is one client, and belongs to no other request."""
+        return not self._many and request.request is None and self.keeps_number(request)
+
     def _meet(self, message: Message, own: RequestId) -> None:
         """Whether its client is the only one, and `own` its only request of that number."""
         if not self._many:

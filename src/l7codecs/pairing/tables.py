@@ -161,7 +161,7 @@ class FifoPairing(PairingTable):
         """Whether there was no room, and is not for half as much yet: what was asked last is cut when the next is asked."""
         self._limit: i64 = min(limit, 2**58) * (REFUSED_AT if strict else 1)
         self._index: dict[Message, int] | None = None
-        """How often each is remembered, from the first question for it until nothing is."""
+        """How often each is remembered: from the first question that needs it until nothing is."""
         self._renamed: dict[Message, Message] | None = None
         """What waits of what was changed on its way, by what its sender knows it as; kept as long as the index is."""
         self._renamed_room: i64 = 0
@@ -286,6 +286,11 @@ class FifoPairing(PairingTable):
 
     def waits(self, request: Message) -> bool:
         """Whether `request` is remembered."""
+        if self._index is None and self._is_found(request):
+            return True
+        return request in self._indexed()
+
+    def _indexed(self) -> dict[Message, int]:
         index = self._index
         if index is None:
             index = {}
@@ -294,7 +299,26 @@ class FifoPairing(PairingTable):
                     index[item] = index.get(item, 0) + 1
             self._index = index
             self._unusual = True
-        return request in index
+        return index
+
+    def _is_found(self, request: Message) -> bool:
+        """Whether `request` is found where it came: what one client asked stands in the order of its octets, and needs no index."""
+        items = self._items
+        offset = request.offset
+        low = self._first
+        high: i64 = len(items)
+        while low < high:
+            middle = (low + high) // 2
+            item = items[middle]
+            if item is request:
+                return True
+            if item is None:
+                return False
+            if item.offset < offset:
+                low = middle + 1
+            else:
+                high = middle
+        return False
 
     @property
     def knows_names(self) -> bool:
@@ -304,7 +328,7 @@ class FifoPairing(PairingTable):
     def learn_names(self, names: dict[Message, Message]) -> None:
         """All that waits, by what its sender knows it as; whoever sends goes on with `rename`, until nothing waits."""
         if names and self._first < len(self._items):
-            self.waits(next(iter(names)))
+            self._indexed()
             self._renamed = names
             self._renamed_room = 2 * len(names) + _ENOUGH
 
@@ -413,11 +437,11 @@ class FifoPairing(PairingTable):
         """`request` is remembered once less."""
         index = self._index
         if index is not None:
-            left = index.get(request, 0) - 1
-            if left > 0:
-                index[request] = left
-            else:
-                index.pop(request, None)
+            count = index.get(request, 0)
+            if count > 1:
+                index[request] = count - 1
+            elif count == 1:
+                del index[request]  # `pop` would be looked up
 
     def _too_many(self, request: Message) -> None:
         if self.strict:
