@@ -12,7 +12,7 @@ import l7codecs
 from l7codecs import Message, Sender, Status
 from l7codecs.proxy.exchange import Exchange, Failure
 from l7codecs.proxy.telemetry.exposition import lines
-from l7codecs.proxy.telemetry.metrics import Metrics
+from l7codecs.proxy.telemetry.metrics import LABELS, Metrics
 from l7codecs.proxy.telemetry.series import BUCKETS, Counters, Table, quantile
 
 
@@ -197,3 +197,43 @@ def test_bounds_ascend_and_labels_exist() -> None:
         Table(("a",), (), (2.0, 1.0))
     with pytest.raises(ValueError, match="not all"):
         Table(("a",), ("b",))
+
+
+def test_each_exchange_counts_where_its_labels_say() -> None:
+    """Whatever the one before was; beside a table that is asked for each by all of its labels."""
+    chance = random.Random(3)
+    metrics, plain = Metrics(values=12), Table(LABELS, ("service", "operation"), values=12)
+    for number in range(3000):
+        text = chance.choice([b"GET k\r\n", b"SET k v\r\n", b"cmd%d k\r\n" % chance.randrange(30)])
+        status = chance.choice([Status.OK, Status.OK, Status.INTERNAL, None])
+        failure = chance.choice([None, None, Failure.CONNECT])
+        given = exchange(
+            text, chance.choice([0.0, 0.00025, 0.0003, 0.002, 0.002, 99.0]), status, failure, f"c{number % 3}"
+        )
+        if number % 7 == 0:
+            given = Exchange(chance.choice(["back", "front"]), given.request, 100.0)
+            given.ended = 100.5
+        metrics.ended(given)
+        labels = (
+            given.listener, "redis", None, given.request.operation, given.cluster, given.status,
+            None if given.failure is None else given.failure.value,
+        )  # fmt: skip
+        plain.find(labels).add(given.ended - given.started, given.request_octets, given.answer_octets, given.attempts)
+        if number % 500 == 0:
+            assert metrics.exchanges.drain() == plain.drain()
+            assert metrics.exchanges.drain_overflowed() == plain.drain_overflowed()
+    assert [(labels, each.buckets) for labels, each in metrics.exchanges.items()] == [
+        (labels, each.buckets) for labels, each in plain.items()
+    ]
+
+
+def test_buckets_are_those_of_each_exchange() -> None:
+    chance = random.Random(4)
+    table = Table(("operation",), ())
+    seconds = [chance.choice([*BUCKETS, 0.0, 100.0, chance.random(), 0.002, 0.002, 0.002]) for _ in range(2000)]
+    for number, each in enumerate(seconds):
+        table.find(("GET",)).add(each, 1, 1, 1)
+        if number % 97 == 0:
+            assert sum(table.find(("GET",)).buckets) == number + 1
+    cumulative = [sum(table.find(("GET",)).buckets[: at + 1]) for at in range(len(BUCKETS) + 1)]
+    assert cumulative == [sum(each <= bound for each in seconds) for bound in BUCKETS] + [len(seconds)]

@@ -229,14 +229,16 @@ class Answering(Asker):
 
     def end(self, ask: Ask) -> None:
         """`ask` is over."""
-        self.asks.pop(ask.request, None)
+        asks = self.asks
+        if ask.request in asks:  # `pop` would be looked up
+            del asks[ask.request]
         if ask.ended > 0.0:
             return
         ask.server = None
         ask.plan = None
         ask.ended = self.turn.now
         self.site.observers.ended(ask)
-        if not self.asks:
+        if not asks:
             self.all_answered()
 
     def all_answered(self) -> None:

@@ -10,10 +10,11 @@ from typing import Final, TypedDict, final
 
 from mypy_extensions import i64
 
-from l7codecs.kinds import Address
-from l7codecs.proxy.exchange import Exchange
+from l7codecs.kinds import Address, Status
+from l7codecs.message import Message
+from l7codecs.proxy.exchange import Exchange, Failure
 from l7codecs.proxy.observing import Observer
-from l7codecs.proxy.telemetry.series import BUCKETS, Counters, Label, Row, Table
+from l7codecs.proxy.telemetry.series import BUCKETS, Counters, Label, Row, Series, Table
 
 __all__ = ["LABELS", "Metrics", "Report"]
 
@@ -40,6 +41,27 @@ class Report(TypedDict):
 
 
 @final
+class _Recent:
+    """The series of the latest exchange of a cluster's operation, and what else it was found by."""
+
+    def __init__(
+        self,
+        listener: str,
+        protocol: str,
+        service: str | None,
+        status: Status | None,
+        failure: Failure | None,
+        series: Series,
+    ) -> None:
+        self.listener = listener
+        self.protocol = protocol
+        self.service = service
+        self.status = status
+        self.failure = failure
+        self.series = series
+
+
+@final
 class Metrics(Observer):
     """Counts what it observes; see `Table` for how much that may become."""
 
@@ -49,6 +71,8 @@ class Metrics(Observer):
         self.hosts: Final = Counters(("cluster", "host"), ("opened", "closed", "failed"))
         self.records: Final = Counters(("output",), ("kept", "dropped"))
         """Lines of logs and spans: those that were taken, and those that nobody took in time."""
+        self._recent: Final[dict[str | None, dict[str | None, _Recent]]] = {}
+        """By cluster and operation. Only what has a series of its own is here, so it is bounded as they are."""
 
     def connected(self, listener: str, peer: Address | None) -> None:
         self.clients.add((listener,), OPENED)
@@ -67,20 +91,44 @@ class Metrics(Observer):
 
     def ended(self, exchange: Exchange) -> None:
         request = exchange.request
+        operations = self._recent.get(exchange.cluster)
+        recent = None if operations is None else operations.get(request.operation)
+        if (
+            recent is not None
+            and recent.status is exchange.status
+            and recent.failure is exchange.failure
+            and recent.listener is exchange.listener
+            and recent.protocol is request.protocol
+            and _same(recent.service, request.service)
+        ):
+            series = recent.series
+        else:
+            series = self._find(exchange, request)
+        series.add(
+            exchange.ended - exchange.started, exchange.request_octets, exchange.answer_octets, exchange.attempts
+        )
+
+    def _find(self, exchange: Exchange, request: Message) -> Series:
+        """The series that counts `exchange`."""
         failure = exchange.failure
-        status = exchange.status
         labels: tuple[Label, ...] = (
             exchange.listener,
             request.protocol,
             request.service,
             request.operation,
             exchange.cluster,
-            status,
+            exchange.status,
             None if failure is None else failure._value_,
         )
-        self.exchanges.find(labels).add(
-            exchange.ended - exchange.started, exchange.request_octets, exchange.answer_octets, exchange.attempts
-        )
+        series = self.exchanges.find(labels)
+        if self.exchanges.has(labels):
+            operations = self._recent.get(exchange.cluster)
+            if operations is None:
+                operations = self._recent[exchange.cluster] = {}
+            operations[request.operation] = _Recent(
+                exchange.listener, request.protocol, request.service, exchange.status, failure, series
+            )
+        return series
 
     def kept(self, output: str, count: i64) -> None:
         """That many lines or spans were handed to `output`."""
@@ -106,3 +154,7 @@ class Metrics(Observer):
         self.clients.fill(report["clients"])
         self.hosts.fill(report["hosts"])
         self.records.fill(report["records"])
+
+
+def _same(one: str | None, other: str | None) -> bool:
+    return one is other or (one is not None and other is not None and one == other)

@@ -67,8 +67,13 @@ class Series:
         self.sent: i64 = 0
         self.retries: i64 = 0
         self.seconds: float = 0.0
-        self.buckets: list[int] = [0] * (len(bounds) + 1)
+        self._buckets: list[int] = [0] * (len(bounds) + 1)
         self._bounds: list[float] = list(bounds)
+        self._at = 0
+        """The latest bucket, what it is of, and how many came to it in a row that are not in ``_buckets`` yet."""
+        self._above: float = 0.0
+        self._upto: float = 0.0
+        self._row: i64 = 0
 
     def add(self, seconds: float, received: i64, sent: i64, attempts: i64) -> None:
         """Count one exchange that took `seconds` and was sent `attempts` times."""
@@ -78,12 +83,30 @@ class Series:
         if attempts > 1:
             self.retries += attempts - 1
         self.seconds += seconds
-        at = 0
-        for bound in self._bounds:
-            if seconds <= bound:
-                break
-            at += 1
-        self.buckets[at] += 1
+        if self._above < seconds <= self._upto:
+            self._row += 1
+        else:
+            self._place(seconds)
+
+    def _place(self, seconds: float) -> None:
+        """Count `seconds` in another bucket than the latest."""
+        self._settle()
+        at = bisect_left(self._bounds, seconds)
+        self._at = at
+        self._above = self._bounds[at - 1] if at else -1.0
+        self._upto = self._bounds[at] if at < len(self._bounds) else float("inf")
+        self._row = 1
+
+    def _settle(self) -> None:
+        if self._row > 0:
+            self._buckets[self._at] += self._row
+            self._row = 0
+
+    @property
+    def buckets(self) -> list[int]:
+        """How many exchanges took at most each of the bounds, and longer than the one before."""
+        self._settle()
+        return self._buckets
 
     @property
     def figures(self) -> list[float]:
@@ -100,14 +123,16 @@ class Series:
         self.sent += int(figures[_SENT])
         self.retries += int(figures[_RETRIES])
         self.seconds += figures[_FIXED - 1]
-        for at in range(len(self.buckets)):
-            self.buckets[at] += int(figures[_FIXED + at])
+        buckets = self.buckets
+        for at in range(len(buckets)):
+            buckets[at] += int(figures[_FIXED + at])
 
     def clear(self) -> None:
         """Nothing was counted."""
         self.requests = self.received = self.sent = self.retries = 0
         self.seconds = 0.0
-        self.buckets = [0] * (len(self._bounds) + 1)
+        self._row = 0
+        self._buckets = [0] * (len(self._bounds) + 1)
 
 
 @final
@@ -154,6 +179,10 @@ class Table:
         """The series that counts what has `labels`."""
         found = self._series.get(labels)
         return self._place(labels) if found is None else found
+
+    def has(self, labels: tuple[Label, ...]) -> bool:
+        """Whether they have a series of their own: it stays theirs."""
+        return labels in self._series
 
     def _place(self, labels: tuple[Label, ...]) -> Series:
         """That of labels which were not seen yet, or found no room."""
