@@ -25,6 +25,7 @@ from l7codecs.message import Data, Event, Flow
 from l7codecs.pairing.numbering import StrictPairing
 from l7codecs.pairing.tables import NO_PAIRING, PairingTable
 
+from ._change.changes import KafkaChanges
 from ._change.messages import (
     TOPICS,
     as_changes,
@@ -32,6 +33,7 @@ from ._change.messages import (
     changed_request,
     error_reply,
     gathered,
+    stays,
     streamed_answer,
 )
 from ._change.streams import StreamedFetch
@@ -112,6 +114,11 @@ class KafkaSession(GatheringSession):
         memory = self.flow.memory
         names = memory if isinstance(memory, Topics) else None
         return _Order(self._state, names, self._table, self.limits, sender)
+
+    def put(self, event: Event, changes: Changes | None = None) -> None:
+        if isinstance(changes, KafkaChanges) and isinstance(event, KafkaRequest) and stays(event, changes):
+            changes = None  # it goes on as it lies in its read, and its records are not copied
+        super().put(event, changes)
 
     def send_message(self, message: Message, changes: Changes | None) -> bytes:
         if changes is not None:

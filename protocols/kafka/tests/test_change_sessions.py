@@ -238,6 +238,21 @@ def test_put() -> None:
     )
 
 
+def test_requests_that_stay_as_they_are_are_not_copied() -> None:
+    """Records are the bulk of what a proxy passes on; of a Produce, changes of nodes change nothing."""
+    down, up = client(), server()
+    first_of = through(down, C, up, ask(18, 3, 0, {"ClientSoftwareName": "n", "ClientSoftwareVersion": "1"}), BROKERS)
+    assert first_of
+    octets = b"".join(ask(0, 9, number, produce(9, [("one", 2)], 5000)) for number in range(1, 4))
+    for event in down.receive(C, octets):
+        up.put(event, BROKERS)
+    assert up.pending_output() is octets
+    answers = b"".join(answer(0, 9, number, {"Responses": []}) for number in range(1, 4))
+    up_answers = answer(18, 3, 0, {"ApiKeys": []}) + answers
+    paired = [event.request for event in up.receive(S, up_answers) if isinstance(event, Message)]
+    assert [each.operation if each is not None else None for each in paired] == ["ApiVersions", *["Produce"] * 3]
+
+
 def test_an_observer_writes_it_too() -> None:
     session = l7codecs.open_session("kafka")
     request = first(session, C, ask(3, 9, 5, {"Topics": [{"Name": "one"}]}))

@@ -54,7 +54,7 @@ from .members import changed_member
 from .names import Names, fitting
 from .versions import clamped
 
-__all__ = ["NOTHING_ASKED", "Asked", "asked_of", "changed_body", "changed_head", "wanted_roles"]
+__all__ = ["NOTHING_ASKED", "Asked", "asked_of", "changed_body", "changed_head", "keeps", "wanted_roles"]
 
 API_VERSIONS: Final[i64] = 18
 _DESCRIBE_TOPIC_PARTITIONS: Final[i64] = 75
@@ -175,6 +175,11 @@ def wanted_roles(layout: Layout, changes: KafkaChanges) -> i64:
     if wanted & RESOURCE_NAME != 0 and layout.has & RESOURCE_TYPE == 0:
         wanted &= ~RESOURCE_NAME  # of client metrics
     return wanted & layout.has
+
+
+def keeps(layout: Layout, changes: KafkaChanges) -> bool:
+    """Whether requests of this layout stay as they are, whatever they say."""
+    return layout.api.key != _LIST_TRANSACTIONS and wanted_roles(layout, changes) == 0
 
 
 def _with_context(layout: Layout, wanted: i64) -> i64:

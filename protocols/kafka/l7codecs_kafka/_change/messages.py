@@ -22,7 +22,7 @@ from .._wire.header import ANSWER, CLIENT_ID, CORRELATION
 from .._wire.requests import KafkaRequest
 from .._wire.responses import KafkaResponse
 from .answers import error_answer, has_place_at_the_top
-from .bodies import NOTHING_ASKED, Asked, asked_of, changed_body, changed_head
+from .bodies import NOTHING_ASKED, Asked, asked_of, changed_body, changed_head, keeps
 from .changes import KafkaChanges
 from .codes import UNSUPPORTED_VERSION, error_code
 from .names import Names
@@ -35,6 +35,7 @@ __all__ = [
     "changed_request",
     "error_reply",
     "gathered",
+    "stays",
     "streamed_answer",
 ]
 
@@ -116,6 +117,14 @@ def _renamed(topics: object, message: KafkaRequest | KafkaResponse) -> Names:
         return renamed.get(name, name)
 
     return Names(rename, rename)
+
+
+def stays(request: KafkaRequest, changes: KafkaChanges) -> bool:
+    """Whether `request`, whose layout is known, has nothing that `changes` are about."""
+    if changes.attributes or request.more:
+        return False
+    known = request.layout
+    return changes.asked_roles == 0 or (known is not None and keeps(known, changes))
 
 
 def changed_request(request: KafkaRequest, given: Changes, changes: KafkaChanges) -> KafkaRequest | None:
