@@ -340,6 +340,10 @@ class Message(Event):
             self._attributes = found
         return found
 
+    def attribute(self, name: str) -> AttrValue | None:
+        """One of `attributes`. Rooms override it to find what messages are routed by without all the others."""
+        return self.attributes.get(name)
+
     def collect(self, attributes: dict[str, AttrValue]) -> None:
         """Add this message's own attributes; for rooms to override."""
 

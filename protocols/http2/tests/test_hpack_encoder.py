@@ -226,3 +226,27 @@ def test_a_field_that_is_not_known_is_not_sent() -> None:
     assert encoder.table == []
     with pytest.raises(ValueError, match="-1 octets"):
         encoder.set_table_limit(-1)
+
+
+def test_a_block_that_is_known_is_what_would_be_encoded() -> None:
+    """Lists that come again, between others and changes of the table, beside an encoder that knows none."""
+    chance = random.Random(9)
+    lists = [
+        fields_of([(chance.choice(NAMES), chance.choice([b"GET", b"/", b"a", b"b", b"x" * 30]), chance.random() < 0.1) for _ in range(5)])
+        for _ in range(12)
+    ]  # fmt: skip
+    known, plain = HpackEncoder(), HpackEncoder()
+    again = 0
+    for _ in range(20_000):
+        if chance.random() < 0.002:
+            size = chance.choice([0, 100, 300, 4096])
+            known.set_table_limit(size)
+            plain.set_table_limit(size)
+        few = chance.random() < 0.97
+        fields = chance.choice(lists[:3] if few else lists)
+        if chance.random() < 0.01:
+            fields = [*fields, header_field(b"x-id", b"%d" % chance.randrange(10**9), False)]
+        plain._known.clear()
+        again += any(each.is_of(fields) for each in known._known)
+        assert known.encode(fields) == plain.encode(fields)
+    assert again > 1000

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from l7codecs_http2 import GrpcPayloads
 
-from l7codecs import Kind, Sender, detect
+import l7codecs
+from l7codecs import Kind, Message, Sender, detect
 from l7codecs.testing import load_vectors
 
 from .observing import Conversation, headers_of
@@ -222,3 +223,19 @@ def test_interim_trailers_and_pushes() -> None:
     assert headers_of(call.trailers[Sender.CLIENT]) == [("x-end", b"here")]
     assert headers_of(call.trailers[Sender.SERVER])[-2:] == [("x-sum", b"42"), ("x-more", b"yes")]
     assert [push.request.kind for push in Conversation(VECTORS["push"]).pushes] == [Kind.PUSH] * 2
+
+
+def test_an_attribute_alone_is_what_it_is_among_all() -> None:
+    seen = set()
+    for vector in VECTORS.values():
+        session = l7codecs.open_session("http2")
+        for sender, octets in vector.pieces:
+            for event in session.receive(sender, octets):
+                if not isinstance(event, Message):
+                    continue
+                names = ("url.path", "http.request.method", "user_agent.original", "url.scheme", "l7.access", "none")
+                alone = {name: event.attribute(name) for name in names}
+                assert alone == {name: event.attributes.get(name) for name in names}
+                assert alone == {name: event.attribute(name) for name in names}
+                seen |= {name for name in names if alone[name] is not None}
+    assert seen >= {"url.path", "http.request.method", "user_agent.original"}

@@ -185,7 +185,7 @@ class AttributeTest(Condition):
         self.inverted = inverted
 
     def holds(self, message: Message) -> bool:
-        value = message.attributes.get(self.name)
+        value = message.attribute(self.name)
         found = False
         if isinstance(value, tuple):
             for each in value:

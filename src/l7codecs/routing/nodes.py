@@ -185,7 +185,7 @@ class Branch:
 
     def _by_attribute(self, message: Message) -> Branch | None:
         try:
-            value = message.attributes.get(self.name)
+            value = message.attribute(self.name)
         except ProtocolError:
             return self.several
         if value is not None and not isinstance(value, str | bytes):

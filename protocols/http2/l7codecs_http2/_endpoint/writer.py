@@ -135,13 +135,17 @@ class Writer:
         if size > 0:
             self._written(flow, size)
             flow.queue = _NOTHING
-        flow.blocks = []
+        if flow.blocks:
+            flow.blocks = []
         flow.trailers = None
         flow.source = None
+        by_message = self.by_message
         for head in flow.heads:
-            self.by_message.pop(head, None)
-        if flow.number > 0:
-            self.by_number.pop(int(flow.number), None)
+            if head in by_message:  # `pop` would be looked up
+                del by_message[head]
+        number = int(flow.number)
+        if number > 0 and number in self.by_number:
+            del self.by_number[number]
         if flow.listed:
             self._dead += 1
             if self._dead > 64 and self._dead * 2 > len(self._ready) + len(self._starved):

@@ -23,7 +23,10 @@ def write_head(out: BytesWriter, size: i64, kind: i64, flags: i64, stream: i64) 
 def write_frame(out: BytesWriter, kind: i64, flags: i64, stream: i64, payload: bytes | bytearray) -> None:
     """Append one frame."""
     write_head(out, i64(len(payload)), kind, flags, stream)
-    out.write(payload)
+    if isinstance(payload, bytes):
+        out.write(payload)  # compiled, what may be either is written by way of a look-up
+    else:
+        out.write(payload)
 
 
 def _write_u32(out: BytesWriter, value: i64) -> None:

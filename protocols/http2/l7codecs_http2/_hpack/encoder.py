@@ -50,6 +50,9 @@ _NAME_SHARE: Final[i64] = 8
 """A field may take this part of the table for the sake of its name."""
 _CODED_AT_ONCE: Final[i64] = 126
 """Octets of a string whose coded size, if shorter, is a single octet."""
+_KNOWN: Final = 4
+"""Lists of fields that are known with their blocks, of up to `_KNOWN_SIZE` octets, as long as nothing changes."""
+_KNOWN_SIZE: Final[i64] = 256
 _WRITER_SIZE: Final[i64] = 16384
 """A buffer that has grown past this is not kept."""
 
@@ -58,6 +61,28 @@ def _slots(value: int, count: int) -> BytesWriter:
     writer = BytesWriter()
     writer.write(bytes([value]) * count)
     return writer
+
+
+@final
+class _Encoded:
+    """A list of fields that was encoded, and its block: the same as long as nothing of the encoder changes."""
+
+    def __init__(self, fields: list[HeaderField], block: bytes) -> None:
+        self._fields = fields
+        self.block = block
+
+    def is_of(self, fields: list[HeaderField]) -> bool:
+        """Whether `fields` are the same objects, as those of the tables and of the cache of literals are."""
+        own = self._fields
+        count: i64 = len(own)
+        if count != len(fields):
+            return False
+        at = count - 1  # what differs is rather at the end
+        while at >= 0:
+            if own[at] is not fields[at]:
+                return False
+            at -= 1
+        return True
 
 
 @final
@@ -83,6 +108,10 @@ class HpackEncoder:
         self._recent = _slots(0, 512)
         """By hash, the tags of the last two values that did not go in."""
         self._out = BytesWriter()
+        self._still = True
+        """Nothing has changed since that could make the octets of a list other ones: the table, credit, what came lately."""
+        self._known: list[_Encoded] = []
+        """Lists that were encoded while nothing changed, the latest first."""
         if table_size < _INITIAL_TABLE_SIZE:
             self._resize(table_size)
 
@@ -107,6 +136,9 @@ class HpackEncoder:
 
         Raises Unsupported, with nothing encoded, if a name or a value is not known.
         """
+        for known in self._known:
+            if known.is_of(fields):
+                return known.block
         for field in fields:
             if field.flags & (UNKNOWN_NAME | UNKNOWN_VALUE):
                 raise Unsupported("a field that is not known cannot be sent")
@@ -117,11 +149,20 @@ class HpackEncoder:
                 _write_integer(out, 0x20, 0x1F, self._smallest)
             _write_integer(out, 0x20, 0x1F, self._max)
             self._smallest = -1
+            self._still = False
         for field in fields:
             self._field(out, field)
         block = out.getvalue()
-        if len(block) > _WRITER_SIZE:
+        size: i64 = len(block)
+        if size > _WRITER_SIZE:
             self._out = BytesWriter()
+        if not self._still:
+            self._known.clear()
+            self._still = True
+        elif size <= _KNOWN_SIZE:
+            self._known.insert(0, _Encoded(fields.copy(), block))
+            if len(self._known) > _KNOWN:
+                self._known.pop()
         return block
 
     def _field(self, out: BytesWriter, field: HeaderField) -> None:
@@ -144,9 +185,11 @@ class HpackEncoder:
             if number is not None:
                 if credit < _MIDDLE + _MOST:
                     self._credit[slot] = u8(credit + 2)
+                    self._still = False
                 at: i64 = number
                 _write_integer(out, 0x80, 0x7F, self._inserted - at + STATIC_COUNT)
                 return
+            self._still = False
             if credit > _MIDDLE - _MOST:
                 self._credit[slot] = u8(credit - 1)
             if policy == INDEX:
@@ -249,6 +292,7 @@ class HpackEncoder:
             return
         if self._smallest < 0 or size < self._smallest:
             self._smallest = size
+        self._known.clear()
         self._max = size
         self._evict(size)
 

@@ -452,6 +452,20 @@ class Http2Message(Message):
         """Nothing: the body comes as `Data`."""
         return b""
 
+    def attribute(self, name: str) -> AttrValue | None:
+        if self._attributes is None and (self.role == REQUEST or self.role == PROMISE):
+            if name == "url.path":
+                path = self.path
+                if path is None:
+                    return None
+                end = path.find("?")
+                return path if end < 0 else path[:end]
+            if name == "http.request.method":
+                return self.method
+            if name == "user_agent.original":
+                return self.value(USER_AGENT)
+        return self.attributes.get(name)
+
     def collect(self, attributes: dict[str, AttrValue]) -> None:
         attributes["network.protocol.version"] = "2"
         attributes["http2.stream_id"] = int(self.stream)
