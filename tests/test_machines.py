@@ -119,7 +119,7 @@ class Doubles(ToySession):
 
 @pytest.mark.parametrize(("fault", "says"), [(AfterLoss, "is told to answer"), (Doubles, "given to send")])
 def test_a_fault_of_a_session_is_found(fault: type[ToySession], says: str) -> None:
-    assert says in repr(first_fault(session_machine(toys.framed(session=fault), toys.framed_vectors()), 2_000, 60))
+    assert says in repr(first_fault(session_machine(toys.framed(session=fault), toys.framed_vectors()), 8_000, 60))
 
 
 @pytest.mark.parametrize("order", [CrossesLate, WritesBackwards])

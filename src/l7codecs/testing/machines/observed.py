@@ -18,6 +18,7 @@ from l7codecs.errors import LimitExceeded, Unsupported
 from l7codecs.kinds import AttrValue, Kind, Sender, Status
 from l7codecs.limits import REFUSED_AT
 from l7codecs.message import Event, Gap, Message
+from l7codecs.testing.fuzzing.conversation import Outline
 from l7codecs.testing.fuzzing.parties import Books
 from l7codecs.testing.fuzzing.properties import check_answers, check_conserved, check_messages
 from l7codecs.testing.fuzzing.reads import Read, is_lossy, joined, replay_reads, with_ends
@@ -295,7 +296,10 @@ class Observed:
         replay_reads(self.protocol.open(limits=self.limits, endpoint=self.endpoint), joined(came), whole, False)
         if self.endpoint is not None:
             self.outcome.pending = whole.pending = 0  # what is answered here waits no longer
-            difference = "" if self.interferes else difference_by_cuts(self.outcome, whole)
+            one, other = self.outcome, whole
+            if self.refused:  # that SELECT was refused, say, is told of what comes next
+                one, other = Outline.of(one), Outline.of(other)
+            difference = "" if self.interferes else difference_by_cuts(one, other)
         elif is_lossy(came):
             difference = difference_after_loss(self.outcome, whole)
         else:
