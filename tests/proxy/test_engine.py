@@ -169,6 +169,13 @@ def test_a_mirror_gets_a_copy_and_nobody_its_answer(servers: Any) -> None:
             assert client.incr("n") == number + 1
         wait_until(lambda: servers.direct[1].get("n") == b"100")
         assert len(here.seen.exchanges) == 102, "with two of CLIENT SETINFO"
+    retried = ONE.format(f'127.0.0.1:{free_port()}", "{servers.hosts[0]}', servers.hosts[1])
+    retried += "rules:\n- cluster: a\n  mirror: [{ cluster: b }]\n"
+    with running(retried) as here, socket.create_connection(("127.0.0.1", here.port())) as raw:
+        assert ask(raw, b"INCR m\r\n", 4) + ask(raw, b"INCR last\r\n", 4) == b":1\r\n:1\r\n"
+        assert [each.attempts for each in here.seen.exchanges] == [2, 1], "the first host refused"
+        wait_until(lambda: servers.direct[1].get("last"))
+        assert servers.direct[1].get("m") == b"1"
     lost = (
         ONE.format(servers.hosts[0], f"127.0.0.1:{free_port()}") + "rules:\n- cluster: a\n  mirror: [{ cluster: b }]\n"
     )

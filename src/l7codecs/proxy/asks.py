@@ -25,3 +25,5 @@ class Ask(Exchange):
         self.plan: Plan | None = None
         self.server: Server | None = None
         """The connection that it was sent on latest, as long as an answer may come there."""
+        self.copied = False
+        """Mirrors have had it: they get it once, however often it is sent."""

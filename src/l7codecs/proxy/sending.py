@@ -125,7 +125,8 @@ class Sending(Answering):
             self.streams[message] = [server]
         elif message.kind is _ONEWAY:
             self.end(ask)
-        if plan.mirrors:
+        if plan.mirrors and not ask.copied:
+            ask.copied = True
             self._mirror(ask, plan)
 
     def _put(self, ask: Ask, host: Host, plan: Plan) -> Server | None:
