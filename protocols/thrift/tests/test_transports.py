@@ -96,6 +96,24 @@ def test_transforms_that_cannot_be_undone_are_told() -> None:
         decoded(header(b"\x00\x01\x01", b"no stream of zlib"))
 
 
+@pytest.mark.parametrize(
+    ("inside", "limits", "error"),
+    [
+        (b"\x80\x01\0\0" + CALL[4:], Limits(), "a message of type 0, once inflated"),
+        (b"\x80\x01\0\1\xff\xff\xff\xff", Limits(), "a name of -1 octets, once inflated"),
+        (CALL[:7] + b"\x50" + bytes(90), Limits(head=64), "a name of 80 octets, once inflated"),
+    ],
+)
+def test_an_error_in_what_is_inflated_stands_where_that_begins(inside: bytes, limits: Limits, error: str) -> None:
+    """However the octets are cut, and whatever stands before."""
+    headed = header(b"\x00\x01\x01", zlib.compress(inside))
+    for before in (b"", CALL, frame(CALL)):
+        with pytest.raises(ProtocolError) as caught:
+            decoded(before + headed, limits)
+        assert caught.value.seen == error
+        assert caught.value.offset == len(before) + len(headed) - len(zlib.compress(inside))
+
+
 def test_an_info_block_that_is_not_known_is_passed() -> None:
     (message,) = decoded(header(b"\x00\x00\x01\x01\x01a\x01b\x7f\x7f", CALL))
     assert isinstance(message, ThriftMessage) and message.operation == "hello" and list(message.headers) == [("a", "b")]

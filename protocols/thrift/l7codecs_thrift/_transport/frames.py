@@ -278,14 +278,32 @@ class Frames:
             message = self.nothing(octets, start, stop, offset, more, transport, octets, at)
             message.malformed = f"cannot be read: transforms {', '.join(header.names())}"
             return message
-        plain = octets
-        end = stop
-        if header.transforms:
-            plain = inflated(octets, at, stop, self._limits, len(header.transforms), more)
-            at = 0
-            end = len(plain)
-            if end >= max(self._limits.message, self._longest):  # perhaps there is more of it
+        if not header.transforms:
+            return self._inside(octets, start, stop, offset, more, transport, header, octets, at, stop)
+        plain = inflated(octets, at, stop, self._limits, len(header.transforms), more)
+        try:
+            if len(plain) >= max(self._limits.message, self._longest):  # perhaps there is more of it
                 return self._part(octets, start, stop, offset, more, plain, transport)
+            return self._inside(octets, start, stop, offset, more, transport, header, plain, 0, len(plain))
+        except LimitExceeded as error:  # an index into what is inflated is none into the frame
+            raise LimitExceeded(int(at), f"{error.seen}, once inflated", error.expected, error.spec) from None
+        except ProtocolError as error:
+            raise ProtocolError(int(at), f"{error.seen}, once inflated", error.expected, error.spec) from None
+
+    def _inside(
+        self,
+        octets: bytes,
+        start: i64,
+        stop: i64,
+        offset: i64,
+        more: bool,
+        transport: i64,
+        header: Header,
+        plain: bytes,
+        at: i64,
+        end: i64,
+    ) -> ThriftMessage:
+        """The message ``plain[at:end]`` behind a header. Raises as `framed` does, with an index into `plain`."""
         if transport == TTHEADER and end - at > 8 and i64(read_i32_be(plain, at)) == end - at - 4:
             if encoding_at(plain, at + 4, end) != NO_ENCODING:
                 at += 4  # framed once more
