@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 from collections.abc import Iterator
@@ -187,6 +188,28 @@ def test_who_wants_no_answers_gets_none_of_any_server(here: Running) -> None:
     )
 
 
+def test_whoever_is_free_again_leaves_its_connection_to_the_next(here: Running, servers: Any) -> None:
+    """Clients that stay, with a transaction each, one after another: a connection for them all, and for each database."""
+    host = here.engine.pools["a"].hosts[servers.hosts[0]]
+    with contextlib.ExitStack() as stack:
+        for number in range(30):
+            raw = stack.enter_context(socket.create_connection(("127.0.0.1", here.port())))
+            raw.sendall(f"SELECT {number % 2}\r\nMULTI\r\nINCR a:n\r\nEXEC\r\nRPUSH a:q x\r\nBLPOP a:q 1\r\n".encode())
+            expected = (
+                f"+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n:{number // 2 + 1}\r\n:1\r\n*2\r\n$3\r\na:q\r\n$1\r\nx\r\n".encode()
+            )
+            assert read(raw, len(expected)) == expected
+        assert host.own == 2
+        raw.sendall(b"SELECT 3\r\nSELECT 1\r\nMULTI\r\nGET a:n\r\nEXEC\r\nSUBSCRIBE a:c\r\n")
+        expected = b"+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n$2\r\n15\r\n*3\r\n"
+        assert read(raw, len(expected)) == expected
+        with socket.create_connection(("127.0.0.1", here.port())) as other:
+            other.sendall(b"SELECT 1\r\nMULTI\r\nGET a:n\r\nEXEC\r\n")
+            expected = b"+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n$2\r\n15\r\n"
+            assert read(other, len(expected)) == expected, "not on the one that is subscribed"
+        assert host.own == 3
+
+
 def test_reset_forgets_what_set_the_connection_up(here: Running) -> None:
     talk(
         here,
@@ -221,11 +244,8 @@ def script(draw: random.Random) -> list[str]:
             case 2:
                 said.append(f"SELECT {draw.randrange(3)}")
             case 3:
-                said.append(
-                    draw.choice(
-                        [f"BLPOP {prefix}:9 0.01", "UNWATCH", "EXEC", "RESET", "DISCARD", f"BRPOP {prefix}:2 0.01"]
-                    )
-                )
+                said += [f"RPUSH {prefix}:9 x", f"{draw.choice(['BLPOP', 'BRPOP'])} {prefix}:9 1"]
+                said.append(draw.choice(["UNWATCH", "EXEC", "RESET", "DISCARD"]))
             case _:
                 said += [some(draw.choice("ab")) for _ in range(draw.randrange(5))]
     return said

@@ -269,8 +269,6 @@ class Client(Sending):
         if not self.pins:
             return False
         if not self.asks:
-            if self.loose:
-                self.untie()
             return False
         if self.aside:
             return True
@@ -333,6 +331,8 @@ class Client(Sending):
             self._finish()
 
     def all_answered(self) -> None:
+        if self.loose:
+            self.untie()
         if self._held is not None:
             self.turn.later(self._go_on)
 
@@ -343,8 +343,6 @@ class Client(Sending):
             return
         try:
             if isinstance(held, Message):
-                if self.loose:
-                    self.untie()
                 self._ask(held)
             self._held = None
             session = self.session

@@ -23,6 +23,8 @@ __all__ = ["Host", "Pool"]
 
 _AWAY: Final = 0.5
 """Seconds for which a host that refused a connection is passed over, where there is another."""
+_SPARE: Final[i64] = 64
+"""So many connections wait for a client that needs one for itself, of each kind."""
 _GONE: Final = 20.0
 """Seconds for which one is that has said that it goes."""
 
@@ -49,6 +51,8 @@ class Host:
         self._open = open_server
         self._sharing: dict[str, list[Server | None]] = {}
         """By what their users have in common: the connections that clients share."""
+        self._spare: dict[str, list[Server]] = {}
+        """By the same: those that clients had for themselves, and need no more."""
 
     def server(self, protocol: Protocol, key: str, number: i64, preparation: list[Message]) -> Server:
         """The connection that the client of `number` shares with others of `key`; a new one has to be given `preparation` first."""
@@ -65,14 +69,37 @@ class Host:
             sharing[at] = found
         return found
 
-    def own_server(self, protocol: Protocol, preparation: list[Message]) -> Server | None:
-        """A new connection for one client; None where there are too many."""
-        if self.own >= self.pool.settings.own:
+    def own_server(self, protocol: Protocol, key: str, preparation: list[Message]) -> Server | None:
+        """A connection for one client, of which nobody knows but what `key` says; None where there are too many."""
+        spare = self._spare.get(key)
+        while spare:
+            server = spare.pop()
+            if server.serves:
+                return server
+        if self.own >= self.pool.settings.own and not self._end_spare():
             return None
         server = self._new(protocol, preparation)
         server.own = True
         self.own += 1
         return server
+
+    def give_back(self, server: Server, key: str) -> None:
+        """`server`, which was one client's, is in the state that `key` says: the next who needs such has it."""
+        spare = self._spare.get(key)
+        if spare is None:
+            spare = self._spare[key] = []
+        if server.serves and len(spare) < _SPARE:
+            spare.append(server)
+        else:
+            server.retire()
+
+    def _end_spare(self) -> bool:
+        """End one that nobody uses; whether there was one."""
+        for spare in self._spare.values():
+            if spare:
+                spare.pop().retire()
+                return True
+        return False
 
     def _new(self, protocol: Protocol, preparation: list[Message]) -> Server:
         server = self._open(self, protocol)
@@ -95,6 +122,11 @@ class Host:
         del self.servers[server]
         if server.own:
             self.own -= 1
+            for key, spare in list(self._spare.items()):
+                if server in spare:
+                    spare.remove(server)
+                if not spare:
+                    del self._spare[key]
         sharing = self._sharing.get(server.key)
         if sharing is not None and server in sharing:
             sharing[sharing.index(server)] = None
@@ -116,6 +148,7 @@ class Host:
         """It gets no new requests; its connections end with what is under way."""
         self.gone = True
         self._sharing.clear()
+        self._spare.clear()
         for server in list(self.servers):
             server.retire()
 

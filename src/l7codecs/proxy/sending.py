@@ -353,6 +353,14 @@ class Sending(Answering):
         self.aside = False
         if not self.ties:
             self.bound = None
+        if self.shares and not self.speaks:
+            for host, server in list(self.own.items()):
+                if server is not self.bound:
+                    del self.own[host]
+                    self.used.pop(server, None)
+                    server.users.pop(self, None)
+                    server.owner = None
+                    host.give_back(server, self.key)
 
     def fail(self, ask: Ask, failure: Failure, text: str = "", status: Status | None = None) -> None:
         super().fail(ask, failure, text, status)
@@ -411,7 +419,7 @@ class Sending(Answering):
         server = self.own.get(host)
         if server is not None and server.serves:
             return server
-        server = host.own_server(protocol, self._preparation)
+        server = host.own_server(protocol, self.key, self._preparation)
         if server is None:
             self.fail(ask, Failure.OVERLOAD, "too many connections that clients have for themselves")
             return None
