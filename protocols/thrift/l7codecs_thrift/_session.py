@@ -100,6 +100,17 @@ class ThriftSession(RewritingSession):
             self._learn_packing(message, message.sender)
         return octets
 
+    def put(self, event: Event, changes: Changes | None = None) -> None:
+        # What is packed, or posted, does not pass as it lies in its read: `send_message` writes it.
+        if isinstance(event, ThriftMessage) and (
+            event.inner is not None or event.transport_id == HTTP or self._packer is not None or not self._knows_packing
+        ):
+            octets = self._octets(event, changes)
+            if octets:
+                self._hold(octets)
+            return
+        super().put(event, changes)
+
     def _send_unasked(self, answer: Message, changes: Changes | None) -> bytes:
         """What can be written now of `answer`, to a one-way call over HTTP, which no order has."""
         made = answer if changes is None else self.rewritten(answer, changes)
