@@ -16,7 +16,7 @@ from faulty_endpoints import AfterLoss, CrossesLate, WritesBackwards, with_order
 from l7codecs import Changes, Message, Sender
 from l7codecs.endpoint.ordering import AnswerOrder
 from l7codecs.message import Event
-from l7codecs.testing import parse_vector, proxy_machine, session_machine
+from l7codecs.testing import Vector, parse_vector, proxy_machine, session_machine
 from l7codecs.testing.fuzzing import Material, load_material
 from l7codecs.testing.machines import MACHINES
 from toys import ToyDecoder, ToyMessage, ToySession
@@ -117,9 +117,18 @@ class Doubles(ToySession):
         return octets
 
 
-@pytest.mark.parametrize(("fault", "says"), [(AfterLoss, "is told to answer"), (Doubles, "given to send")])
-def test_a_fault_of_a_session_is_found(fault: type[ToySession], says: str) -> None:
-    assert says in repr(first_fault(session_machine(toys.framed(session=fault), toys.framed_vectors()), 8_000, 60))
+def many_at_once(count: int) -> list[Vector]:
+    """So many requests, and their answers behind all of them: what is lost leaves others that an answer can be taken for."""
+    asked = [(C, toys.frame("?", b"GET %d" % number)) for number in range(count)]
+    return [Vector("many", (*asked, *((C.other, toys.frame(".", b"value %d" % number)) for number in range(count))))]
+
+
+@pytest.mark.parametrize(
+    ("fault", "vectors", "says"),
+    [(AfterLoss, many_at_once(12), "answers the request"), (Doubles, toys.framed_vectors(), "given to send")],
+)
+def test_a_fault_of_a_session_is_found(fault: type[ToySession], vectors: list[Vector], says: str) -> None:
+    assert says in repr(first_fault(session_machine(toys.framed(session=fault), vectors), 6_000, 60))
 
 
 @pytest.mark.parametrize("order", [CrossesLate, WritesBackwards])
