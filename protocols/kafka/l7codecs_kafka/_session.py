@@ -72,12 +72,11 @@ class _Order(AnswerOrder):
         self._state = state
         self._names = names
 
-    def passes(self, message: Message) -> bool:
-        if isinstance(message, KafkaResponse):
-            request = message.request
-            if isinstance(request, KafkaRequest) and request.correlation != message.correlation:
-                return False
-        return super().passes(message)
+    def as_read(self, message: Message) -> bool:
+        request = message.request
+        if isinstance(message, KafkaResponse) and isinstance(request, KafkaRequest):
+            return request.correlation == message.correlation
+        return True
 
     def begun(self, message: Message) -> None:
         super().begun(message)

@@ -170,9 +170,13 @@ class AnswerOrder:
         if kind is not _RESPONSE or fifo is None or request is None or fifo.head() is not request:
             return False
         early = self._early
-        if early is not None and request in early:
+        if (early is not None and request in early) or not self.as_read(message):
             return False
         self.begun(message)
+        return True
+
+    def as_read(self, message: Message) -> bool:
+        """Whether `message`, which answers, is written here in the octets that it was read in."""
         return True
 
     def _stays(self, message: Message) -> bool:
@@ -200,6 +204,7 @@ class AnswerOrder:
             or self._error is not None
             or fifo.head() is request
             or not fifo.waits(request)
+            or not self.as_read(message)
         ):
             return False
         piece = Piece(message, message, message.raw)
