@@ -133,8 +133,9 @@ def test_halves_of_characters_cost_nobody_a_batch(traced: Traced) -> None:
     """Protobuf takes none: the exporter would lose the spans of others with this one."""
     half, octets = "a\ud800", b"\xff\xc3\xa4"
     message = Headed(**{"rpc.method": half, "octets": octets, "some": (half, octets)})
-    _, span = traced.trace(message, status=Status.INTERNAL, error=half)
-    assert span is not None and span.attributes is not None
+    traced.tracing.ended(exchange_of(message, status=Status.INTERNAL, error=half))
+    (span,) = traced.spans()
+    assert span.attributes is not None
     assert (span.name, span.status.description, span.attributes["error.type"]) == ("a\\ud800",) * 3
     assert (span.attributes["octets"], span.attributes["some"]) == ("\\xff\u00e4", ("a\\ud800", "\\xff\u00e4"))
     encode_spans([span])
