@@ -15,6 +15,15 @@ from l7codecs.proxy.loading import parse_settings
 from l7codecs.proxy.observing import Observer
 
 WAIT = 20.0
+TWO_OF_REDIS = """
+listeners:
+  main: {{ address: "127.0.0.1:0", protocol: redis }}
+clusters:
+  a: {{ hosts: ["{0}"] }}
+  b: {{ hosts: ["{1}"] }}
+rules:
+"""
+"""Before two servers, `a` and `b`; what follows are rules."""
 
 
 class Seen(Observer):

@@ -16,7 +16,7 @@ import pytest
 
 from l7codecs.testing import free_port, installed, load_tool, start_peers
 
-from .running import running
+from .running import TWO_OF_REDIS, running
 
 pytestmark = pytest.mark.interop
 
@@ -48,26 +48,23 @@ def started(*command: str, port: int) -> Iterator[None]:
             process.terminate()
 
 
-REDIS = """
-listeners:
-  main: {{ address: "127.0.0.1:0", protocol: redis }}
-clusters:
-  a: {{ hosts: ["{0}"] }}
-  b: {{ hosts: ["{1}"] }}
-rules:
+BENCHMARK = (
+    TWO_OF_REDIS
+    + """
 - match: {{ resources: {{ prefix: "key:00000000" }} }}
   cluster: a
 - match: {{ resources: {{ prefix: "key:" }} }}
   cluster: b
 - cluster: a
 """
+)
 
 
 @pytest.mark.parametrize("depth", [1, 16])
 def test_redis_benchmark(servers: Any, depth: int) -> None:
     """Every command that it has, with keys for both servers."""
     names = "ping,set,get,incr,lpush,rpush,lpop,rpop,sadd,hset,spop,zadd,zpopmin,lrange_100,mset"
-    with running(REDIS.format(*servers.hosts)) as here:
+    with running(BENCHMARK.format(*servers.hosts)) as here:
         words = ["-p", str(here.port()), "-n", "500", "-c", "10", "-P", str(depth), "-r", "100000", "-d", "100"]
         found = said_by(installed("redis-benchmark"), *words, "--csv", "-t", names)
         assert len(found.splitlines()) >= 16 and "rror" not in found, found
@@ -77,7 +74,7 @@ def test_redis_benchmark(servers: Any, depth: int) -> None:
 
 
 def test_redis_cli_writes_ten_thousand_at_once(servers: Any) -> None:
-    with running(REDIS.format(*servers.hosts)) as here:
+    with running(BENCHMARK.format(*servers.hosts)) as here:
         asked = b"".join(b"SET key:%012d %d\r\n" % (number * 9, number) for number in range(10_000))
         found = said_by(installed("redis-cli"), "-p", str(here.port()), "--pipe", given=asked)
         assert "errors: 0, replies: 10000" in found
@@ -86,17 +83,14 @@ def test_redis_cli_writes_ten_thousand_at_once(servers: Any) -> None:
         assert found == "1\n"
 
 
-CLIENTS = """
-listeners:
-  main: {{ address: "127.0.0.1:0", protocol: redis }}
-clusters:
-  a: {{ hosts: ["{0}"] }}
-  b: {{ hosts: ["{1}"] }}
-rules:
+CLIENTS = (
+    TWO_OF_REDIS
+    + """
 - match: {{ resources: {{ prefix: "a:" }} }}
   cluster: a
 - cluster: b
 """
+)
 
 
 @pytest.mark.parametrize("resp", [2, 3])
@@ -307,7 +301,7 @@ def test_kafka() -> None:
 def test_envoy_in_front(servers: Any, tmp_path: Path) -> None:
     """Envoy's redis_proxy sends its clients' commands on, pipelined on its own connections."""
     port = free_port()
-    with running(REDIS.format(*servers.hosts)) as here:
+    with running(BENCHMARK.format(*servers.hosts)) as here:
         address = {"address": "127.0.0.1", "port_value": here.port()}
         endpoint = {"endpoint": {"address": {"socket_address": address}}}
         proxy = {

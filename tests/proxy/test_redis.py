@@ -10,21 +10,18 @@ import redis
 
 from l7codecs.testing import free_port
 
-from .running import read, running, wait_until
+from .running import TWO_OF_REDIS, read, running, wait_until
 
-SPLIT = """
-listeners:
-  main: {{ address: "127.0.0.1:0", protocol: redis }}
-clusters:
-  a: {{ hosts: ["{0}"] }}
-  b: {{ hosts: ["{1}"] }}
-rules:
+SPLIT = (
+    TWO_OF_REDIS
+    + """
 - match: {{ operation: {{ prefix: CONFIG }} }}
   reply: {{ status: PERMISSION_DENIED, text: not through this proxy }}
 - match: {{ resources: {{ prefix: "a:" }} }}
   cluster: a
 - cluster: b
 """
+)
 BOTH = pytest.mark.parametrize("protocol", [2, 3], ids=["resp2", "resp3"])
 
 

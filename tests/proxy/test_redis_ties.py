@@ -10,21 +10,18 @@ from typing import Any
 
 import pytest
 
-from .running import Running, read, running, wait_until
+from .running import TWO_OF_REDIS, Running, read, running, wait_until
 
-SPLIT = """
-listeners:
-  main: {{ address: "127.0.0.1:0", protocol: redis }}
-clusters:
-  a: {{ hosts: ["{0}"] }}
-  b: {{ hosts: ["{1}"] }}
-rules:
+SPLIT = (
+    TWO_OF_REDIS
+    + """
 - match: {{ operation: {{ prefix: CONFIG }} }}
   reply: {{ status: PERMISSION_DENIED, text: not through this proxy }}
 - match: {{ any: [{{ resources: {{ prefix: "a:" }} }}, {{ attributes: {{ redis.channels: {{ prefix: "a:" }} }} }}] }}
   cluster: a
 - cluster: b
 """
+)
 ELSEWHERE = b"-ERR what is under way is at another server\r\n"
 ABORTED = b"-EXECABORT Transaction discarded because of previous errors.\r\n"
 REFUSED = b"-NOPERM not through this proxy\r\n"
