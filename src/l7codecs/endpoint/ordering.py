@@ -26,6 +26,7 @@ from typing import Final
 from mypy_extensions import i64, mypyc_attr
 
 from l7codecs.endpoint.asking import Asking, Piece
+from l7codecs.endpoint.early import Early
 from l7codecs.endpoint.held import Held
 from l7codecs.errors import LimitExceeded, Unsupported
 from l7codecs.kinds import Kind, Sender
@@ -63,9 +64,7 @@ class AnswerOrder:
         self._limit: i64 = limits.queued
         self._refused_at: i64 = min(limits.queued * REFUSED_AT, 2**62)
         self._asked_at_most: i64 = min(limits.pending * REFUSED_AT, 2**62)
-        self._early: dict[Message, Piece] | None = None
-        self._behind: dict[Message, deque[Piece]] | None = None
-        """By request: answers that came before it was their turn."""
+        self._early = Early()
         self._pushed: deque[Piece] | None = None
         """Pushes, and answers that have numbers, that wait for the end of a message."""
         self._asking: Asking | None = None
@@ -129,7 +128,7 @@ class AnswerOrder:
 
     def holds(self, request: Message) -> bool:
         """Whether a whole answer to `request` waits for its turn."""
-        piece = self._early.get(request) if self._early is not None else None
+        piece = self._early.first.get(request)
         return piece is not None and piece.whole
 
     @property
@@ -161,7 +160,7 @@ class AnswerOrder:
             return False
         kind = message.kind
         if kind is _REQUEST:
-            if self.wary or self._early or self._asks.exhausted or not (self._in_order or self._stays(message)):
+            if self.wary or self._early.first or self._asks.exhausted or not (self._in_order or self._stays(message)):
                 return False
             self.asked(message, message)
             return True
@@ -169,8 +168,7 @@ class AnswerOrder:
         request = message.request
         if kind is not _RESPONSE or fifo is None or request is None or fifo.head() is not request:
             return False
-        early = self._early
-        if (early is not None and request in early) or not self.as_read(message):
+        if request in self._early.first or not self.as_read(message):
             return False
         self.begun(message)
         return True
@@ -215,7 +213,7 @@ class AnswerOrder:
     @property
     def due(self) -> bool:
         """Whether anything that waited may be written, now that something `passes`."""
-        return bool(self._early)
+        return bool(self._early.first)
 
     def answer(self, request: Message | None, message: Message, octets: bytes) -> bytes:
         """`message` answers `request`, in `octets`; returns what can be written now. Without a request it answers the next one."""
@@ -258,18 +256,18 @@ class AnswerOrder:
         if message.last:
             strict.take(request)
         octets = self.push(message, octets)
-        if not self._early:
+        if not self._early.first:
             return octets
-        self._push_turned(strict, self._early)
+        self._push_turned(strict)
         return octets + self.output()
 
-    def _push_turned(self, strict: StrictPairing, early: dict[Message, Piece]) -> None:
+    def _push_turned(self, strict: StrictPairing) -> None:
         """Answers whose turn has come are written as soon as no message would be interrupted."""
         while True:
             request = strict.next_turned()
             if request is None:
                 break
-            pieces = self._take_early(request, early)
+            pieces = self._early.take_all(request)
             if not pieces:
                 continue
             if pieces[-1].message.last:
@@ -287,35 +285,9 @@ class AnswerOrder:
 
     def _answer_later(self, request: Message, piece: Piece) -> None:
         """`piece` answers `request` when it is its turn."""
-        early = self._early
-        if early is None:
-            early = {}
-            self._early = early
-        if request not in early:
-            early[request] = piece
-        else:
-            self._put_behind(request, piece)
+        self._early.add(request, piece)
         if self._quiet is not None:
             self._quiet.held(request)
-
-    def _put_behind(self, request: Message, piece: Piece) -> None:
-        """`piece` is a further message of an answer that waits."""
-        if self._behind is None:
-            self._behind = {}
-        pieces = self._behind.get(request)
-        if pieces is None:
-            pieces = deque()
-            self._behind[request] = pieces
-        pieces.append(piece)
-
-    def _take_early(self, request: Message, early: dict[Message, Piece]) -> list[Piece]:
-        """All that waits of answers to `request`, which waits no longer."""
-        if request not in early:
-            return []
-        pieces = [early.pop(request)]
-        if self._behind and request in self._behind:
-            pieces.extend(self._behind.pop(request))
-        return pieces
 
     def _comes_behind(self, message: Message) -> bool:
         """Whether the client sent it behind what it asked and what waits: only heartbeats are answered sooner."""
@@ -542,7 +514,7 @@ class AnswerOrder:
 
     def _begin(self, message: Message, octets: bytes) -> bytes:
         """Write a message whose turn it is, and what waited for it."""
-        if self._early and self._quiet is not None:
+        if self._early.first and self._quiet is not None:
             self._settle(self._quiet, message)
         self._start(message)
         if message.more:
@@ -551,9 +523,9 @@ class AnswerOrder:
 
     def _start(self, message: Message) -> None:
         fifo = self._fifo
-        if not self._early or fifo is None:
+        if not self._early.first or fifo is None:
             self.begun(message)
-            if self._early and message.request is not None:
+            if self._early.first and message.request is not None:
                 self._drop(message.request)
             return
         head = fifo.head()
@@ -565,10 +537,9 @@ class AnswerOrder:
         """Answers that were held back until a later one tells who stayed silent go before `message`, which does."""
         while message.request is not None:
             request = quiet.settled_by(message.request)
-            early = self._early
             if request is None:
                 return
-            for piece in () if early is None else self._take_early(request, early):
+            for piece in self._early.take_all(request):
                 self.begun(piece.message)
                 self._out.extend(piece.parts)
                 self._queued -= piece.beside
@@ -577,7 +548,7 @@ class AnswerOrder:
         """Write octets of `message`, and what is due then."""
         if self.stuck:
             return b""
-        if not (self._paused or self._out or self._pushed or self._early or self._asking is not None):
+        if not (self._paused or self._out or self._pushed or self._early.first or self._asking is not None):
             return octets
         self._out.append(octets)
         size: i64 = len(octets)
@@ -597,20 +568,13 @@ class AnswerOrder:
             if self._asking is not None and self._ask_next():
                 continue
             fifo = self._fifo
-            early = self._early
+            early = self._early.first
             if not early:
                 return
             head = fifo.head() if fifo is not None else self._quiet.due(early) if self._quiet is not None else None
-            piece = early.get(head) if head is not None else None
-            if head is None or piece is None:
+            piece = None if head is None else self._early.take(head)
+            if piece is None:
                 return
-            if self._behind and head in self._behind:
-                pieces = self._behind[head]
-                early[head] = pieces.popleft()
-                if not pieces:
-                    del self._behind[head]
-            else:
-                del early[head]
             self._due(piece)
 
     def _ask_next(self) -> bool:
@@ -665,7 +629,7 @@ class AnswerOrder:
     def _due(self, piece: Piece) -> None:
         """Write what waited."""
         message = piece.message
-        if self._early and self._quiet is not None:
+        if self._early.first and self._quiet is not None:
             self._settle(self._quiet, message)
         self._start(message)
         if not piece.whole:
@@ -679,9 +643,6 @@ class AnswerOrder:
 
     def _drop(self, request: Message) -> None:
         """Forget what waits of answers to `request`."""
-        early = self._early
-        if early is None or request not in early:
-            return
-        for piece in self._take_early(request, early):
+        for piece in self._early.take_all(request):
             self._queued -= piece.kept
             self._closed(piece.message)
