@@ -7,7 +7,7 @@ from l7codecs.errors import LimitExceeded, ProtocolError, Unsupported
 from l7codecs.kinds import Kind, Sender, Status
 from l7codecs.limits import REFUSED_AT
 from l7codecs.message import Data, Message
-from l7codecs.testing.conformance.exchanges import Exchanges, same_request
+from l7codecs.testing.conformance.exchanges import Exchanges, same_request, with_rest
 from l7codecs.testing.replay import place
 from l7codecs.testing.vectors import Vector
 
@@ -149,11 +149,7 @@ class Endpoints(Exchanges):
         for exchange, client in zip(exchanges, clients, strict=True):
             begun = len(client.heard)
             client.send_request(exchange)
-            for event in client.heard[begun:]:
-                if isinstance(event, Data) or (
-                    isinstance(event, Message) and event.kind in (Kind.REQUEST, Kind.TRAILERS)
-                ):
-                    upstream.ask(upstream.client.send(event))
+            client.pass_on(upstream, begun)
         done = 0
         while done < len(upstream.asked):
             # One that waits for a number comes once another is free.
@@ -173,6 +169,30 @@ class Endpoints(Exchanges):
             assert answer.request_id == exchange.request.request_id, (
                 f"{where}: the answer has number {answer.request_id!r}, and the request {exchange.request.request_id!r}"
             )
+
+    def test_answers_of_a_shared_server_are_put_in_any_order(self) -> None:
+        """Two clients ask several things with the same numbers; however their answers are `put`, each is as if sent at its turn."""
+        if self.loaded().pairing is Pairing.NONE or not self.places():
+            return
+        for backwards in (False, True):
+            (first, exchanges), (second, others) = self.asking(), self.asking()
+            upstream = self.join()
+            for client in (first, second):
+                client.pass_on(upstream)
+            done = 0
+            while done < len(upstream.asked):
+                upstream.send_answer([*exchanges, *others][done], upstream.asked[done])
+                done += 1
+            for number, (client, given) in enumerate(((first, exchanges), (second, others))):
+                where = f"answers are put {'backwards' if backwards else 'in order'} for client {number} of two"
+                order = [*reversed(client.asked)] if backwards else client.asked
+                for request in order:
+                    for head in upstream.answered:
+                        if head.request is request:
+                            for event in with_rest(head, upstream.events):
+                                client.server.put(event)
+                client.settle()
+                self.check_answers(client, given, where)
 
     def test_what_is_written_while_paused_waits(self) -> None:
         """And is counted, and comes out once, in its order."""

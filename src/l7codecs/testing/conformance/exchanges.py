@@ -99,6 +99,12 @@ class Joined:
         for event in exchange.asking:
             self.ask(self.client.send(event))
 
+    def pass_on(self, upstream: Joined, begun: int = 0) -> None:
+        """As a proxy: what the server has heard since `begun` of requests is asked of `upstream`."""
+        for event in self.heard[begun:]:
+            if isinstance(event, Data) or (isinstance(event, Message) and event.kind in (Kind.REQUEST, Kind.TRAILERS)):
+                upstream.ask(upstream.client.send(event))
+
     def send_answer(self, exchange: Exchange, request: Message) -> bytes:
         """Answer `request`; returns what was written at once."""
         written = b""
