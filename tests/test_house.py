@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -37,6 +38,17 @@ def strings(path: Path) -> set[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone
     }
+
+
+def test_nothing_strays_at_the_top() -> None:
+    """A peer that is started in the repository leaves its files there: a dump of Redis was kept for a time."""
+    if not (ROOT / ".git").exists():
+        return  # it came without its history
+    kept = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    assert not kept or {name.split("/")[0] for name in kept if not name.startswith(".")} == {
+        "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "benchmarks", "build_hook", "conftest.py", "docs", "examples",
+        "findings", "fuzz", "mkdocs.yml", "protocols", "pyproject.toml", "src", "tests", "tools",
+    }  # fmt: skip
 
 
 def test_there_are_rooms() -> None:
