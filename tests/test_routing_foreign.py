@@ -74,11 +74,11 @@ def test_redis() -> None:
         "long",
         "rest",
         "short",
-        "short",
+        "INVALID_ARGUMENT",
         "INVALID_ARGUMENT",
         "rest",
         None,
-    ]
+    ], "a key of the longer prefix is none of the shorter one's"
     (request,) = commands(b"GET ab:{k}1")
     rule = table.route(request)
     assert rule is not None and rule.action.request is not None
@@ -167,8 +167,41 @@ def test_thrift() -> None:
 
 
 @pytest.mark.parametrize(
+    ("match", "expected"),
+    [
+        ({"method_name": "Svc:ping"}, {"Svc:ping": "ping"}),
+        ({"method_name": "Svc:More:ping"}, {"Svc:More:ping": "More:ping"}),
+        ({"service_name": "Svc:"}, {"Svc:ping": "ping", "Svc:More:ping": "More:ping", "ping": None}),
+        ({"service_name": "a:b"}, {"a:b:ping": "b:ping", "a:b:c:ping": "b:c:ping", "a:c:ping": None}),
+        ({"method_name": ""}, {"Svc:ping": "ping", "ping": "ping", "Svc:More:ping": "INVALID_ARGUMENT"}),
+        ({"method_name": "ping", "invert": True}, {"Svc:ping": "ping", "ping": None, "a:b:c": "INVALID_ARGUMENT"}),
+    ],
+)
+def test_thrift_strips_what_stands_before_the_first_colon(
+    match: dict[str, Any], expected: dict[str, str | None]
+) -> None:
+    route = {"match": match, "route": {"cluster": "c", "strip_service_name": True}}
+    table = parse_routes(whole("thrift_proxy.v3.ThriftProxy", {"route_config": {"routes": [route]}})).table
+    found: dict[str, str | None] = {}
+    for name in expected:
+        request = thrift(name)
+        rule = table.route(request)
+        found[name] = None if rule is None or rule.action.reply is None else rule.action.reply.status.name
+        if rule is not None and rule.action.request is not None:
+            sent = l7codecs.open_session("thrift", endpoint=Sender.CLIENT).send(
+                request, rule.action.request.changes(request)
+            )
+            found[name] = sent[12:-5].decode()
+    assert found == expected
+
+
+@pytest.mark.parametrize(
     ("route", "expected"),
     [
+        (
+            {"match": {"method_name": "Svc:"}, "route": {"cluster": "c"}},
+            "'Svc:' begins or ends with its only colon: such calls are not told from those without",
+        ),
         ({"match": {"method_name": "a"}, "route": {"cluster_header": "x"}}, "cluster_header: a header would name the cluster"),
         ({"match": {}, "route": {"cluster": "c"}}, "expected one of method_name and service_name, found none"),
         ({"match": {"method_name": "", "invert": True}, "route": {"cluster": "c"}}, "every call has a method: none is left"),
@@ -245,6 +278,12 @@ DUBBO = {
                     ),
                 ],
             },
+            {
+                "name": "more",
+                "interface": "com.acme.Users*",
+                "version": "0.0.0",
+                "routes": [dubbo_route("star", {"exact": "find"})],
+            },
             {"name": "three", "interface": "com.acme.*", "routes": [dubbo_route("prefix", {"prefix": "get"})]},
             {"name": "four", "interface": "*", "routes": [dubbo_route("any", {"suffix": "All"})]},
         ],
@@ -270,6 +309,19 @@ def test_dubbo() -> None:
         "any",
         None,
     ]
+
+
+def test_a_star_of_dubbo_stands_for_something_and_no_version_may_be_written() -> None:
+    table = parse_routes(whole("dubbo_proxy.v3.DubboProxy", DUBBO)).table
+    more = "com.acme.UsersMore"
+    assert clusters(table, dubbo("com.acme.Users", "find"), dubbo(more, "find")) == [None, "star"]
+    assert clusters(table, dubbo(more, "find", {"dubbo.service_version": "1.0.0"})) == [None]
+    table = parse_routes(
+        whole(
+            "dubbo_proxy.v3.DubboProxy", {"route_config": [{"interface": "*.Users", "routes": [dubbo_route("c", ANY)]}]}
+        )
+    ).table
+    assert clusters(table, dubbo("a.Users", "x"), dubbo(".Users", "x")) == ["c", None]
 
 
 def test_dubbo_that_cannot_be_expressed() -> None:

@@ -15,6 +15,8 @@ META_NAMES = {"interface": "service", "method": "operation"}
 
 _PACKAGE = "envoy.extensions.filters.network.dubbo_proxy.v3."
 _ELSEWHERE = "the routes stand elsewhere"
+_NO_VERSION = "0.0.0"
+"""What consumers write who ask for no version."""
 _ROUTER = "envoy.filters.dubbo.router"
 
 
@@ -53,21 +55,22 @@ def _configuration(node: Config) -> list[ConfigValue]:
     attributes: dict[str, ConfigValue] = {}
     for key, ours in (("group", "dubbo.group"), ("version", "dubbo.service_version")):
         if key in top and top[key].text():
-            attributes[ours] = top[key]
+            none = key == "version" and top[key].value == _NO_VERSION
+            attributes[ours] = top[key].make({"present": False}) if none else top[key]
     if attributes:
         match["attributes"] = attributes
     return [_rule(each, match) for each in top["routes"].items()] if "routes" in top else []
 
 
 def _interface(node: Config) -> dict[str, ConfigValue]:
-    """``*``, ``a.*`` and ``*.b`` stand for several."""
+    """``*``, ``a.*`` and ``*.b`` stand for several: the star for one character or more."""
     text = node.text()
     if text == "*":
         return {}
     if text.startswith("*"):
-        return {"service": {"suffix": node.make(text[1:])}}
+        return {"service": {"suffix": node.make(text[1:])}, "not": {"service": node.make(text[1:])}}
     if text.endswith("*"):
-        return {"service": {"prefix": node.make(text[:-1])}}
+        return {"service": {"prefix": node.make(text[:-1])}, "not": {"service": node.make(text[:-1])}}
     return {"service": node}
 
 

@@ -1,7 +1,7 @@
 """The routes of Envoy's ``redis_proxy`` in the form of `l7codecs.routing`.
 
 The longest prefix decides there, so the rules are in that order. A command with keys of several routes is cut into
-several by Envoy; here it is refused.
+several by Envoy, or goes by its first key alone; here it is refused, before a shorter prefix can take it.
 Commands without keys are no matter of routes. Hosts are chosen by key.
 """
 
@@ -54,7 +54,6 @@ def _read(config: Config) -> ConfigValue:
         if fold:
             test["ignore_case"] = True
         rules += _rules(each, {"resources": test}, shared, fold)
-    for prefix, each in ordered:
         mixed: dict[str, ConfigValue] = {"prefix": prefix, "values": "any"}
         if fold:
             mixed["ignore_case"] = True

@@ -63,36 +63,63 @@ def _rules(node: Config) -> list[ConfigValue]:
     match = fields(top["match"], ("method_name", "service_name", "invert", "headers"))
     action = fields(top["route"], _ACTION, _REFUSED)
     rule: dict[str, ConfigValue] = {**target(action, top["route"])}
-    if "strip_service_name" in action and action["strip_service_name"].flag():
-        rule["request"] = {"set": {"thrift.service": ""}}
     if "request_mirror_policies" in action:
         rule["mirror"] = mirrors(action["request_mirror_policies"])
     headers: dict[str, ConfigValue] = {"all": header_matches(match["headers"])} if "headers" in match else {}
     names = _names(top["match"], match)
     if "invert" in match and match["invert"].flag():
-        if names == [{}]:
+        if names == [_ANY_NAME]:
             match["invert"].problem("every call has a method: none is left")
-        return [node.make({"match": {"not": {"any": names}, **headers}, **rule})]
-    return [node.make({"match": {**each, **headers}, **rule}) for each in names]
+        names = [({"not": {"any": [each for each, _ in names]}}, None)]
+    strips = "strip_service_name" in action and action["strip_service_name"].flag()
+    found: list[ConfigValue] = []
+    for name, stripped in names:
+        when: dict[str, ConfigValue] = {**name, **headers}
+        if not strips:
+            found.append(node.make({"match": when, **rule}))
+        elif stripped is not None:
+            found.append(node.make({"match": when, **rule, "request": stripped}))
+        else:
+            one: dict[str, ConfigValue] = {"service": {"regex": ".*:.*", "invert": True}}
+            found.append(node.make({"match": {**when, **one}, **rule, "request": {"set": {"thrift.service": ""}}}))
+            found.append(node.make({"match": when, "reply": _NESTED}))
+    return found
 
 
-def _names(node: Config, match: dict[str, Config]) -> list[dict[str, ConfigValue]]:
+_Name = tuple[dict[str, ConfigValue], dict[str, ConfigValue] | None]
+"""What a call's name has to be, and the change that strips it of what stands before its first colon; None where names differ."""
+_ANY_NAME: _Name = ({}, None)
+_NESTED: dict[str, ConfigValue] = {
+    "status": "INVALID_ARGUMENT",
+    "text": "a service within another, of which no rule says which to strip",
+}
+
+
+def _names(node: Config, match: dict[str, Config]) -> list[_Name]:
     """What the name has to be; one of several."""
     found = [key for key in ("method_name", "service_name") if key in match]
     if len(found) != 1:
         node.problem(f"expected one of method_name and service_name, found {' and '.join(found) if found else 'none'}")
-        return [{}]
+        return [_ANY_NAME]
     of = match[found[0]]
     text = of.text()
     if not text:
-        return [{}]
+        return [_ANY_NAME]
     if found == ["service_name"]:
         name = text.removesuffix(":")
-        return [{"service": of.make(name)}, {"service": {"prefix": of.make(name + ":")}}]
+        outer, _, inner = name.partition(":")
+        prefix: dict[str, ConfigValue] = {"from": outer + ":", "to": ""}
+        within: dict[str, ConfigValue] = {"service": {"prefix": of.make(name + ":")}}
+        return [
+            ({"service": of.make(name)}, {"set": {"thrift.service": inner}}),
+            (within, {"replace_prefix": {"thrift.service": prefix}}),
+        ]
     service, colon, method = text.rpartition(":")
+    if colon and not (service and method):
+        of.problem(f"{text!r} begins or ends with its only colon: such calls are not told from those without")
     named: dict[str, ConfigValue] = {"operation": of.make(method)}
     named["service"] = of.make(service) if colon else {"present": False}
-    return [named]
+    return [(named, {"set": {"thrift.service": service.partition(":")[2]}})]
 
 
 ENVOY_ROUTES = RouteFormat((_PACKAGE + "ThriftProxy", _PACKAGE + "RouteConfiguration"), _read)
