@@ -16,7 +16,7 @@ from pathlib import Path
 from l7codecs import Sender, get_protocol
 from l7codecs.testing import Vector
 from l7codecs.testing.fuzzing import Material, load_material
-from l7codecs.testing.fuzzing.losses import Losses
+from l7codecs.testing.fuzzing.targets.losses import Losses
 
 ROOT = Path(__file__).resolve().parent.parent
 SENDERS = {"C": Sender.CLIENT, "S": Sender.SERVER}

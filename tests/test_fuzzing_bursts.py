@@ -14,10 +14,10 @@ import toys
 from l7codecs import Kind, Protocol, Sender, Session
 from l7codecs.testing.fuzzing import Fuzzer, Material, Program, Step
 from l7codecs.testing.fuzzing.bursts import Burst
-from l7codecs.testing.fuzzing.conversation import Conversation, Outline
 from l7codecs.testing.fuzzing.engine import signature
 from l7codecs.testing.fuzzing.measuring import Lines
 from l7codecs.testing.fuzzing.reads import Read, cut, halved, joined, replay_reads
+from l7codecs.testing.fuzzing.targets.conversation import Conversation, Outline
 from l7codecs.testing.replay import Outcome
 from toys import ToyDecoder, ToyMessage, ToySession
 

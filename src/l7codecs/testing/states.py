@@ -31,8 +31,8 @@ from l7codecs.message import Data, Flow, Gap, Message, Opaque
 from l7codecs.pairing.tables import PairingTable
 from l7codecs.session import Session
 from l7codecs.testing.conformance.exchanges import Joined
-from l7codecs.testing.fuzzing.exchanges import Place, Pool, find_exchanges
 from l7codecs.testing.fuzzing.material import Material
+from l7codecs.testing.fuzzing.proxy.exchanges import Place, Pool, find_exchanges
 from l7codecs.testing.growth import growth, most_memory, steady_memory
 from l7codecs.testing.vectors import Vector
 

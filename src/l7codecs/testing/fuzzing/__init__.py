@@ -5,7 +5,8 @@
     material      a protocol's vectors, constants, dictionary and grammar: what inputs are made of
     program       an input: steps, in one compact form for all targets
     mutation      how inputs are changed
-    targets       what is done with them: direction, conversation, endpoints, loss, growth, detection, capture, differential
+    targets/      what is done with them: direction, conversation, endpoints, loss, growth, detection, capture, differential
+    proxy/        whom a proxy serves, for `endpoints` and for the machine of a proxy
     comparison    a second implementation, for the last of these
     bursts        hundreds of neighbours of an input, each for a fraction of what it costs
     properties    what has to hold
@@ -17,9 +18,10 @@ Needs the extra ``fuzz``; atheris, which it brings where there is a wheel, guide
 from __future__ import annotations
 
 from l7codecs.testing.fuzzing.comparison import Comparison, LineReader, Refusal
-from l7codecs.testing.fuzzing.engine import TARGETS, Fuzzer
+from l7codecs.testing.fuzzing.engine import Fuzzer
 from l7codecs.testing.fuzzing.material import Material, load_material
 from l7codecs.testing.fuzzing.program import Program, Step
+from l7codecs.testing.fuzzing.targets import TARGETS
 
 __all__ = [
     "TARGETS",

@@ -21,7 +21,7 @@ from l7codecs.testing.fuzzing.reads import Read, joined
 from l7codecs.testing.replay import Outcome
 
 if TYPE_CHECKING:
-    from l7codecs.testing.fuzzing.conversation import Conversation
+    from l7codecs.testing.fuzzing.targets.conversation import Conversation
 
 __all__ = ["Burst"]
 

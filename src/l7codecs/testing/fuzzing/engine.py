@@ -21,32 +21,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from l7codecs.testing.fuzzing.bursts import Burst
-from l7codecs.testing.fuzzing.captures import Captures
-from l7codecs.testing.fuzzing.conversation import Conversation, Direction
-from l7codecs.testing.fuzzing.detection import Detection
-from l7codecs.testing.fuzzing.differential import Differential
-from l7codecs.testing.fuzzing.endpoints import Endpoints
-from l7codecs.testing.fuzzing.growing import Growth
-from l7codecs.testing.fuzzing.losses import Losses
 from l7codecs.testing.fuzzing.material import Material, packages_of
 from l7codecs.testing.fuzzing.measuring import Lines
 from l7codecs.testing.fuzzing.mutation import Mutator
 from l7codecs.testing.fuzzing.program import Program
-from l7codecs.testing.fuzzing.targets import Target
+from l7codecs.testing.fuzzing.targets import TARGETS
+from l7codecs.testing.fuzzing.targets.conversation import Conversation
+from l7codecs.testing.fuzzing.targets.detection import Detection
+from l7codecs.testing.fuzzing.targets.endpoints import Endpoints
+from l7codecs.testing.fuzzing.targets.losses import Losses
 
-__all__ = ["FOUND", "NOT_AGAIN", "TARGETS", "Fuzzer", "TookTooLong", "inputs_of", "signature"]
+__all__ = ["FOUND", "NOT_AGAIN", "Fuzzer", "TookTooLong", "inputs_of", "signature"]
 
-TARGETS: tuple[type[Target], ...] = (
-    Direction,
-    Conversation,
-    Endpoints,
-    Losses,
-    Growth,
-    Detection,
-    Captures,
-    Differential,
-)
-"""In the order of their numbers."""
 FOUND = 77
 """The exit status of a process that has found something."""
 NOT_AGAIN = 78

@@ -11,7 +11,7 @@ What fails is shrunk, and shown as a script that can be run: the calls, and the 
     observed   one session and its model
     scripts    what was done, as Python
 
-The model of a proxy is that of the fuzzing target `endpoints` (`l7codecs.testing.fuzzing.world`).
+The model of a proxy is that of the fuzzing target `endpoints` (`l7codecs.testing.fuzzing.proxy.world`).
 """
 
 from __future__ import annotations

@@ -18,10 +18,10 @@ from l7codecs.errors import LimitExceeded, Unsupported
 from l7codecs.kinds import AttrValue, Kind, Sender, Status
 from l7codecs.limits import REFUSED_AT
 from l7codecs.message import Event, Gap, Message
-from l7codecs.testing.fuzzing.conversation import Outline
-from l7codecs.testing.fuzzing.parties import Books
 from l7codecs.testing.fuzzing.properties import check_answers, check_conserved, check_messages
+from l7codecs.testing.fuzzing.proxy.parties import Books
 from l7codecs.testing.fuzzing.reads import Read, is_lossy, joined, replay_reads, with_ends
+from l7codecs.testing.fuzzing.targets.conversation import Outline
 from l7codecs.testing.loss import difference_after_loss
 from l7codecs.testing.replay import Outcome, difference_by_cuts, place
 

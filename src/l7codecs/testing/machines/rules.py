@@ -16,13 +16,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from l7codecs import Limits, Pairing, Protocol, get_protocol
 from l7codecs.kinds import AttrValue, Kind, Sender
 from l7codecs.message import Message
-from l7codecs.testing.fuzzing.endpoints import LIMITS as PROXY_LIMITS
-from l7codecs.testing.fuzzing.exchanges import Place, Pool, find_exchanges
 from l7codecs.testing.fuzzing.material import Material
 from l7codecs.testing.fuzzing.properties import LIMITS, limits_of
+from l7codecs.testing.fuzzing.proxy.exchanges import Place, Pool, find_exchanges
+from l7codecs.testing.fuzzing.proxy.steps import Steps
+from l7codecs.testing.fuzzing.proxy.world import CLIENTS
 from l7codecs.testing.fuzzing.reads import SENDERS
-from l7codecs.testing.fuzzing.steps import Steps
-from l7codecs.testing.fuzzing.world import CLIENTS
+from l7codecs.testing.fuzzing.targets.endpoints import LIMITS as PROXY_LIMITS
 from l7codecs.testing.machines.observed import Observed
 from l7codecs.testing.machines.scripts import Script, begun_proxy, begun_session
 from l7codecs.testing.replay import replay

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import Enum
 
 from l7codecs import Limits, Protocol
-from l7codecs.testing.fuzzing.exchanges import Place
+from l7codecs.testing.fuzzing.proxy.exchanges import Place
 
 __all__ = ["Script", "begun_proxy", "begun_session", "spelled"]
 
@@ -66,8 +66,8 @@ def begun_proxy(
     yield "from l7codecs import Limits, Sender, get_protocol"
     yield "from l7codecs.testing import Vector"
     yield "from l7codecs.testing.fuzzing import Material"
-    yield "from l7codecs.testing.fuzzing.exchanges import place_in"
-    yield "from l7codecs.testing.fuzzing.steps import Steps"
+    yield "from l7codecs.testing.fuzzing.proxy.exchanges import place_in"
+    yield "from l7codecs.testing.fuzzing.proxy.steps import Steps"
     yield ""
     said = "".join(f", {name}=True" for name, flag in flags if flag)
     yield f"material = Material(get_protocol({protocol.name!r}), []{said})"

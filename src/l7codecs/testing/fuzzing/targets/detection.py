@@ -11,8 +11,8 @@ from l7codecs.protocol import Detection as Answer
 from l7codecs.protocol import Protocol, Verdict
 from l7codecs.registry import load_protocols
 from l7codecs.session import Session
-from l7codecs.testing.fuzzing.conversation import Conversation
 from l7codecs.testing.fuzzing.program import Program
+from l7codecs.testing.fuzzing.targets.conversation import Conversation
 from l7codecs.testing.replay import Outcome
 
 __all__ = ["Detection"]

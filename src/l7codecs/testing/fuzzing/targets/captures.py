@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from l7codecs.kinds import Sender
 from l7codecs.testing.fuzzing.program import Program, Step
-from l7codecs.testing.fuzzing.targets import Target
+from l7codecs.testing.fuzzing.targets.base import Target
 
 __all__ = ["Captures"]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from l7codecs.errors import ProtocolError
 from l7codecs.testing.fuzzing.comparison import Comparison, Refusal, how_they_differ, side_by_side
 from l7codecs.testing.fuzzing.program import Program, Step
-from l7codecs.testing.fuzzing.targets import Target
+from l7codecs.testing.fuzzing.targets.base import Target
 
 __all__ = ["Differential"]
 

@@ -12,12 +12,12 @@ from functools import cached_property
 
 from l7codecs import Limits, Pairing
 from l7codecs.kinds import Sender
-from l7codecs.testing.fuzzing.exchanges import Place, Pool, find_exchanges
 from l7codecs.testing.fuzzing.program import Program, Step
 from l7codecs.testing.fuzzing.properties import TookLonger
-from l7codecs.testing.fuzzing.steps import Steps
-from l7codecs.testing.fuzzing.targets import Target
-from l7codecs.testing.fuzzing.world import CLIENTS
+from l7codecs.testing.fuzzing.proxy.exchanges import Place, Pool, find_exchanges
+from l7codecs.testing.fuzzing.proxy.steps import Steps
+from l7codecs.testing.fuzzing.proxy.world import CLIENTS
+from l7codecs.testing.fuzzing.targets.base import Target
 from l7codecs.testing.growth import growth
 
 __all__ = ["Endpoints"]

@@ -18,7 +18,7 @@ from l7codecs.errors import IncompleteMessage, LimitExceeded, ProtocolError
 from l7codecs.kinds import Kind, Sender
 from l7codecs.message import Event, Message
 from l7codecs.testing.fuzzing.program import Program, Step
-from l7codecs.testing.fuzzing.targets import Target
+from l7codecs.testing.fuzzing.targets.base import Target
 from l7codecs.testing.vectors import Vector
 
 __all__ = ["Losses", "Truth"]

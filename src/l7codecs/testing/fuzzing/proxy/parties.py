@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from l7codecs.kinds import Kind, Sender
 from l7codecs.message import Data, Event, Message
 from l7codecs.session import Session
-from l7codecs.testing.fuzzing.exchanges import Said
+from l7codecs.testing.fuzzing.proxy.exchanges import Said
 
 __all__ = ["Ask", "Books", "Client", "Server", "Wire", "answered_by"]
 

@@ -14,7 +14,7 @@ from l7codecs.kinds import Sender
 from l7codecs.testing.fuzzing.program import Program, Step
 from l7codecs.testing.fuzzing.properties import TookLonger, limits_of
 from l7codecs.testing.fuzzing.reads import SENDERS
-from l7codecs.testing.fuzzing.targets import Target
+from l7codecs.testing.fuzzing.targets.base import Target
 from l7codecs.testing.growth import READS, growth, most_memory, steady_memory
 
 __all__ = ["Growth"]

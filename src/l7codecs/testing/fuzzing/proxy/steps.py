@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from l7codecs import Changes, Limits
 from l7codecs.errors import LimitExceeded, Unsupported
-from l7codecs.testing.fuzzing.exchanges import Place, Pool
 from l7codecs.testing.fuzzing.material import Material
-from l7codecs.testing.fuzzing.parties import Client
-from l7codecs.testing.fuzzing.world import World
+from l7codecs.testing.fuzzing.proxy.exchanges import Place, Pool
+from l7codecs.testing.fuzzing.proxy.parties import Client
+from l7codecs.testing.fuzzing.proxy.world import World
 
 __all__ = ["Steps"]
 

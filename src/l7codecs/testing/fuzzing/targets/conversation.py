@@ -21,7 +21,7 @@ from l7codecs.testing.fuzzing.properties import (
     limits_of,
 )
 from l7codecs.testing.fuzzing.reads import SENDERS, Read, cut, halved, is_lossy, joined, replay_reads, with_ends
-from l7codecs.testing.fuzzing.targets import Target
+from l7codecs.testing.fuzzing.targets.base import Target
 from l7codecs.testing.loss import difference_after_loss
 from l7codecs.testing.replay import Outcome, difference_by_cuts
 from l7codecs.testing.vectors import Vector

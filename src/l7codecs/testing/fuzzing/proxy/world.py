@@ -18,9 +18,9 @@ from l7codecs.kinds import Kind, Sender, Status
 from l7codecs.message import Data, Event, Message
 from l7codecs.session import Session
 from l7codecs.testing.conformance.exchanges import outcome_of
-from l7codecs.testing.fuzzing.exchanges import Exchange, Place, Pool, key_of
 from l7codecs.testing.fuzzing.material import Material
-from l7codecs.testing.fuzzing.parties import Ask, Client, Server
+from l7codecs.testing.fuzzing.proxy.exchanges import Exchange, Place, Pool, key_of
+from l7codecs.testing.fuzzing.proxy.parties import Ask, Client, Server
 from l7codecs.testing.replay import place
 
 __all__ = ["CLIENTS", "World"]
