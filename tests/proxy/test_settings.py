@@ -12,6 +12,7 @@ from l7codecs.config import ConfigError
 from l7codecs.proxy.loading import json_schema, load_settings, parse_settings
 
 ROOT = Path(__file__).resolve().parents[2]
+TLS = Path(__file__).parent / "tls"
 WHOLE = """
 listeners:
   shop: { address: "127.0.0.1:6380", protocol: redis, cluster: b, idle: 5m, opening: 2s, stalled: 1s, connections: 9 }
@@ -90,13 +91,40 @@ def test_a_path_that_no_unix_socket_can_have_is_told() -> None:
     text = f"""
 listeners: {{ a: {{ address: '{path}', cluster: x }} }}
 clusters: {{ x: {{ hosts: ['{path}'] }} }}
-admin: {{ address: '{path}' }}
+admin: {{ address: '{path[:-1]}q' }}
 """
     assert parse_settings(text).listeners[0].address == path
     assert problems(text.replace("/p", "/pp")) == [
         "p.yaml:2:28: the path of a Unix socket has at most 107 octets, this has 108",
         "p.yaml:3:26: the path of a Unix socket has at most 107 octets, this has 108",
         "p.yaml:4:19: the path of a Unix socket has at most 107 octets, this has 108",
+    ]
+
+
+def test_an_address_of_a_listener_is_none_for_the_operators() -> None:
+    text = 'listeners: {a: {address: "127.0.0.1:1"}}\nadmin: {address: "127.0.0.1:1"}'
+    assert problems(text) == ["p.yaml:2:18: a listener has 127.0.0.1:1"]
+    assert parse_settings(text.replace(":1", ":0")).telemetry.admin == "127.0.0.1:0"
+
+
+def test_files_that_tls_has_no_use_for_are_told_before_anybody_connects(tmp_path: Path) -> None:
+    certificate, key = TLS / "server.pem", TLS / "server.key"
+    encrypted, garbage = tmp_path / "encrypted.key", tmp_path / "garbage.pem"
+    encrypted.write_text(key.read_text().replace("\n", "\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n", 1))
+    garbage.write_text("no certificate\n")
+    found = problems(f"""
+listeners:
+  a: {{ address: "127.0.0.1:1", tls: {{ certificate: {certificate}, key: {certificate} }} }}
+  b: {{ address: "127.0.0.1:2", tls: {{ certificate: {certificate}, key: {encrypted} }} }}
+  c: {{ address: "127.0.0.1:3", tls: {{ certificate: {certificate}, key: {key}, clients: {garbage} }} }}
+clusters:
+  d: {{ tls: {{ authorities: {garbage} }} }}
+""")
+    assert [each.partition(": is of no use to TLS")[0] for each in found] == [
+        "p.yaml:3:37",
+        "p.yaml:4:37",
+        "p.yaml:5:37",
+        "p.yaml:7:13",
     ]
 
 

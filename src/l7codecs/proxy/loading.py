@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from importlib.resources import files
 from typing import Any
@@ -18,6 +19,7 @@ from l7codecs.limits import Limits
 from l7codecs.proxy.settings import Listener, Node, Settings, TlsClient, TlsServer, Upstreams
 from l7codecs.proxy.telemetry.masking import shown
 from l7codecs.proxy.telemetry.settings import read_telemetry, sections
+from l7codecs.proxy.tls import client_context, server_context
 from l7codecs.registry import get_protocol, list_protocols
 from l7codecs.routing import Cluster, Routes, load_routes
 from l7codecs.routing import json_schema as routes_schema
@@ -72,6 +74,8 @@ def parse_settings(text: str | bytes, file: str = "<text>") -> Settings:
             node.mapping()["address"].problem(f"another listener has {listener.address}")
         addresses.add(listener.address)
     telemetry = read_telemetry(top, read_seconds)
+    if telemetry.admin is not None and telemetry.admin in addresses and not telemetry.admin.endswith(":0"):
+        top["admin"].mapping()["address"].problem(f"a listener has {telemetry.admin}")
     if "listeners" in top and not listeners and not top["listeners"].lost:
         top["listeners"].problem("expected at least one")
     config.check()
@@ -137,6 +141,7 @@ def _upstreams(name: str, node: Config, routes: Routes, read: list[str]) -> Upst
             tls["name"].text() if "name" in tls else None,
             tls["verify"].flag() if "verify" in tls else True,
         )
+        _check_tls(top["tls"], lambda: client_context(given["tls"], ()))
     return Upstreams(routes.clusters.get(name) or Cluster(name), **given)
 
 
@@ -160,9 +165,20 @@ def _listener(name: str, node: Config, clusters: Mapping[str, Upstreams], read: 
         tls = top["tls"].mapping()
         paths = {key: _path(tls[key], read) for key in tls}
         given["tls"] = TlsServer(paths["certificate"], paths["key"], paths.get("clients"))
+        _check_tls(top["tls"], lambda: server_context(given["tls"], ()))
     if "nodes" in top:
         given["nodes"] = _nodes(top["nodes"], given.get("protocol", "auto"))
     return Listener(name, address, **given)
+
+
+def _check_tls(node: Config, make: Callable[[], object]) -> None:
+    """Files that are there have to be what TLS needs, before anybody connects."""
+    try:
+        make()
+    except ssl.SSLError as error:
+        node.problem(f"is of no use to TLS: {error.reason or error}")
+    except OSError:
+        pass  # a file that cannot be read: that is told of it
 
 
 def _protocol_name(node: Config) -> str:

@@ -14,7 +14,7 @@ def server_context(settings: TlsServer, alpn: Iterable[str]) -> ssl.SSLContext:
     """What a listener shows. Raises OSError (`ssl.SSLError` is one) where the files are not what they should be."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(settings.certificate, settings.key)
+    context.load_cert_chain(settings.certificate, settings.key, _no_password)
     if settings.clients is not None:
         context.load_verify_locations(settings.clients)
         context.verify_mode = ssl.CERT_REQUIRED
@@ -32,8 +32,13 @@ def client_context(settings: TlsClient, alpn: Iterable[str]) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if settings.certificate is not None:
-        context.load_cert_chain(settings.certificate, settings.key)
+        context.load_cert_chain(settings.certificate, settings.key, _no_password)
     names = list(alpn)
     if names:
         context.set_alpn_protocols(names)
     return context
+
+
+def _no_password() -> str:
+    """For a key that is encrypted: nobody is asked, so it cannot be read."""
+    return ""
