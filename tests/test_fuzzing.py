@@ -22,18 +22,37 @@ from l7codecs.cli import main
 from l7codecs.endpoint.ordering import AnswerOrder
 from l7codecs.message import Event
 from l7codecs.pairing.tables import FifoPairing
-from l7codecs.testing.fuzzing import TARGETS, Fuzzer, Material, Program, Step, load_material
+from l7codecs.testing.fuzzing import TARGETS, Fuzzer, Material, Program, Spoken, Step, load_material
 from l7codecs.testing.fuzzing.engine import NOT_AGAIN
 from l7codecs.testing.fuzzing.material import parse_dictionary
 from l7codecs.testing.fuzzing.mutation import resized
 from toys import ToyDecoder, ToyMessage, ToySession
 
 ROOT = Path(__file__).resolve().parent.parent
-C = Sender.CLIENT
+C, S = Sender.CLIENT, Sender.SERVER
 
 
 def fuzzer(protocol: Protocol, *targets: str, numbered: bool = False) -> Fuzzer:
-    return Fuzzer(Material(protocol, toys.framed_vectors(numbered)), targets, 1)
+    material = Material(protocol, toys.framed_vectors(numbered), spoken=lambda chance: spoken(chance, numbered))
+    return Fuzzer(material, targets, 1)
+
+
+def spoken(chance: random.Random, numbered: bool) -> list[Spoken]:
+    """Some requests, of which some wait while others are asked, and their answers."""
+    found: list[Spoken] = []
+    waiting: list[int] = []
+    for number in range(chance.randint(1, 8)):
+        word, key = chance.choice(("GET", "PUT")), b"k" * chance.randrange(3)
+        says = {"operation": word, "resources": (key,) if key else (), "toy.size": 4 + len(key)}
+        own = number if numbered else None
+        waiting.append(len(found))
+        found.append(Spoken(C, toys.frame("?", word.encode() + b" " + key, own), says=says))
+        while waiting and chance.random() < 0.5:
+            place = waiting.pop(0)
+            own = int(found[place].octets[6]) if numbered else None
+            says = {"operation": found[place].says["operation"], "payload": b"well done"}
+            found.append(Spoken(S, toys.frame(".", b"well done", own), answers=place, says=says))
+    return found
 
 
 def first_fault(each: Fuzzer, most: int = 4000) -> str | None:
@@ -150,12 +169,45 @@ class Rescans(ToyDecoder):
         return super().message(octets, start, stop, offset, more)
 
 
+class Misreads(ToyMessage):
+    """Says something wrong, always the same."""
+
+    @property
+    def operation(self) -> str | None:
+        found = super().operation
+        return found and found.lower()
+
+
+class SaysMisread(ToyDecoder):
+    messages = Misreads
+
+
+class RefusesLong(ToyDecoder):
+    def frame_size(self, data: bytes, at: int) -> int:
+        size = super().frame_size(data, at)
+        if size == 11:
+            raise ProtocolError(at, "11 octets", "others")
+        return size
+
+
+class TellsTwice(ToyDecoder):
+    """A message of nine octets is two."""
+
+    def frame_size(self, data: bytes, at: int) -> int:
+        size = super().frame_size(data, at)
+        return size - 1 if size == 9 and data[at + 4] == 63 else size
+
+
 FAULTS = [
     (Raises, "conversation", "KeyError"),
     (Raises, "direction", "KeyError"),
     (LooksAhead, "conversation", "cut in another way"),
     (PairsTheLast, "conversation", "a later request was answered before"),
     (Rescans, "growth", "times as long"),
+    (SaysMisread, "truth", "operation of the client's request at octet 0 is 'get', and 'GET' was said"),
+    (PairsTheLast, "truth", "and was said to"),
+    (RefusesLong, "truth", "in octets that are right"),
+    (TellsTwice, "truth", "octets that are right"),
 ]
 
 
@@ -248,6 +300,31 @@ def test_most_conversations_of_a_grammar_are_right(name: str) -> None:
             whole += 1
         assert any(isinstance(event, Message) for event in events), vector
     assert whole >= 24
+
+
+@pytest.mark.parametrize("name", ["dubbo", "http2", "kafka", "redis", "thrift", "thriftmux"])
+def test_what_a_grammar_says_is_what_is_read(name: str) -> None:
+    """Each message of conversations that are right: whose maker knows what it says."""
+    truth = Fuzzer(load_material(name, folder=ROOT), ["truth"], 1)
+    for number in range(60):
+        truth.run(Program(8, (Step(0, 0, 0, number.to_bytes(4, "big")),), 0, number).encode())
+    assert truth.figures()["truth"]["messages"] > 300
+
+
+def test_a_grammar_may_know_all_that_it_makes(tmp_path: Path) -> None:
+    (tmp_path / "vectors").mkdir()
+    (tmp_path / "vectors" / "one.txt").write_text("C GET\n")
+    (tmp_path / "grammar.py").write_text(
+        "from l7codecs import Sender\nfrom l7codecs.testing.fuzzing import Spoken\n"
+        "def spoken(chance):\n    return [Spoken(Sender.CLIENT, b'PING\\r\\n', says={'operation': 'PING'})]\n"
+    )
+    (tmp_path / "pyproject.toml").write_text('[tool.l7codecs.fuzz.redis]\ngrammar = "grammar.py"\n')
+    material = load_material("redis", folder=tmp_path)
+    assert [vector.pieces for vector in material.made(random.Random(1), 1)] == [((C, b"PING\r\n"),)]
+    Fuzzer(material, ["truth"]).run(Program(8, (Step(0),)).encode())
+    (tmp_path / "grammar.py").write_text("")
+    with pytest.raises(ValueError, match="neither"):
+        load_material("redis", folder=tmp_path)
 
 
 def test_a_run_goes_on_behind_findings_and_counts_them(tmp_path: Path) -> None:

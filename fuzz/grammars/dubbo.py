@@ -6,7 +6,8 @@ import json
 import random
 import struct
 
-from l7codecs import Sender
+from l7codecs import Sender, Status
+from l7codecs.testing.fuzzing import Spoken
 
 REQUEST, TWO_WAY, EVENT, HESSIAN, FASTJSON = 0x80, 0x40, 0x20, 2, 6
 TEXTS = ("", "a", "text", "x" * 40, "caf\u00e9", "\U0001f600", "long " * 300)
@@ -216,3 +217,85 @@ def answer(number: int, event: bool, chance: random.Random) -> bytes:
     if chance.random() < 0.08:
         return frame(FASTJSON, 20, number, lines(1, {"a": [1, 2]}))
     return frame(HESSIAN, 20, number, said(chance))
+
+
+STATUSES = {
+    30: Status.DEADLINE_EXCEEDED,
+    31: Status.DEADLINE_EXCEEDED,
+    40: Status.INVALID_ARGUMENT,
+    50: Status.INTERNAL,
+    70: Status.INTERNAL,
+    80: Status.INTERNAL,
+    100: Status.RESOURCE_EXHAUSTED,
+}
+
+
+def attached(stream: Hessian) -> tuple[bytes, tuple[tuple[str, object], ...]]:
+    """Attachments that are texts, truth or numbers, and what they are."""
+    chance = stream.chance
+    stream.containers += 1
+    found = b"H"
+    pairs: list[tuple[str, object]] = []
+    for key in ("group", "timeout", "tenant", "x" * 40, "caf\u00e9"):
+        if chance.random() < 0.5:
+            value = chance.choice(("", "blue", "\U0001f600" * 20, "6000", True, False, 3, -16))
+            if isinstance(value, bool):
+                octets = b"T" if value else b"F"
+            elif isinstance(value, int):
+                octets = bytes((0x90 + value,))
+            else:
+                octets = stream.text(value)
+            found += stream.text(key) + octets
+            pairs.append((key, value))
+    return found + b"Z", tuple(pairs)
+
+
+def spoken(chance: random.Random) -> list[Spoken]:
+    """All of it right: what is called, with which attachments behind arguments of any depth, and what becomes of it."""
+    found: list[Spoken] = []
+    waiting: list[tuple[int, int, str]] = []
+    number = chance.choice((0, 1, (1 << 63) - 2, (1 << 64) - 3))
+
+    def answered(at: int) -> None:
+        place, its, method = waiting.pop(at)
+        stream = Hessian(chance)
+        says: dict[str, object] = {"request_id": its, "operation": method, "dubbo.malformed": None}
+        if chance.random() < 0.15:
+            status = chance.choice(tuple(STATUSES))
+            body = stream.text("no such method")
+            says["status"] = STATUSES[status]
+        else:
+            status, kind = 20, chance.choice((1, 1, 2, 4, 5))
+            body = bytes((0x90 + kind,)) + (stream.value() if kind in (1, 4) else b"")
+            says |= {"status": Status.OK, "dubbo.response_kind": "value" if kind in (1, 4) else "null", "headers": ()}
+            if kind > 2:
+                octets, says["headers"] = attached(stream)
+                body += octets
+        found.append(Spoken(Sender.SERVER, frame(HESSIAN, status, its, body), answers=place, says=says))
+
+    for _ in range(chance.choice((1, 3, 6, 12))):
+        stream = Hessian(chance)
+        types = [chance.choice(TYPES[:4]) for _ in range(chance.randrange(4))]
+        service, method = chance.choice(("a.Shop", "b.Other")), chance.choice(("get", "put", "m" * 40))
+        body = b"".join(map(stream.text, ("2.0.2", service, "1.0", method, "".join(types))))
+        body += b"".join(stream.value() for _ in types)
+        octets, pairs = attached(stream)
+        two_way = chance.random() < 0.9
+        says = {
+            "request_id": number,
+            "service": service,
+            "operation": method,
+            "dubbo.service_version": "1.0",
+            "headers": pairs,
+            "dubbo.malformed": None,
+        }
+        if two_way:
+            waiting.append((len(found), number, method))
+        flags = REQUEST | HESSIAN | (TWO_WAY if two_way else 0)
+        found.append(Spoken(Sender.CLIENT, frame(flags, 0, number, body + octets), says=says))
+        number = (number + 1) % (1 << 64)
+        while waiting and chance.random() < 0.5:
+            answered(chance.choice((0, -1)))
+    while waiting:
+        answered(0)
+    return found

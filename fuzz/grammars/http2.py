@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 
-from l7codecs import Sender
+from l7codecs import Sender, Status
+from l7codecs.testing.fuzzing import Spoken
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RESET, SETTINGS, PROMISE, PING, GOAWAY, WINDOW, CONTINUATION = range(10)
 KINDS = (DATA, DATA, HEADERS, HEADERS, HEADERS, PROMISE, PROMISE, RESET, PING, WINDOW, SETTINGS, GOAWAY, PRIORITY, 11)
 NAMES = (b"content-type", b"grpc-status", b"te", b":path", b":method", b":status", b"x", b"content-length", b"cookie")
+DATA_SAID = b"any message"
 VALUES = (b"application/grpc", b"0", b"5", b"trailers", b"/a.B/C", b"POST", b"200", b"", b"v" * 40)
 
 
@@ -167,3 +169,189 @@ def conversation(chance: random.Random) -> list[tuple[Sender, bytes]]:
             made = frame(kind, 0 if maker.careful else flags, stream, bytes(5))
         pieces.append((sender, made))
     return pieces
+
+
+Field = tuple[str, str]
+STATIC: dict[Field, int] = {
+    (":authority", ""): 1,
+    (":method", "GET"): 2,
+    (":method", "POST"): 3,
+    (":path", "/"): 4,
+    (":scheme", "http"): 6,
+    (":scheme", "https"): 7,
+    (":status", "200"): 8,
+    (":status", "404"): 13,
+    ("accept-encoding", "gzip, deflate"): 16,
+    ("content-type", ""): 31,
+    ("server", ""): 54,
+    ("user-agent", ""): 58,
+}
+"""Some of RFC 7541, appendix A."""
+ENTRY, LAST_STATIC, TABLE_SIZE = 32, 61, 4096
+OTHERS: tuple[Field, ...] = (
+    ("x", "1"), ("x", "v" * 700), ("server", "a"), ("user-agent", "b" * 90), ("accept-encoding", "gzip, deflate"), ("y" * 40, ""),
+    ("cookie", "c=1"), ("x-id", "7"), ("x", "w" * 1500),
+)  # fmt: skip
+PADDED, PRIORITIZED, END_HEADERS, END_STREAM = 8, 32, 4, 1
+
+
+class Table:
+    """The dynamic table of one side, as RFC 7541 §4 has it."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.entries: list[Field] = []
+        """The newest first."""
+        self.most = TABLE_SIZE
+
+    def resize(self, most: int) -> None:
+        """Leave out the oldest entries until the rest has at most so many octets."""
+        while sum(len(name) + len(value) + ENTRY for name, value in self.entries) > most:
+            self.entries.pop()
+
+    def text(self, text: str) -> bytes:
+        octets = text.encode()
+        return integer(len(octets), 7, 0) + octets
+
+    def field(self, field: Field) -> bytes:
+        name, value = field
+        if field in self.entries and self.chance.random() < 0.8:
+            return integer(LAST_STATIC + 1 + self.entries.index(field), 7, 0x80)
+        if field in STATIC and value and self.chance.random() < 0.8:
+            return integer(STATIC[field], 7, 0x80)
+        bits, mark = self.chance.choice(((6, 0x40), (6, 0x40), (4, 0), (4, 0x10)))
+        named = [LAST_STATIC + 1 + at for at, entry in enumerate(self.entries) if entry[0] == name]
+        named += [index for entry, index in STATIC.items() if entry[0] == name]
+        index = self.chance.choice(named) if named and self.chance.random() < 0.7 else 0
+        if mark == 0x40:
+            size = len(name) + len(value) + ENTRY
+            self.resize(max(self.most - size, 0))
+            if size <= self.most:
+                self.entries.insert(0, field)
+        return integer(index, bits, mark) + (b"" if index else self.text(name)) + self.text(value)
+
+    def block(self, fields: list[Field]) -> bytes:
+        found = b""
+        if self.chance.random() < 0.1:
+            full = sum(len(name) + len(value) + ENTRY for name, value in self.entries)
+            # Also what is in it exactly, and another entry: the next ones make it full to the last octet.
+            self.most = min(self.chance.choice((0, 100, 1000, full, full + ENTRY + 2, TABLE_SIZE)), TABLE_SIZE)
+            self.resize(self.most)
+            found = integer(self.most, 5, 0x20)
+        return found + b"".join(map(self.field, fields))
+
+
+def padded(kind: int, flags: int, stream: int, payload: bytes, chance: random.Random) -> bytes:
+    """A frame, maybe with padding."""
+    if chance.random() < 0.7:
+        return frame(kind, flags, stream, payload)
+    size = chance.choice((0, 1, 9, 255))
+    return frame(kind, flags | PADDED, stream, bytes((size,)) + payload + bytes(size))
+
+
+def headed(flags: int, stream: int, block: bytes, chance: random.Random) -> bytes:
+    """HEADERS, maybe with a priority, and CONTINUATION."""
+    cut = chance.randrange(len(block) + 1) if chance.random() < 0.2 else len(block)
+    before = b""
+    if chance.random() < 0.1:
+        flags, before = flags | PRIORITIZED, bytes((0, 0, 0, 0, 15))
+    flags |= END_HEADERS if cut == len(block) else 0
+    found = padded(HEADERS, flags, stream, before + block[:cut], chance)
+    return found if cut == len(block) else found + frame(CONTINUATION, END_HEADERS, stream, block[cut:])
+
+
+class Call:
+    """One stream."""
+
+    def __init__(self, number: int, grpc: bool) -> None:
+        self.number = number
+        self.grpc = grpc
+        self.asked = -1
+        """The place of its request; its answer's."""
+        self.answered = -1
+        self.asks = True
+        """Whether its client goes on."""
+
+
+def spoken(chance: random.Random) -> list[Spoken]:
+    """All of it right: every field of every block, with the table between them, bodies without their padding, outcomes."""
+    tables = {sender: Table(chance) for sender in Sender}
+    found = [
+        Spoken(Sender.CLIENT, PREFACE),
+        Spoken(Sender.CLIENT, frame(SETTINGS, 0, 0, b"")),
+        Spoken(Sender.SERVER, frame(SETTINGS, 0, 0, b"")),
+        Spoken(Sender.CLIENT, frame(SETTINGS, 1, 0, b"")),
+        Spoken(Sender.SERVER, frame(SETTINGS, 1, 0, b"")),
+    ]
+    calls: list[Call] = []
+
+    def others() -> list[Field]:
+        return [chance.choice(OTHERS) for _ in range(chance.randrange(4))]
+
+    def said(sender: Sender, call: Call, fields: list[Field], flags: int, says: dict[str, object]) -> None:
+        said_there = tuple((name, value.encode()) for name, value in fields if name[0] != ":")
+        says = {"headers": said_there, "stream_id": call.number, **says}
+        octets = headed(flags, call.number, tables[sender].block(fields), chance)
+        answers = call.asked if sender is Sender.SERVER and call.answered < 0 else None
+        found.append(Spoken(sender, octets, answers=answers, says={**says, "http2.malformed": None}))
+
+    def asks(call: Call) -> None:
+        call.asked = len(found)
+        method = "POST" if call.grpc or chance.random() < 0.5 else "GET"
+        path = "/a.B/Get" if call.grpc else chance.choice(("/", "/shop", "/shop?x=1"))
+        fields = [(":method", method), (":scheme", "http"), (":path", path), (":authority", "a:80")]
+        says: dict[str, object] = {"service": "a.B", "operation": "Get"}
+        if call.grpc:
+            fields += [("content-type", "application/grpc"), ("te", "trailers")]
+        else:
+            says = {"service": "a:80", "operation": method, "resources": (path.partition("?")[0],)}
+        call.asks = call.grpc or chance.random() < 0.5
+        said(Sender.CLIENT, call, fields + others(), 0 if call.asks else END_STREAM, says)
+
+    def body(sender: Sender, call: Call, place: int, ends: bool) -> None:
+        data = (
+            b"\0" + len(DATA_SAID).to_bytes(4, "big") + DATA_SAID
+            if call.grpc
+            else chance.randbytes(chance.choice((0, 1, 60)))
+        )
+        octets = padded(DATA, END_STREAM if ends else 0, call.number, data, chance)
+        found.append(Spoken(sender, octets, part_of=place, says={"payload": data}))
+
+    def answers(call: Call) -> None:
+        code = 200 if call.grpc or chance.random() < 0.7 else 404
+        fields = [(":status", str(code))] + ([("content-type", "application/grpc")] if call.grpc else [])
+        says: dict[str, object] = {} if call.grpc else {"status": Status.OK if code == 200 else Status.NOT_FOUND}
+        place = len(found)
+        ends = not call.grpc and chance.random() < 0.2
+        said(Sender.SERVER, call, fields + others(), END_STREAM if ends else 0, says)
+        call.answered = place
+        trailers = call.grpc or chance.random() < 0.3
+        for left in range(0 if ends else chance.randrange(1, 3), -1, -1):
+            if not ends and (left or not trailers):
+                body(Sender.SERVER, call, place, not left)
+        if trailers and not ends:
+            code = chance.choice((0, 0, 5, 14))
+            outcome = {"status": Status(code)} if call.grpc else {}
+            named = [("grpc-status", str(code))] if call.grpc else [("x-end", "1")]
+            said(Sender.SERVER, call, named + others()[:1], END_STREAM, dict(outcome))
+
+    number = 1
+    for _ in range(chance.choice((2, 6, 14))):
+        choice = chance.randrange(8)
+        if choice < 3 or not calls:
+            calls.append(Call(number, chance.random() < 0.5))
+            number += 2
+            asks(calls[-1])
+        elif choice == 3:
+            found.append(Spoken(chance.choice(tuple(Sender)), frame(WINDOW, 0, 0, b"\0\0\0\1")))
+        elif choice == 4:
+            found.append(Spoken(chance.choice(tuple(Sender)), frame(PING, 0, 0, b"12345678")))
+        else:
+            call = chance.choice(calls)
+            if call.asks:
+                call.asks = chance.random() < 0.4
+                body(Sender.CLIENT, call, call.asked, not call.asks)
+            if not call.asks:
+                calls.remove(call)
+                answers(call)
+    return found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from l7codecs import Sender
+from l7codecs import Kind, Sender, Status
+from l7codecs.testing.fuzzing import Spoken
 
 KEYS = (b"a", b"key", b"k" * 40, b"", b"\r\n", b"ch{tag}")
 COMMANDS: tuple[tuple[bytes, ...], ...] = (
@@ -122,3 +123,139 @@ def conversation(chance: random.Random) -> list[tuple[Sender, bytes]]:
             waiting += 1
     pieces += [(Sender.SERVER, reply(chance, three)) for _ in range(waiting if chance.random() < 0.8 else 0)]
     return pieces
+
+
+ASKED: tuple[tuple[tuple[bytes, ...], str, tuple[bytes, ...]], ...] = (
+    ((b"GET", b"a"), "GET", (b"a",)),
+    ((b"set", b"key", b"value"), "SET", (b"key",)),
+    ((b"MSET", b"a", b"1", b"key", b"2"), "MSET", (b"a", b"key")),
+    ((b"DEL", b"a", b"", b"k" * 40), "DEL", (b"a", b"", b"k" * 40)),
+    ((b"EVAL", b"return 1", b"2", b"a", b"b", b"x"), "EVAL", (b"a", b"b")),
+    ((b"OBJECT", b"ENCODING", b"\r\n"), "OBJECT ENCODING", (b"\r\n",)),
+    ((b"ZUNIONSTORE", b"d", b"2", b"a", b"key", b"WEIGHTS", b"1", b"2"), "ZUNIONSTORE", (b"d", b"a", b"key")),
+    ((b"XREAD", b"COUNT", b"1", b"STREAMS", b"a", b"b", b"0", b"$"), "XREAD", (b"a", b"b")),
+    ((b"CONFIG", b"GET", b"*"), "CONFIG GET", ()),
+    ((b"nosuch", b"a"), "NOSUCH", ()),
+)
+"""Words, and the command and keys that they are."""
+SAID: tuple[tuple[bytes, Status, str | None, str], ...] = (
+    (b"+OK\r\n", Status.OK, None, "simple_string"),
+    (b"$-1\r\n", Status.OK, None, "bulk_string"),
+    (b"$700\r\n" + b"x" * 700 + b"\r\n", Status.OK, None, "bulk_string"),
+    (b"$13\r\n-ERR a\r\n+OK\r\n\r\n", Status.OK, None, "bulk_string"),
+    (b":-9223372036854775808\r\n", Status.OK, None, "integer"),
+    (b"*2\r\n*0\r\n*1\r\n$1\r\na\r\n", Status.OK, None, "array"),
+    (b"-WRONGTYPE Operation against a key\r\n", Status.FAILED_PRECONDITION, "WRONGTYPE", "simple_error"),
+    (b"-LOADING not yet\r\n", Status.UNAVAILABLE, "LOADING", "simple_error"),
+)
+"""Replies of RESP2, and what they tell."""
+THREE: tuple[tuple[bytes, Status, str | None, str], ...] = (
+    (b"%1\r\n+a\r\n~2\r\n#t\r\n,1.5\r\n", Status.OK, None, "map"),
+    (b"_\r\n", Status.OK, None, "null"),
+    (b"!11\r\nLOADING not\r\n", Status.UNAVAILABLE, "LOADING", "bulk_error"),
+    (b"=7\r\ntxt:abc\r\n", Status.OK, None, "verbatim_string"),
+    (b"*?\r\n:1\r\n.\r\n", Status.OK, None, "array"),
+    (b"$?\r\n;3\r\nabc\r\n;0\r\n", Status.OK, None, "bulk_string"),
+)
+
+
+class Talk:
+    """One connection: what its client has said, and what waits."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.found: list[Spoken] = []
+        self.waiting: list[int] = []
+        self.database = "0"
+        self.three = False
+
+    def asks(self, words: tuple[bytes, ...], kind: Kind, **says: object) -> None:
+        octets = b"*%d\r\n" % len(words) + b"".join(map(bulk, words))
+        if kind is not Kind.ONEWAY:
+            self.waiting.append(len(self.found))
+        self.found.append(Spoken(Sender.CLIENT, octets, says={"kind": kind, "db.namespace": self.database, **says}))
+
+    def asks_any(self, kind: Kind = Kind.REQUEST) -> None:
+        words, operation, keys = self.chance.choice(ASKED)
+        self.asks(words, kind, operation=operation, resources=keys)
+
+    def hears(self, octets: bytes, **says: object) -> None:
+        """The first that waits is answered."""
+        place = self.waiting.pop(0)
+        of = self.found[place].says
+        self.found.append(
+            Spoken(
+                Sender.SERVER, octets, answers=place, says={"kind": Kind.RESPONSE, "operation": of["operation"], **says}
+            )
+        )
+
+    def hears_any(self) -> None:
+        while self.waiting:
+            octets, status, error, kind = self.chance.choice(SAID + (THREE if self.three else ()))
+            self.hears(octets, status=status, error=error, **{"redis.reply_type": kind})
+
+    def is_told(self) -> None:
+        """Something that nobody asked for."""
+        says = {"kind": Kind.PUSH, "operation": "INVALIDATE", "resources": (b"key",)}
+        self.found.append(Spoken(Sender.SERVER, b">2\r\n$10\r\ninvalidate\r\n*1\r\n$3\r\nkey\r\n", says=says))
+
+    def selects(self) -> None:
+        number = self.chance.choice((b"0", b"7"))
+        self.asks((b"SELECT", number), Kind.REQUEST, operation="SELECT")
+        self.database = number.decode()
+        self.hears_any_then(b"+OK\r\n")
+
+    def hears_any_then(self, octets: bytes) -> None:
+        """All that waits, the last of it with `octets`."""
+        last = self.waiting.pop()
+        self.hears_any()
+        self.waiting.append(last)
+        self.hears(octets)
+
+    def is_silent(self) -> None:
+        """CLIENT REPLY."""
+        if self.chance.random() < 0.5:
+            self.asks((b"CLIENT", b"REPLY", b"SKIP"), Kind.ONEWAY, operation="CLIENT REPLY")
+            self.asks_any(Kind.ONEWAY)
+            return
+        self.asks((b"CLIENT", b"REPLY", b"OFF"), Kind.ONEWAY, operation="CLIENT REPLY")
+        for _ in range(self.chance.randrange(4)):
+            self.asks_any(Kind.ONEWAY)
+        self.asks((b"CLIENT", b"REPLY", b"ON"), Kind.REQUEST, operation="CLIENT REPLY")
+
+    def commits(self) -> None:
+        """A transaction."""
+        count = self.chance.randrange(4)
+        self.asks((b"MULTI",), Kind.REQUEST, operation="MULTI")
+        self.hears_any_then(b"+OK\r\n")
+        for _ in range(count):
+            self.asks_any()
+        self.asks((b"EXEC",), Kind.REQUEST, operation="EXEC", **{"db.operation.batch.size": count})
+        for _ in range(count):
+            self.hears(b"+QUEUED\r\n", status=Status.OK)
+        self.hears(b"*%d\r\n" % count + b":1\r\n" * count, status=Status.OK)
+
+
+def spoken(chance: random.Random) -> list[Spoken]:
+    """All of it right: commands with their keys and database, what gets no answer, transactions, pushes, and what answers say."""
+    talk = Talk(chance)
+    if chance.random() < 0.5:
+        talk.three = True
+        talk.asks((b"HELLO", b"3"), Kind.REQUEST, operation="HELLO")
+        talk.hears(b"%1\r\n$5\r\nproto\r\n:3\r\n", status=Status.OK)
+    for _ in range(chance.choice((1, 4, 9, 16))):
+        choice = chance.randrange(12)
+        if choice == 0:
+            talk.selects()
+        elif choice == 1:
+            talk.is_silent()
+        elif choice == 2:
+            talk.commits()
+        elif choice == 3 and talk.three:
+            talk.is_told()
+        elif choice < 6:
+            talk.hears_any()
+        else:
+            talk.asks_any()
+    talk.hears_any()
+    return talk.found

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import random
 import struct
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 from l7codecs import Sender
 from l7codecs.testing import load_tool
+from l7codecs.testing.fuzzing import Spoken
 
 _varints = load_tool(Path(__file__).resolve().parent / "parts", "varints")
 varint, zigzag = _varints.varint, _varints.zigzag
@@ -62,7 +63,8 @@ def value(kind: int, chance: random.Random, depth: int) -> Value:
     count = chance.choice((0, 1, 2, 3, 17))
     if kind == MAP:
         key, of = chance.choice((I8, I32, I64, STRING)), some_kind(chance, depth + 1)
-        return key, of, [(value(key, chance, depth + 1), value(of, chance, depth + 1)) for _ in range(min(count, 3))]
+        pairs = [(value(key, chance, depth + 1), value(of, chance, depth + 1)) for _ in range(min(count, 3))]
+        return key, of, list(dict(pairs).items())
     of = some_kind(chance, depth + 1)
     return of, [value(of, chance, depth + 1) for _ in range(min(count, 3) if of in (STRUCT, LIST, SET, MAP) else count)]
 
@@ -184,7 +186,7 @@ def as_json(kind: int, it: Value) -> object:
         return int(bool(it))
     if kind in (STRING, UUID):
         assert isinstance(it, bytes)
-        return base64.b64encode(it).decode() if kind == UUID else it.decode()
+        return str(uuid.UUID(bytes=it)) if kind == UUID else it.decode()
     if kind == STRUCT:
         assert isinstance(it, list)
         return {str(number): {WORDS[of]: as_json(of, each)} for number, of, each in it}
@@ -245,47 +247,120 @@ ENCODINGS: tuple[tuple[Callable[[int, bytes, int, Fields], bytes], int], ...] = 
 """What writes a message, and its number in THeader."""
 
 
-def conversation(chance: random.Random) -> list[tuple[Sender, bytes]]:
-    """Mostly right, so that it goes on."""
-    write, protocol = chance.choice(ENCODINGS)
-    transport = chance.choice(("plain", "framed", "framed", "header", "http"))
-    if transport == "header" and protocol < 0:
-        transport = "framed"
+class Wire:
+    """An encoding in a transport, as one connection has it."""
 
-    def sent(kind: int, name: bytes, number: int, body: Fields) -> bytes:
-        message = write(kind, name, number, body)
-        if transport == "framed":
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.write, self.protocol = chance.choice(ENCODINGS)
+        transport = chance.choice(("plain", "framed", "framed", "header", "http"))
+        self.transport = "framed" if transport == "header" and self.protocol < 0 else transport
+
+    def sent(self, kind: int, name: bytes, number: int, body: Fields) -> bytes:
+        message = self.write(kind, name, number, body)
+        if self.transport == "framed":
             return sized(message)
-        if transport == "header":
-            return header(message, number, protocol, chance)
-        if transport == "http":
-            return http(message, kind in (CALL, ONEWAY), chance)
+        if self.transport == "header":
+            return header(message, number, self.protocol, self.chance)
+        if self.transport == "http":
+            return http(message, kind in (CALL, ONEWAY), self.chance)
         return message
 
+
+def reply(chance: random.Random) -> tuple[int, Fields]:
+    """Its kind, and its body."""
+    if chance.random() < 0.2:
+        return EXCEPTION, [(1, STRING, b"Internal error"), (2, I32, chance.randrange(12))]
+    kind = some_kind(chance, 0)
+    return REPLY, [(chance.choice((0, 0, 0, 1)), kind, value(kind, chance, 0))] if chance.random() < 0.8 else []
+
+
+def conversation(chance: random.Random) -> list[tuple[Sender, bytes]]:
+    """Mostly right, so that it goes on."""
+    wire = Wire(chance)
     pieces: list[tuple[Sender, bytes]] = []
     waiting: list[tuple[bytes, int]] = []
     number = chance.choice((0, 1, 1, 500, (1 << 31) - 20))
     same = chance.random() < 0.2
 
     def answered() -> None:
-        name, asked = waiting.pop(0 if transport == "http" or chance.random() < 0.9 else -1)
-        if chance.random() < 0.2:
-            body: Fields = [(1, STRING, b"Internal error"), (2, I32, chance.randrange(12))]
-            pieces.append((Sender.SERVER, sent(EXCEPTION, name, asked, body)))
-            return
-        kind = some_kind(chance, 0)
-        body = [(chance.choice((0, 0, 0, 1)), kind, value(kind, chance, 0))] if chance.random() < 0.8 else []
-        pieces.append((Sender.SERVER, sent(REPLY, name, asked, body)))
+        name, asked = waiting.pop(0 if wire.transport == "http" or chance.random() < 0.9 else -1)
+        kind, body = reply(chance)
+        pieces.append((Sender.SERVER, wire.sent(kind, name, asked, body)))
 
     for _ in range(chance.choice((1, 3, 6, 10))):
         name = chance.choice(NAMES)
-        oneway = chance.random() < 0.1 and transport != "http"
-        pieces.append((Sender.CLIENT, sent(ONEWAY if oneway else CALL, name, number, fields(chance))))
+        oneway = chance.random() < 0.1 and wire.transport != "http"
+        pieces.append((Sender.CLIENT, wire.sent(ONEWAY if oneway else CALL, name, number, fields(chance))))
         if not oneway:
             waiting.append((name, number))
         number += 0 if same else 1
-        while waiting and (transport == "http" or chance.random() < 0.6):
+        while waiting and (wire.transport == "http" or chance.random() < 0.6):
             answered()
     while waiting:
         answered()
     return pieces
+
+
+def told(kind: int, it: Value) -> object:
+    """A value as the room reads it: structs by ids, texts where they are such."""
+    if kind == STRING:
+        assert isinstance(it, bytes)
+        return it.decode()
+    if kind == UUID:
+        assert isinstance(it, bytes)
+        return uuid.UUID(bytes=it)
+    if kind == STRUCT:
+        assert isinstance(it, list)
+        return {number: told(of, each) for number, of, each in it}
+    if kind == MAP:
+        assert isinstance(it, tuple)
+        key, of, pairs = it
+        items = [(told(key, a), told(of, b)) for a, b in pairs]
+        return dict(items) if len(dict(items)) == len(items) else items
+    if kind in (LIST, SET):
+        assert isinstance(it, tuple)
+        of, values = it
+        return [told(of, each) for each in values]
+    return it
+
+
+def says(name: bytes, number: int, body: Fields) -> dict[str, object]:
+    method = name.decode().rpartition(":")[2]
+    return {"structure": told(STRUCT, body), "request_id": number, "operation": method, "thrift.malformed": None}
+
+
+def spoken(chance: random.Random) -> list[Spoken]:
+    """All of it right: every value of every body, and which call is answered."""
+    wire = Wire(chance)
+    found: list[Spoken] = []
+    waiting: list[tuple[int, bytes, int]] = []
+    number = chance.choice((0, 1, 1, 500, -20, (1 << 31) - 20))
+    same = chance.random() < 0.2
+    in_order = same or wire.transport == "http"
+
+    def answered() -> None:
+        place, name, asked = waiting.pop(0 if in_order or chance.random() < 0.8 else -1)
+        kind, body = reply(chance)
+        octets = wire.sent(kind, name, asked, body)
+        found.append(Spoken(Sender.SERVER, octets, answers=place, says=says(name, asked, body)))
+
+    for _ in range(chance.choice((1, 3, 6, 10))):
+        name = chance.choice(NAMES)
+        oneway = chance.random() < 0.1 and wire.transport != "http"
+        body = distinct(fields(chance))
+        octets = wire.sent(ONEWAY if oneway else CALL, name, number, body)
+        if not oneway:
+            waiting.append((len(found), name, number))
+        found.append(Spoken(Sender.CLIENT, octets, says=says(name, number, body)))
+        number += 0 if same else 1
+        while waiting and (wire.transport == "http" or chance.random() < 0.6):
+            answered()
+    while waiting:
+        answered()
+    return found
+
+
+def distinct(body: Fields) -> Fields:
+    """Those whose ids come once."""
+    return list({number: (number, kind, it) for number, kind, it in body}.values())

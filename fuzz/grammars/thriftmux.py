@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from l7codecs import Sender
+from l7codecs import Kind, Sender, Status
+from l7codecs.testing.fuzzing import Spoken
 
 TREQ, TDISPATCH, TDRAIN, TPING, TDISCARDED, TLEASE, TINIT, RERR = 1, 2, 64, 65, 66, 67, 68, -128
 FRAGMENT = 0x800000
@@ -98,3 +99,64 @@ def answer(pieces: list[tuple[Sender, bytes]], kind: int, tag: int, name: bytes,
     said = message(chance.choice((2, 2, 3)), name, chance) if status == 0 else b"why"
     body = bytes((status,)) + (pairs(chance, KEYS) if kind == TDISPATCH else b"") + said
     pieces += [(Sender.SERVER, each) for each in sent(-kind, tag, body, chance)]
+
+
+def spoken(chance: random.Random) -> list[Spoken]:
+    """All of it right: tags that come again, contexts, where dispatches go, what is carried, and what becomes of it."""
+    found: list[Spoken] = []
+    waiting: dict[int, tuple[int, int, str]] = {}
+
+    def answered(tag: int) -> None:
+        place, kind, method = waiting.pop(tag)
+        if kind == TPING:
+            found.append(Spoken(Sender.SERVER, frame(-TPING, tag, b""), answers=place, says={"mux.tag": tag}))
+            return
+        says: dict[str, object] = {"kind": Kind.RESPONSE, "mux.tag": tag, "operation": method}
+        code = chance.choice((0, 0, 0, 1, 2))
+        body = bytes((code,)) + (pairs(chance, KEYS) if kind == TDISPATCH else b"")
+        if code == 0:
+            wrong = chance.random() < 0.2
+            body += message(3 if wrong else 2, method.encode(), chance) if wrong else reply(method.encode())
+            says |= {"mux.status": "OK"} if wrong else {"mux.status": "OK", "status": Status.OK}
+        else:
+            body += b"why"
+            says["mux.status"] = ("ERROR", "NACK")[code - 1]
+        if kind == TREQ:
+            del says["mux.status"]
+        found.append(Spoken(Sender.SERVER, frame(-kind, tag, body), answers=place, says=says))
+
+    for _ in range(chance.choice((1, 4, 9, 16))):
+        choice = chance.randrange(10)
+        tag = chance.choice([each for each in (*range(2, 20), 0x7FFFFF) if each not in waiting])
+        if choice == 0:
+            waiting[tag] = len(found), TPING, ""
+            found.append(Spoken(Sender.CLIENT, frame(TPING, tag, b""), says={"kind": Kind.HEARTBEAT, "mux.tag": tag}))
+        elif choice == 1:
+            lease = chance.choice((0, 1000, (1 << 31) - 1))
+            octets = frame(TLEASE, 0, b"\0" + lease.to_bytes(8, "big"))
+            found.append(Spoken(Sender.SERVER, octets, says={"mux.lease_ms": lease}))
+        elif choice < 7:
+            name = chance.choice(NAMES)
+            service, _, method = name.decode().rpartition(":")
+            says = {"kind": Kind.REQUEST, "mux.tag": tag, "operation": method, "service": service or None}
+            kind = chance.choice((TDISPATCH, TDISPATCH, TREQ))
+            body = b"\0"
+            if kind == TDISPATCH:
+                goes = chance.choice(("", "/s/shop"))
+                moved = chance.choice(((), (("/s", "/a"),), (("/s", "/a"), ("/b", "/c"))))
+                body = pairs(chance, KEYS) + text(goes.encode()) + len(moved).to_bytes(2, "big")
+                body += b"".join(text(each.encode()) for pair in moved for each in pair)
+                says["mux.destination"] = goes or None
+                says["mux.delegations"] = tuple("=>".join(pair) for pair in moved) or None
+            waiting[tag] = len(found), kind, method
+            found.append(Spoken(Sender.CLIENT, frame(kind, tag, body + message(1, name, chance)), says=says))
+        elif waiting:
+            answered(chance.choice([*waiting]))
+    for tag in [*waiting]:
+        answered(tag)
+    return found
+
+
+def reply(name: bytes) -> bytes:
+    """A result of Thrift that is a number."""
+    return bytes((0x80, 1, 0, 2)) + len(name).to_bytes(4, "big") + name + bytes(4) + b"\x08\0\0\0\0\0\5\0"

@@ -4,8 +4,9 @@
 
     material      a protocol's vectors, constants, dictionary and grammar: what inputs are made of
     program       an input: steps, in one compact form for all targets
+    spoken        a conversation whose maker knows what it says
     mutation      how inputs are changed
-    targets/      what is done with them: direction, conversation, endpoints, loss, growth, detection, capture, differential
+    targets/      what is done with them: direction, conversation, endpoints, loss, growth, detection, capture, differential, truth
     proxy/        whom a proxy serves, for `endpoints` and for the machine of a proxy
     comparison    a second implementation, for the last of these
     bursts        hundreds of neighbours of an input, each for a fraction of what it costs
@@ -21,6 +22,7 @@ from l7codecs.testing.fuzzing.comparison import Comparison, LineReader, Refusal
 from l7codecs.testing.fuzzing.engine import Fuzzer
 from l7codecs.testing.fuzzing.material import Material, load_material
 from l7codecs.testing.fuzzing.program import Program, Step
+from l7codecs.testing.fuzzing.spoken import Spoken
 from l7codecs.testing.fuzzing.targets import TARGETS
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "Material",
     "Program",
     "Refusal",
+    "Spoken",
     "Step",
     "load_material",
 ]

@@ -30,6 +30,7 @@ from l7codecs.testing.fuzzing.targets.conversation import Conversation
 from l7codecs.testing.fuzzing.targets.detection import Detection
 from l7codecs.testing.fuzzing.targets.endpoints import Endpoints
 from l7codecs.testing.fuzzing.targets.losses import Losses
+from l7codecs.testing.fuzzing.targets.truth import Truth
 
 __all__ = ["FOUND", "NOT_AGAIN", "Fuzzer", "TookTooLong", "inputs_of", "signature"]
 
@@ -49,8 +50,11 @@ _DRIFT = 0.01
 _MADE = 3000
 """Inputs that are made and run before anything else, of the targets in these turns: 2 ms each."""
 _TURNS = tuple(
-    each.number for each in (Conversation, Losses, Conversation, Endpoints, Conversation, Losses, Detection, Endpoints)
-)
+    each.number
+    for each in (
+        Conversation, Losses, Conversation, Endpoints, Conversation, Losses, Detection, Endpoints, Truth, Truth,
+    )
+)  # fmt: skip
 _BURSTS = 4
 _BURST = 0.2
 """Of how many of those that are not new neighbours are run, too; they are of all that are new."""
@@ -120,11 +124,12 @@ class Fuzzer:
         """What the grammar and targets make, for the first tenth of `seconds` or `most` executions: much of it no mutation comes to."""
         count = min(_MADE, int(seconds) * 20, most // 10 if most else _MADE)
         found: list[bytes] = []
-        for turn in range(count):
-            target = self.targets.get(_TURNS[turn % len(_TURNS)])
+        turns = [turn for turn in _TURNS if turn in self.targets]
+        for turn in range(count if turns else 0):
+            target = self.targets[turns[turn % len(turns)]]
             if isinstance(target, Conversation):
                 found += [target.program(vector).encode() for vector in self.material.made(self.chance, 1)]
-            elif target is not None:
+            else:
                 program = target.fresh(self.chance)
                 found += [program.encode()] if program is not None else []
         return found

@@ -34,11 +34,13 @@ from l7codecs import Protocol, get_protocol
 from l7codecs.errors import ProtocolError
 from l7codecs.kinds import Sender
 from l7codecs.testing.fuzzing.comparison import Comparison
+from l7codecs.testing.fuzzing.spoken import Spoken
 from l7codecs.testing.vectors import Vector, load_vectors
 
 __all__ = ["Material", "constants_of", "load_material", "parse_dictionary"]
 
 Grammar = Callable[[random.Random], Sequence[tuple[Sender, bytes]]]
+Speaker = Callable[[random.Random], Sequence[Spoken]]
 
 _LARGEST = 24 * 1024
 """Octets of a vector that is taken for a seed."""
@@ -53,6 +55,8 @@ class Material:
     all_vectors: list[Vector]
     given_tokens: list[bytes] = field(default_factory=list)
     grammar: Grammar | None = None
+    spoken: Speaker | None = None
+    """What makes conversations that are right."""
     corpus: Path | None = None
     stateful: tuple[str, ...] = ()
     misleading: tuple[str, ...] = ()
@@ -204,7 +208,7 @@ def load_material(
         raise ValueError(f"there are no vectors of {name}: name their folder (--vectors), or say it in {file}")
     file_of_tokens = dictionary or (folder / str(said["dictionary"]) if "dictionary" in said else None)
     tokens = parse_dictionary(file_of_tokens.read_text("utf-8")) if file_of_tokens is not None else []
-    grammar = _load_grammar(folder / str(said["grammar"])) if "grammar" in said else None
+    grammar, spoken = _load_grammar(folder / str(said["grammar"])) if "grammar" in said else (None, None)
     kept = corpus or (folder / str(said["corpus"]) if "corpus" in said else None)
     stateful, misleading = (tuple(_texts(said.get(key))) for key in ("stateful", "misleading"))
     flags = {key: said.get(key) is True for key in ("doubts", "loose_ids", "one_sided")}
@@ -214,6 +218,7 @@ def load_material(
         found,
         tokens,
         grammar,
+        spoken,
         kept,
         stateful,
         misleading,
@@ -230,11 +235,15 @@ def _texts(value: object) -> list[str]:
     return [str(each) for each in value] if isinstance(value, list) else [str(value)]
 
 
-def _load_grammar(path: Path) -> Grammar:
-    made: object = getattr(_load_module(path), "conversation", None)
-    if not callable(made):
-        raise ValueError(f"{path} has no conversation(chance)")
-    return made
+def _load_grammar(path: Path) -> tuple[Grammar, Speaker | None]:
+    module = _load_module(path)
+    made, spoken = (getattr(module, name, None) for name in ("conversation", "spoken"))
+    if callable(made):
+        return made, spoken if callable(spoken) else None
+    if not callable(spoken):
+        raise ValueError(f"{path} has neither conversation(chance) nor spoken(chance)")
+    speaker: Speaker = spoken
+    return lambda chance: [(each.sender, each.octets) for each in speaker(chance)], speaker
 
 
 def _load_comparisons(path: Path) -> list[Comparison]:

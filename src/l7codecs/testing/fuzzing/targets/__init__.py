@@ -10,6 +10,7 @@ from l7codecs.testing.fuzzing.targets.differential import Differential
 from l7codecs.testing.fuzzing.targets.endpoints import Endpoints
 from l7codecs.testing.fuzzing.targets.growing import Growth
 from l7codecs.testing.fuzzing.targets.losses import Losses
+from l7codecs.testing.fuzzing.targets.truth import Truth
 
 __all__ = ["TARGETS", "Target"]
 
@@ -22,5 +23,6 @@ TARGETS: tuple[type[Target], ...] = (
     Detection,
     Captures,
     Differential,
+    Truth,
 )
 """In the order of their numbers."""
