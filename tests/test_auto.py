@@ -116,9 +116,10 @@ CONVERSATIONS = {
 def test_an_observer_finds_the_same_whatever_the_cuts_and_the_order(name: str, first: Sender) -> None:
     octets = dict(zip((C, S), CONVERSATIONS[name], strict=True))
     expected = None if name == "none" else name.partition(",")[0]
+    among = protocols()
     for at in range(len(octets[first]) + 1):
         for other in range(len(octets[first.other]) + 1):
-            session = auto()
+            session = auto(among=among)
             pieces = [(first, octets[first][:at]), (first.other, octets[first.other][:other])]
             pieces += [(first, octets[first][at:]), (first.other, octets[first.other][other:])]
             events: list[Event] = []

@@ -57,10 +57,11 @@ def test_there_are_rooms() -> None:
 
 @pytest.mark.parametrize("path", sorted(FRAMEWORK.rglob("*.py")), ids=lambda path: str(path.relative_to(FRAMEWORK)))
 def test_the_framework_knows_no_protocol(path: Path) -> None:
+    names, texts, source = imported(path), strings(path), path.read_text("utf-8")
     for room in ROOMS:
-        assert not any(name.split(".")[0] == f"l7codecs_{room}" for name in imported(path))
-        assert not any(room in text for text in strings(path))
-        assert f'"{room}"' not in path.read_text("utf-8"), "not even in an example"
+        assert not any(name.split(".")[0] == f"l7codecs_{room}" for name in names)
+        assert not any(room in text for text in texts)
+        assert f'"{room}"' not in source, "not even in an example"
 
 
 @pytest.mark.parametrize("room", ROOMS)
