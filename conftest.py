@@ -15,6 +15,7 @@ import os
 import re
 import tempfile
 from collections.abc import Generator, Iterable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,18 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.enable()
+        gc.collect()
+        gc.freeze()
+
+
+_finished = count(1)
+_REPORTED = 500
+"""Tests whose reports pile up, ten objects and more for each, before those are frozen as well."""
+
+
+def pytest_runtest_logfinish() -> None:
+    """Keep reports out of the garbage collector's sight too."""
+    if next(_finished) % _REPORTED == 0:
         gc.collect()
         gc.freeze()
 
