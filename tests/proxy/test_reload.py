@@ -1,5 +1,6 @@
 """What a reload means for who is connected already: the rules of now, whatever becomes of the listener."""
 
+import asyncio
 import json
 import socket
 import ssl
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from l7codecs.proxy.loading import parse_settings
 from l7codecs.testing import free_port
 
 from .running import read, running, wait_until
@@ -109,3 +111,31 @@ def test_clients_share_as_many_connections_as_the_settings_say_now(servers: Any)
             wait_until(lambda count=count: len(here.engine.pools["a"].hosts[host].servers) == count)  # type: ignore[misc]
         for each in clients:
             each.close()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "localhost"])
+def test_nobody_who_connects_is_lost_while_a_listener_changes(servers: Any, address: str) -> None:
+    """Whenever that is: before the socket that listened is given up, and after."""
+    port = free_port()
+    text = json.dumps(
+        {
+            "listeners": {"main": {"address": f"{address}:{port}", "protocol": "auto", "cluster": "a"}},
+            "clusters": {"a": {"hosts": [servers.hosts[0]]}},
+        }
+    )
+    texts = text, text.replace("auto", "redis")
+    with running(text) as here:
+
+        async def reload(number: int) -> list[socket.socket]:
+            found = [socket.create_connection((address, port)) for _ in range(3)]
+            for _ in range(number % 5):
+                await asyncio.sleep(0)
+            await here.engine.apply(parse_settings(texts[number % 2]))
+            return [*found, socket.create_connection((address, port))]
+
+        for number in range(1, 21):
+            for raw in here.call(reload(number)):
+                with raw:
+                    raw.sendall(b"*1\r\n$4\r\nPING\r\n")
+                    assert read(raw, 7) == b"+PONG\r\n"
+        assert here.seen.refusals == []

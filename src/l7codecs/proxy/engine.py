@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from l7codecs.detect import AutoSession
@@ -52,7 +52,7 @@ class Engine:
         self.pools: dict[str, Pool] = {}
         self.places: dict[str, Place] = {}
         self._worker = worker
-        self._servers: dict[str, asyncio.Server] = {}
+        self._servers: dict[str, list[asyncio.Server]] = {}
         self._buckets = TokenBuckets()
         self._number = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -76,8 +76,8 @@ class Engine:
     def addresses(self) -> dict[str, Address | str]:
         """Where each listener listens: host and port, or the path of a Unix socket."""
         found: dict[str, Address | str] = {}
-        for name, server in self._servers.items():
-            at = server.sockets[0].getsockname()
+        for name, servers in self._servers.items():
+            at = servers[0].sockets[0].getsockname()
             found[name] = at if isinstance(at, str) else (at[0], at[1])
         return found
 
@@ -104,7 +104,7 @@ class Engine:
         for listener in settings.listeners:
             if listener.tls is not None:
                 contexts[listener.name] = server_context(listener.tls, _alpn(listener))
-        opened: dict[str, asyncio.Server] = {}
+        opened: dict[str, list[asyncio.Server]] = {}
         closed = dict(self._servers)
         listening = {
             self.places[name].settings.address: name
@@ -130,21 +130,15 @@ class Engine:
                 if before is not None and _opened_alike(before, listener) and listener.name in closed:
                     opened[listener.name] = closed.pop(listener.name)
                     continue
-                kept = None
                 at_once = before is not None and before.address == listener.address
                 name_before = listener.name if at_once else listening.get(listener.address)
-                if name_before is not None and name_before in self._servers:
-                    kept = _another_of(self._servers[name_before])
-                    if kept is None and name_before in closed:
-                        closed.pop(name_before).close()
+                kept = [] if name_before is None else _others_of(self._servers.get(name_before, ()))
                 opened[listener.name] = await self._listen(place, listener, contexts.get(listener.name), kept)
         except OSError:
-            for name, server in opened.items():
-                if self._servers.get(name) is not server:
-                    server.close()
+            for name, servers in opened.items():
+                if self._servers.get(name) is not servers:
+                    _close_all(servers)
             raise
-        for server in closed.values():
-            server.close()
         self.settings = settings
         self._buckets = buckets
         self._site.limits = settings.limits
@@ -163,10 +157,21 @@ class Engine:
             place.otherwise = None if pool is None else plain_plan(pool)
         self.places = places
         self._servers = opened
+        await self._close_after([each for servers in closed.values() for each in servers])
+
+    async def _close_after(self, servers: list[asyncio.Server]) -> None:
+        """Close what listens no more, once those are admitted that it has accepted: asyncio drops who comes between the two."""
+        if isinstance(self._loop, asyncio.BaseEventLoop):
+            for server in servers:
+                for each in server.sockets:
+                    self._loop.remove_reader(each.fileno())
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        _close_all(servers)
 
     async def _listen(
-        self, place: Place, listener: Listener, context: ssl.SSLContext | None, kept: socket.socket | None = None
-    ) -> asyncio.Server:
+        self, place: Place, listener: Listener, context: ssl.SSLContext | None, kept: Sequence[socket.socket] = ()
+    ) -> list[asyncio.Server]:
         at = split_address(listener.address)
         given: dict[str, Any] = {"backlog": _BACKLOG}
         if context is not None:
@@ -175,14 +180,15 @@ class Engine:
         def wire() -> Handshake:
             return Handshake(lambda transport: self._admit(place, transport))
 
-        if kept is not None:
-            if isinstance(at, str):
-                return await self._loop.create_unix_server(wire, sock=kept, **given)
-            return await self._loop.create_server(wire, sock=kept, **given)
+        loop = self._loop
         if isinstance(at, str):
+            if kept:
+                return [await loop.create_unix_server(wire, sock=each, **given) for each in kept]
             _make_room(at)
-            return await self._loop.create_unix_server(wire, at, **given)
-        return await self._loop.create_server(wire, at[0], at[1], reuse_port=self._worker is not None or None, **given)
+            return [await loop.create_unix_server(wire, at, **given)]
+        if kept:
+            return [await loop.create_server(wire, sock=each, **given) for each in kept]
+        return [await loop.create_server(wire, at[0], at[1], reuse_port=self._worker is not None or None, **given)]
 
     def _admit(self, place: Place, transport: Any) -> tuple[Leg, Callable[[], None]]:
         """A client has connected."""
@@ -253,8 +259,8 @@ class Engine:
 
     def close_listeners(self) -> None:
         """Take no new clients."""
-        for server in self._servers.values():
-            server.close()
+        for servers in self._servers.values():
+            _close_all(servers)
         self._servers = {}
 
     async def drain(self, seconds: float | None = None) -> None:
@@ -297,11 +303,14 @@ def _choose(first: bytes, transport: Any, final: bool) -> Protocol | None:
     return choose(first, usable_protocols(), () if agreed is None else (agreed,), final)
 
 
-def _another_of(server: asyncio.Server) -> socket.socket | None:
-    """The socket of `server` a second time, so that nobody who connects is lost between two; None where there are several."""
-    if len(server.sockets) != 1:
-        return None
-    return socket.socket(fileno=os.dup(server.sockets[0].fileno()))
+def _close_all(servers: Iterable[asyncio.Server]) -> None:
+    for server in servers:
+        server.close()
+
+
+def _others_of(servers: Iterable[asyncio.Server]) -> list[socket.socket]:
+    """The sockets of `servers` a second time, so that nobody who connects is lost between two."""
+    return [socket.socket(fileno=os.dup(each.fileno())) for server in servers for each in server.sockets]
 
 
 def _alpn(listener: Listener) -> list[str]:
