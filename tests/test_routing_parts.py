@@ -41,6 +41,14 @@ def test_the_ring_is_that_of_ketama(weights: dict[str, int]) -> None:
         assert ours.host(key.encode()) == theirs.get_node(key)
 
 
+def test_the_usual_port_of_memcached_is_no_part_of_a_name() -> None:
+    """As twemproxy 0.5.0 has sent ``key:0`` to ``key:11``, with ``hash: md5`` and ``distribution: ketama``."""
+    ring = Ring({"127.0.0.2:11211": 1, "127.0.0.3:11211": 2, "127.0.0.4:11211": 5})
+    assert [ring.host(b"key:%d" % number) for number in range(12)] == [
+        f"127.0.0.{at}:11211" for at in (3, 3, 4, 2, 3, 3, 4, 4, 4, 4, 4, 4)
+    ]
+
+
 def test_few_keys_move_when_a_host_goes() -> None:
     whole = Ring({f"h{n}": 1 for n in range(10)})
     fewer = Ring({f"h{n}": 1 for n in range(9)})

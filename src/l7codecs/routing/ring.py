@@ -2,7 +2,8 @@
 
 Of each host and each number below 40, times its share of all weights and the number of hosts, the MD5 of ``HOST-NUMBER``
 gives four points, each of 32 bits, little-endian. A key belongs to the host of the first point that is not below the first
-32 bits of its own MD5, and behind the last point to that of the first. libmemcached, twemproxy and their like have the same.
+32 bits of its own MD5, and behind the last point to that of the first. libmemcached, twemproxy and their like have the same, and
+leave the port 11211 out of ``HOST``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ __all__ = ["Ring"]
 HASHES = 40
 """Of a host whose weight is the mean, four points each."""
 MOST_HOSTS = 25_000
+_NO_PORT = ":11211"
+"""A port that libmemcached and twemproxy leave out of the name of a host, since it is the usual one there."""
 
 
 @final
@@ -34,8 +37,9 @@ class Ring:
         whole = sum(hosts.values())
         points: dict[int, str] = {}
         for host, weight in hosts.items():
+            name = host.removesuffix(_NO_PORT)
             for number in range(HASHES * len(hosts) * weight // whole):
-                digest = md5(f"{host}-{number}".encode(), usedforsecurity=False).digest()
+                digest = md5(f"{name}-{number}".encode(), usedforsecurity=False).digest()
                 for at in (0, 4, 8, 12):
                     points[int.from_bytes(digest[at : at + 4], "little")] = host
         self._points = sorted(points)
