@@ -28,6 +28,8 @@ _LOOK = 1.0
 """Seconds between two looks whether a file has changed."""
 _LAST = 6.0
 """Seconds that a worker has, once it is drained, to write and export what it has to tell."""
+_SAME = 0.1
+"""Seconds in which two signals are one: some that end a group of processes send it to the group and to its first."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -90,7 +92,8 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
     if not options.worker:
         for name, address in engine.addresses.items():
             say(f"{name} listens on {address if isinstance(address, str) else f'{address[0]}:{address[1]}'}")
-    ends, again = _told()
+    told = Told(options.worker is not None)
+    ends, again = told.ends, told.again
     tasks = [loop.create_task(_watch(engine, again)), loop.create_task(_reload(engine, options.config, again))]
     if telemetry.orphaned is not None:
         telemetry.orphaned.add_done_callback(lambda _: ends.set())
@@ -101,7 +104,7 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
         task.cancel()
     if options.worker is None:
         say("ends when what is under way is answered")
-    loop.remove_signal_handler(signal.SIGINT)  # a second one ends it at once
+    told.hurries.add_done_callback(lambda _: engine.hurry())
     await engine.drain()
     await telemetry.close()
     return 0
@@ -121,7 +124,8 @@ async def _lead(settings: Settings, path: str) -> int:
 
     lead = Lead(settings.telemetry)
     workers = Workers(settings.workers, command, lead.admit)
-    ends, again = _told()
+    told = Told()
+    ends, again = told.ends, told.again
     await lead.start(lambda: not ends.is_set(), lambda: settings.document)
     _tell(lead.address)
     await workers.start()
@@ -136,19 +140,40 @@ async def _lead(settings: Settings, path: str) -> int:
             with suppress(ConfigError, OSError):  # the workers tell what is wrong
                 settings = await asyncio.to_thread(load_settings, path)
     say("ends when what is under way is answered")
+    told.hurries.add_done_callback(lambda _: workers.hurry())
     await workers.end(settings.drain + _LAST)
     await lead.close()
     return 0
 
 
-def _told() -> tuple[asyncio.Event, asyncio.Event]:
-    """What is set when the process is told to end, and to read its file again."""
-    loop = asyncio.get_running_loop()
-    ends, again = asyncio.Event(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ends.set)
-    loop.add_signal_handler(signal.SIGHUP, again.set)
-    return ends, again
+class Told:
+    """What signals tell: to end in order, by the first SIGTERM or SIGINT, or at once, by the second; to read the file again, by SIGHUP.
+
+    A worker ends at once by SIGINT alone, which its parent sends: SIGTERM comes twice where all processes of a group are ended.
+    """
+
+    def __init__(self, worker: bool = False) -> None:
+        loop = asyncio.get_running_loop()
+        self.ends, self.again = asyncio.Event(), asyncio.Event()
+        self.hurries: asyncio.Future[None] = loop.create_future()
+        self._loop = loop
+        self._first = 0.0
+        loop.add_signal_handler(signal.SIGTERM, self.ends.set if worker else self._end)
+        loop.add_signal_handler(signal.SIGINT, self._hurry if worker else self._end)
+        loop.add_signal_handler(signal.SIGHUP, self.again.set)
+
+    def _end(self) -> None:
+        now = self._loop.time()
+        if not self.ends.is_set():
+            self._first = now
+            self.ends.set()
+        elif now - self._first > _SAME:
+            self._hurry()
+
+    def _hurry(self) -> None:
+        self.ends.set()
+        if not self.hurries.done():
+            self.hurries.set_result(None)
 
 
 async def _end_with(parent: socket.socket, ends: asyncio.Event) -> None:

@@ -57,6 +57,7 @@ class Engine:
         self._number = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._hurries = False
 
     async def start(self) -> None:
         """Listen. Raises OSError where an address cannot be had, or a file of TLS is not what it should be."""
@@ -264,16 +265,23 @@ class Engine:
         self._servers = {}
 
     async def drain(self, seconds: float | None = None) -> None:
-        """Take no new clients, answer what is under way, then end; after so many seconds (default: those of the settings) at once."""
+        """Take no new clients, answer what is under way, then end; after so many seconds (default: those of the settings) at once.
+
+        At once as well when told to `hurry`.
+        """
         self.close_listeners()
         self._site.draining = True
         end = self._loop.time() + (self.settings.drain if seconds is None else seconds)
         for client in self.clients:
             client.drain()
         self._turn.flush()
-        while self._site.clients and self._loop.time() < end:
+        while self._site.clients and self._loop.time() < end and not self._hurries:
             await asyncio.sleep(0.01)
         await self.stop()
+
+    def hurry(self) -> None:
+        """Wait for nobody where this drains."""
+        self._hurries = True
 
     async def stop(self) -> None:
         """End at once."""

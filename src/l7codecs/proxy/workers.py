@@ -94,3 +94,7 @@ class Workers:
             if late:
                 self.send(signal.SIGKILL)
                 await asyncio.wait(late)
+
+    def hurry(self) -> None:
+        """Those that end in order are to end at once. SIGTERM again would not say that: who ends all of a group sends it beside ours."""
+        self.send(signal.SIGINT)
