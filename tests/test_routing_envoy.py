@@ -31,6 +31,8 @@ CLUSTERS = ("c0", "c1", "c2", "c3")
 TABLES = 20
 REQUESTS = 25
 WAIT = 10.0
+REFUSED = "refused"
+"""What Envoy does and a table cannot: it says so (docs/howto/route-messages.md)."""
 NAMES = ("tenant", "x-lane")
 VALUES = ("a", "ab", "5", "10", "-3", "A", "x y", "0010")
 EXPRESSIONS = ("a.*", "[0-9]+", "a|b")
@@ -126,7 +128,7 @@ def redis_asked(octets: bytes) -> str:
 
 # Thrift: framed, or with headers.
 
-_METHODS = ("ping", "Svc:ping", "Svc:pong", "Svc2:ping", "a.Svc:ping", "Svc", "S")
+_METHODS = ("ping", "Svc:ping", "Svc:pong", "Svc2:ping", "a.Svc:ping", "Svc:More:x", "Svc", "S")
 
 
 def thrift_routes(chance: random.Random) -> dict[str, Any]:
@@ -299,8 +301,10 @@ def asked(port: int, tongue: Tongue, request: bytes) -> str | None:
 def ours(routes: Routes, protocol: str, tongue: Tongue, request: bytes) -> str | None:
     (message,) = l7codecs.open_session(protocol).receive(Sender.CLIENT, request)
     rule = routes.table.route(message)
-    if rule is None or rule.action.reply is not None:
+    if rule is None:
         return None
+    if rule.action.reply is not None:
+        return REFUSED
     changes = None if rule.action.request is None else rule.action.request.changes(message)
     sent = l7codecs.open_session(protocol, endpoint=Sender.CLIENT).send(message, changes)
     return f"{rule.action.cluster} {tongue.asked(sent)}"
@@ -358,7 +362,10 @@ def test_envoy_chooses_the_same(protocol: str, tables: list[tuple[int, str]]) ->
         routes = parse_routes(text)
         for _ in range(REQUESTS):
             request = tongue.request(chance)
+            found = ours(routes, protocol, tongue, request)
+            if found == REFUSED:
+                continue
             theirs = asked(port, tongue, request)
-            assert ours(routes, protocol, tongue, request) == theirs, f"{request!r}\n{text}"
+            assert found == theirs, f"{request!r}\n{text}"
             chosen += theirs is not None
     assert chosen > len(tables)
