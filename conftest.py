@@ -88,8 +88,28 @@ def pytest_runtest_logfinish() -> None:
         gc.freeze()
 
 
+_ONCE = frozenset(
+    f"tests/test_{name}.py"
+    for name in (
+        "cli", "command", "differential", "docs", "free_port", "fuzzing", "fuzzing_bursts", "golden", "house", "kit_catches", "kit_passes",
+        "machines", "peer_processes", "recording_relay", "recursion", "reference", "registry", "states", "typed_use",
+    )
+)  # fmt: skip
+"""Whose subject no build and no Python changes: the command, the kit and the fuzzing suite (never compiled, held to toys), and text."""
+_BUILDS = frozenset(("tests/test_build.py", "tests/test_compiled_plugin.py"))
+"""What compiles for itself."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The engine's tests come last: they leave threads and memory in the process, and others measure time."""
+    """Mark what need not run in every build. The engine's tests come last: they leave threads and memory in the process."""
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        if file in _ONCE:
+            item.add_marker("once")
+        elif file in _BUILDS:
+            item.add_marker("builds")
+        if "linear" in item.name.partition("[")[0]:
+            item.add_marker("growth")
     items.sort(key=lambda item: item.nodeid.startswith("tests/proxy/"))
 
 

@@ -51,6 +51,12 @@ def test_nothing_strays_at_the_top() -> None:
     }  # fmt: skip
 
 
+def test_files_that_are_marked_are_there(pytestconfig: pytest.Config) -> None:
+    conftest = pytestconfig.pluginmanager.get_plugin(str(ROOT / "conftest.py"))
+    assert conftest is not None
+    assert not [file for file in conftest._ONCE | conftest._BUILDS if not (ROOT / file).is_file()]
+
+
 def test_there_are_rooms() -> None:
     assert "redis" in ROOMS
 
