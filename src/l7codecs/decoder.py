@@ -260,17 +260,26 @@ class Decoder:
         head = self.head
         if head is None:
             return None
-        offset = self.buffer.message_offset
-        octets = self.buffer.take()
-        return Data(head, offset, octets, True) if octets else None
+        return self._piece(head, True) if self.buffer.message_size() > 0 else None
 
     def end(self) -> Event:
         """The last of the streaming message, which ends where parsing stands."""
         head = self.head
         assert head is not None
         self.head = None
-        offset = self.buffer.message_offset
-        return Data(head, offset, self.buffer.take(), False)
+        return self._piece(head, False)
+
+    def _piece(self, head: Message, more: bool) -> Data:
+        """What is parsed of the message that began with `head`, as it lies in its read."""
+        buffer = self.buffer
+        offset = buffer.message_offset
+        size = buffer.message_size()
+        if size == 0:
+            return Data(head, offset, b"", more)
+        octets = buffer.message()
+        start = buffer.message_start()
+        buffer.finish()
+        return Data(head, offset, octets, more, start, start + size)
 
     def pair(self, message: Message) -> None:
         """Remember a request, or give an answer its request, as the protocol declares; GOAWAY is ``gone``."""

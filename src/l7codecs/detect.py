@@ -485,6 +485,9 @@ class AutoSession(Session):
     def pending_output(self) -> bytes:
         return super().pending_output() if self._found is None else self._behind(self._found.pending_output())
 
+    def pending_pieces(self) -> list[bytes] | None:
+        return None if self._found is None or self._holds else self._found.pending_pieces()
+
     def cancel(self, request: Message) -> bytes:
         return b"" if self._found is None else self._behind(self._found.cancel(request))
 

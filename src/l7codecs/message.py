@@ -395,7 +395,8 @@ class Data(Event):
     """Further octets of a message that was announced with ``more``.
 
     Where one `Data` ends and the next begins follows the reads and means nothing; ``more`` is False on the last one.
-    ``message`` is the head that it continues; ``payload`` is ``raw`` without the framing around this piece, where the protocol has one.
+    ``octets[start:stop]`` is it; ``octets`` may hold neighbours as well. ``message`` is the head that it continues; ``payload`` is
+    ``raw`` without the framing around this piece, where the protocol has one.
     """
 
     def __init__(
@@ -415,11 +416,11 @@ class Data(Event):
         self.offset = offset
         self.message = message
         self.more = more
-        self._octets = octets
-        self._start = start
-        self._stop: i64 = stop if stop >= 0 else i64(len(octets))
+        self.octets = octets
+        self.start = start
+        self.stop: i64 = stop if stop >= 0 else i64(len(octets))
         self._first = first if last >= 0 else start
-        self._last = last if last >= 0 else self._stop
+        self._last = last if last >= 0 else self.stop
 
     @property
     def stream_id(self) -> int | None:
@@ -427,15 +428,15 @@ class Data(Event):
 
     @property
     def raw(self) -> bytes:
-        if self._start == 0 and self._stop == len(self._octets):
-            return self._octets
-        return self._octets[self._start : max(self._start, self._stop)]
+        if self.start == 0 and self.stop == len(self.octets):
+            return self.octets
+        return self.octets[self.start : max(self.start, self.stop)]
 
     @property
     def payload(self) -> bytes:
-        if self._first == 0 and self._last == len(self._octets):
-            return self._octets
-        return self._octets[self._first : max(self._first, self._last)]
+        if self._first == 0 and self._last == len(self.octets):
+            return self.octets
+        return self.octets[self._first : max(self._first, self._last)]
 
     @property
     def status(self) -> Status | None:
@@ -455,15 +456,15 @@ class Data(Event):
     @property
     def payload_view(self) -> memoryview:
         """``payload`` without a copy; it keeps the octets of the whole read alive."""
-        return memoryview(self._octets)[self._first : self._last]
+        return memoryview(self.octets)[self._first : self._last]
 
     @property
     def payload_offset(self) -> int:
         """Octets from the start of the direction to the payload's first."""
-        return self.offset + self._first - self._start
+        return self.offset + self._first - self.start
 
     def __repr__(self) -> str:
-        return f"<Data {self.message.protocol} {self.sender.value} offset={self.offset} size={self._stop - self._start} more={self.more}>"
+        return f"<Data {self.message.protocol} {self.sender.value} offset={self.offset} size={self.stop - self.start} more={self.more}>"
 
 
 @final

@@ -16,7 +16,7 @@ from mypy_extensions import i64, mypyc_attr
 from l7codecs._layout import check_layout
 from l7codecs.decoder import Decoder
 from l7codecs.endpoint.changes import Changes
-from l7codecs.endpoint.held import AT_ONCE, Held
+from l7codecs.endpoint.held import AT_ONCE, LARGE, Held
 from l7codecs.endpoint.ordering import AnswerOrder
 from l7codecs.errors import LimitExceeded, ProtocolError, Unsupported
 from l7codecs.kinds import Kind, Sender, Status
@@ -200,7 +200,7 @@ class Session:
 
     def _check_room(self, event: Event) -> None:
         """Raise `LimitExceeded` where `event` is too much to wait. Its changes may make it larger, which is not counted."""
-        size: i64 = event.stop - event.start if isinstance(event, Message) else len(event.raw)
+        size: i64 = event.stop - event.start if isinstance(event, (Message, Data)) else len(event.raw)
         if self._held_size + size > self.limits.queued * REFUSED_AT:
             seen = f"{self._held_size + size} octets that wait to be written"
             raise LimitExceeded(0, seen, f"at most {REFUSED_AT} times limits.queued = {self.limits.queued}")
@@ -208,13 +208,10 @@ class Session:
     def put(self, event: Event, changes: Changes | None = None) -> None:
         """As `send`, but what can be written now comes with the next octets that any call returns: many events make one write."""
         held = self._held
-        if (
-            changes is None
-            and not self._paused
-            and (held is None or held.size < AT_ONCE)
-            and isinstance(event, Message)
-        ):
+        if changes is None and isinstance(event, Message):
             message: Message = event  # compiled, what is narrowed is checked at each use
+            if held is not None and held.size >= AT_ONCE:
+                self._check_room(message)
             asks = message.sender is _CLIENT
             order = self._of_client if asks else self._of_server
             fed = self._client.fed if asks else self._server.fed
@@ -233,6 +230,23 @@ class Session:
         octets = self._octets(event, changes)
         if octets:
             self._hold(octets)
+
+    def _put_as_read(self, data: Data) -> bool:
+        """Put `data`, for which there is room, uncopied where nothing comes before it; whether that was done.
+
+        For rooms that write it as it is.
+        """
+        sender = data.sender
+        order = self._order_of(sender)
+        if order is None or not self.keeps_books(sender) or not order.goes_on(data):
+            return False
+        held = self._held
+        if held is None:
+            held = Held()
+            self._held = held
+        held.add_span(data.octets, data.start, data.stop)
+        self._holds = True
+        return True
 
     def flush(self, octets: bytes) -> bytes:
         """What to write of `octets`: behind what was `put`; nothing while `paused`, when all of it waits.
@@ -373,6 +387,25 @@ class Session:
             more = answered.output()
             octets = octets + more if octets else more
         return self.flush(octets) if self._holds else octets
+
+    def pending_pieces(self) -> list[bytes] | None:
+        """What `pending_output` would copy to make one of it: large pieces, which go out as they are. None where it is to be asked instead.
+
+        Rooms whose output is what was put, and nothing else, return what `_held_pieces` does.
+        """
+        return None
+
+    def _held_pieces(self) -> list[bytes] | None:
+        """For rooms, see `pending_pieces`."""
+        held = self._held
+        if held is None or held.size < LARGE or self._paused:
+            return None
+        for order in self._waiting_orders():
+            octets = order.output()
+            if octets:
+                held.add(octets)
+        self._holds = False
+        return held.take_pieces()
 
     @property
     def paused(self) -> bool:

@@ -28,10 +28,12 @@ from l7codecs.pairing.tables import NO_PAIRING, PairingTable
 from ._change.changes import KafkaChanges
 from ._change.messages import (
     TOPICS,
+    answer_stays,
     as_changes,
     changed_answer,
     changed_request,
     error_reply,
+    follow_as_read,
     gathered,
     stays,
     streamed_answer,
@@ -115,9 +117,36 @@ class KafkaSession(GatheringSession):
         return _Order(self._state, names, self._table, self.limits, sender)
 
     def put(self, event: Event, changes: Changes | None = None) -> None:
-        if isinstance(changes, KafkaChanges) and isinstance(event, KafkaRequest) and stays(event, changes):
-            changes = None  # it goes on as it lies in its read, and its records are not copied
+        """As everywhere; what does not change goes on as it lies in its read, and its records are not copied."""
+        if isinstance(changes, KafkaChanges):
+            if isinstance(event, KafkaRequest):
+                if stays(event, changes):
+                    changes = None
+            elif isinstance(event, KafkaResponse):
+                stream = follow_as_read(event, changes, self.limits.message) if event.more else None
+                if stream is not None:
+                    self._follow(event, stream)
+                if stream is not None or answer_stays(event, changes):
+                    changes = None
+        elif isinstance(event, Data) and changes is None:
+            if self._holds:
+                self._check_room(event)
+            data = self._changed_rest(event)
+            if not self._put_as_read(data):
+                octets = super().send_rest(data)
+                if octets:
+                    self._hold(octets)
+            return
         super().put(event, changes)
+
+    def pending_pieces(self) -> list[bytes] | None:
+        return self._held_pieces()
+
+    def _follow(self, head: Message, stream: StreamedFetch) -> None:
+        """`stream` changes what follows `head`."""
+        if self._streams is None:
+            self._streams = {}
+        self._streams[head] = stream
 
     def send_message(self, message: Message, changes: Changes | None) -> bytes:
         if changes is not None:
@@ -141,9 +170,7 @@ class KafkaSession(GatheringSession):
             streamed = streamed_answer(message, given, as_changes(given, message), self.limits.message)
             if streamed is not None:
                 octets, stream = streamed
-                if self._streams is None:
-                    self._streams = {}
-                self._streams[message] = stream
+                self._follow(message, stream)
                 return self.write_answer(message, octets)
         elif given.attributes or given.set_headers or given.remove_headers:
             raise Unsupported("a bare token of SASL cannot be changed")
@@ -155,15 +182,17 @@ class KafkaSession(GatheringSession):
         return b""
 
     def send_rest(self, event: Event) -> bytes:
-        if self._streams and isinstance(event, Data):
-            stream = self._streams.get(event.message)
-            if stream is not None:
-                if not event.more:
-                    del self._streams[event.message]
-                return super().send_rest(
-                    Data(event.message, event.offset, stream.add(event.raw, event.more), event.more)
-                )
-        return super().send_rest(event)
+        return super().send_rest(self._changed_rest(event) if isinstance(event, Data) else event)
+
+    def _changed_rest(self, data: Data) -> Data:
+        """`data` with what changes in the rest of its message."""
+        stream = self._streams.get(data.message) if self._streams else None
+        if stream is None:
+            return data
+        if not data.more:
+            del self._streams[data.message]  # type: ignore[union-attr]  # it is there
+        octets = stream.add(data.octets, data.start, data.stop, data.more)
+        return data if octets is None else Data(data.message, data.offset, octets, data.more)
 
     def send_gathered(self, found: Gathered) -> bytes:
         """A large message has come as a whole."""

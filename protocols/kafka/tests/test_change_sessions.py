@@ -419,7 +419,7 @@ def test_a_large_fetch_that_comes_in_small_reads(read: int) -> None:
         pieces = [body[at : at + read] for at in range(0, size, read)]
         start = time.process_time()
         for piece in pieces:
-            stream.add(piece, True)
+            stream.add(piece, 0, len(piece), True)
         return time.process_time() - start
 
     small = 30_000 if read == 1 else 200_000

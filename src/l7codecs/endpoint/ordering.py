@@ -143,13 +143,12 @@ class AnswerOrder:
     # What is given to write.
 
     def passes(self, message: Message) -> bool:
-        """Whether `message` is written whole, as it is and at once, as nearly all are; then its books are kept.
+        """Whether `message` is written as it is and at once, as nearly all are; then its books are kept.
 
-        What waited for it is `due` then.
+        What waited for it is `due` then. Of what asks and has only begun others have to see more.
         """
         if (
             self._streaming is not None
-            or message.more
             or self._pushed
             or self._asking is not None
             or self._out
@@ -160,7 +159,13 @@ class AnswerOrder:
             return False
         kind = message.kind
         if kind is _REQUEST:
-            if self.wary or self._early.first or self._asks.exhausted or not (self._in_order or self._stays(message)):
+            if (
+                message.more
+                or self.wary
+                or self._early.first
+                or self._asks.exhausted
+                or not (self._in_order or self._stays(message))
+            ):
                 return False
             self.asked(message, message)
             return True
@@ -171,6 +176,24 @@ class AnswerOrder:
         if request in self._early.first or not self.as_read(message):
             return False
         self.begun(message)
+        if message.more:
+            self._streaming = message
+        return True
+
+    def goes_on(self, data: Data) -> bool:
+        """Whether `data` is written at once, as it is, since its head is written and nothing waits."""
+        if data.message is not self._streaming or (
+            self._paused
+            or self._out
+            or self._pushed
+            or self._early.first
+            or self._asking is not None
+            or self.stuck
+            or self._error is not None
+        ):
+            return False
+        if not data.more:
+            self._streaming = None
         return True
 
     def as_read(self, message: Message) -> bool:

@@ -20,6 +20,7 @@ from l7codecs.session import Session
 
 __all__ = ["Leg", "Turn"]
 
+_NOTHING: Final = b""
 _SAMPLE: Final[i64] = 16
 """Where the loop does not say what is left of a turn, every so many reads one waits for its end, and counts what comes until then."""
 
@@ -67,12 +68,18 @@ class Leg:
         transport = self.transport
         if transport is None or self.done:
             return
+        session = self.session
         try:
-            octets = self.session.pending_output()
+            pieces = session.pending_pieces()
+            octets = session.pending_output() if pieces is None else _NOTHING
         except L7Error:
             self.abort()
             return
-        if octets:
+        if pieces is not None:
+            if not transport.is_closing():
+                transport.writelines(pieces)
+            self.settle(True)
+        elif octets:
             if not transport.is_closing():
                 transport.write(octets)
             self.settle(True)

@@ -74,10 +74,12 @@ class KafkaChanges(Changes):
             roles |= GROUP | KEY | RESOURCE_NAME
         if transactional_ids is not None:
             roles |= TRANSACTIONAL_ID | KEY | RESOURCE_NAME
-        if nodes is not None and nodes.changes_ids:
-            roles |= NODE_ID | RESOURCE_NAME
         if cluster_id is not None:
             roles |= CLUSTER_ID
+        self.only_nodes = roles == 0
+        """Nothing but nodes changes, beside attributes and versions."""
+        if nodes is not None and nodes.changes_ids:
+            roles |= NODE_ID | RESOURCE_NAME
         self.asked_roles: i64 = roles
         """The roles of fields that change in requests."""
         if nodes is not None and nodes.changes_addresses:

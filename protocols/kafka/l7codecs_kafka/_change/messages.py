@@ -30,10 +30,12 @@ from .streams import FETCH, StreamedFetch
 
 __all__ = [
     "CHANGEABLE",
+    "answer_stays",
     "as_changes",
     "changed_answer",
     "changed_request",
     "error_reply",
+    "follow_as_read",
     "gathered",
     "stays",
     "streamed_answer",
@@ -125,6 +127,12 @@ def stays(request: KafkaRequest, changes: KafkaChanges) -> bool:
         return False
     known = request.layout
     return changes.asked_roles == 0 or (known is not None and keeps(known, changes))
+
+
+def answer_stays(answer: KafkaResponse, changes: KafkaChanges) -> bool:
+    """Whether `answer`, whose layout is known, has nothing that `changes` are about."""
+    known = answer.layout
+    return known is not None and answer.api_key != API_VERSIONS and not changes.attributes and keeps(known, changes)
 
 
 def changed_request(request: KafkaRequest, given: Changes, changes: KafkaChanges) -> KafkaRequest | None:
@@ -221,6 +229,19 @@ def changed_answer(answer: KafkaResponse, given: Changes, changes: KafkaChanges)
     return raw
 
 
+def follow_as_read(answer: KafkaResponse, changes: KafkaChanges, limit: i64) -> StreamedFetch | None:
+    """What changes the rest of `answer`, a large one to Fetch whose head stays as it is; None of any other, see `streamed_answer`."""
+    nodes = changes.nodes
+    known = answer.layout
+    request = answer.request
+    if known is None or answer.api_key != FETCH or nodes is None or not changes.only_nodes or changes.attributes:
+        return None
+    if not isinstance(request, KafkaRequest) or request.correlation != answer.correlation:
+        return None
+    stream = StreamedFetch(known, nodes, limit, answer.offset)
+    return stream if stream.begin(answer.octets, answer.body, answer.stop) is None else None
+
+
 def streamed_answer(
     answer: KafkaResponse, given: Changes, changes: KafkaChanges, limit: i64
 ) -> tuple[bytes, StreamedFetch] | None:
@@ -237,7 +258,8 @@ def streamed_answer(
         return None
     stream = StreamedFetch(known, nodes, limit, answer.offset)
     header: i64 = answer.body - answer.start
-    return octets[:header] + stream.add(octets[header:], True), stream
+    written = stream.begin(octets, header, len(octets))
+    return octets if written is None else octets[:header] + written, stream
 
 
 def _asked(request: KafkaRequest) -> Asked:

@@ -59,45 +59,61 @@ class StreamedFetch:
         """Octets that are kept."""
         return len(self._kept) + len(self._raw)
 
-    def add(self, octets: bytes, more: bool) -> bytes:
-        """Further octets of the body; returns what can be written of it. Without `more` that is all.
+    def begin(self, octets: bytes, start: i64, stop: i64) -> bytes | None:
+        """The first octets of the body, ``octets[start:stop]``; returns what can be written of it, None where that is all as it is.
 
-        Raises `ProtocolError` where they are no answer to Fetch, `LimitExceeded` where too much of it is no records.
+        Raises as `add`.
         """
-        size: i64 = len(octets)
-        if more and self._skip >= size:
-            self._skip -= size
-            return octets  # records, as nearly all is: uncopied
+        written = self._look(octets, start, start, stop, False)
+        return written if written is not None or not self._raw else octets[start : stop - len(self._raw)]
+
+    def add(self, octets: bytes, start: i64, stop: i64, more: bool) -> bytes | None:
+        """Further octets of the body, ``octets[start:stop]``; returns what can be written of it, None where that is all as it is.
+
+        Without `more` nothing follows. Raises `ProtocolError` where they are no answer to Fetch, `LimitExceeded` where too much of it is no
+        records.
+        """
+        if more and self._skip >= stop - start:
+            self._skip -= stop - start
+            return None  # records, as nearly all is
         written: list[bytes] = []
-        at: i64 = 0
+        at = start
         while True:
             if self._skip > 0:
-                step: i64 = min(self._skip, size - at)
+                step: i64 = min(self._skip, stop - at)
                 written.append(octets[at : at + step])
                 self._skip -= step
                 at += step
-            if at >= size:
+            if at >= stop:
                 break
             room: i64 = max(self._next - len(self._raw), 1)
-            part = octets[at : at + room]
+            part = octets[at : min(at + room, stop)]
             self._raw += part
             at += len(part)
             if len(self._raw) >= self._next:
-                written.append(self._look(False))
+                written.append(self._look_again(False))
         if not more:
-            written.append(self._look(True))
+            written.append(self._look_again(True))
         return b"".join(written)
 
-    def _look(self, last: bool) -> bytes:
-        """What is certain of ``_raw``, with other nodes: all up to the end of the last records in it."""
-        layout = self._layout
+    def _look_again(self, last: bool) -> bytes:
+        """What is certain of ``_raw``, with other nodes."""
         kept = self._kept
         begun: i64 = len(kept)
         octets = kept + bytes(self._raw)
         size: i64 = len(octets)
-        found = pick(layout, octets, 0, size, RECORDS | NODE_ID | HOST, last, not last)
+        found = self._look(octets, 0, begun, size, last)
+        return octets[begun : size - len(self._raw)] if found is None else found
+
+    def _look(self, octets: bytes, start: i64, begun: i64, size: i64, last: bool) -> bytes | None:
+        """What is certain of ``octets[begun:size]``, with other nodes: all up to the end of the last records in it. None: as it is.
+
+        The body begins at `start`; what is not certain is ``_raw`` then.
+        """
+        layout = self._layout
+        found = pick(layout, octets, start, size, RECORDS | NODE_ID | HOST, last, not last)
         stop = begun
-        parts = [kept]
+        parts = [octets[start:begun]]
         at = begun
         for number in range(len(found)):
             if found.role(number) != RECORDS:
@@ -116,9 +132,10 @@ class StreamedFetch:
             if self._skip > 0:
                 raise ProtocolError(int(self._offset), "records that end behind their message", "whole ones")
             stop = size
+            self._raw = bytearray()
         else:
             self._kept = b"".join(parts)
-            self._raw = bytearray(octets[stop:])
+            self._raw = bytearray(octets[stop:size])
             self._next = len(self._raw) + max(_STEP, (len(self._kept) + len(self._raw)) // 2)
             if len(self._kept) > self._limit:
                 raise LimitExceeded(
@@ -128,8 +145,8 @@ class StreamedFetch:
                 )
         return self._changed(found, begun, stop)
 
-    def _changed(self, found: Found, begun: i64, stop: i64) -> bytes:
-        """The octets from `begun` to `stop` with other nodes."""
+    def _changed(self, found: Found, begun: i64, stop: i64) -> bytes | None:
+        """The octets from `begun` to `stop` with other nodes; None where they have none."""
         octets = found.octets
         parts: list[bytes] = []
         at = begun
@@ -158,6 +175,8 @@ class StreamedFetch:
                 parts.append(_hidden(highest, tags[tag + 1] - tags[tag], tags[tag + 2] - tags[tag + 1]))
                 at = found.at
             tag += 3
+        if not parts:
+            return None
         parts.append(octets[at:stop])
         return b"".join(parts)
 

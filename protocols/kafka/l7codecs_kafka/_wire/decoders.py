@@ -108,7 +108,7 @@ class _Doubting(FramedDecoder):
     def rest(self) -> Event | None:
         found = super().rest()
         if self.streamed is not None and isinstance(found, Data):
-            self.streamed.add(found.raw)
+            self.streamed.add(found.octets, found.start, found.stop)
         return found
 
     def end(self) -> Event:
@@ -116,7 +116,7 @@ class _Doubting(FramedDecoder):
         streamed = self.streamed
         if streamed is not None and isinstance(found, Data):
             self.streamed = None
-            streamed.add(found.raw)
+            streamed.add(found.octets, found.start, found.stop)
             head = found.message
             if isinstance(head, KafkaMessage):
                 head.ending = streamed.end(head.of_consumers)

@@ -34,48 +34,49 @@ _NO_RECORDS_FIXED: Final = bytes(4)
 class Streamed:
     """What is kept of one message."""
 
-    def __init__(self, found: Layout | None, octets: bytes, limit: int) -> None:
+    def __init__(self, found: Layout | None, octets: bytes, start: i64, stop: i64, limit: int) -> None:
+        """``octets[start:stop]`` is what has come of the body."""
         self._layout = found
-        self._kept = bytearray(octets)
+        self._kept = bytearray()
         self._limit: i64 = limit
         self._skip: i64 = 0
         """Octets of records that are still to come."""
         self._next: i64 = 0
         """How much is kept when it is looked at again."""
         if found is not None:
-            self._look()
+            self._look(octets, start, stop)
 
-    def add(self, octets: bytes) -> None:
-        """Further octets of the message."""
-        at: i64 = 0
-        size: i64 = len(octets)
-        while at < size and self._layout is not None:
+    def add(self, octets: bytes, start: i64, stop: i64) -> None:
+        """Further octets of the message: ``octets[start:stop]``."""
+        at = start
+        while at < stop and self._layout is not None:
             if self._skip > 0:
-                step: i64 = min(self._skip, size - at)
+                step: i64 = min(self._skip, stop - at)
                 self._skip -= step
                 at += step
                 continue
             room: i64 = max(self._next - len(self._kept), 1)
-            part = octets[at : at + room]
+            part = octets[at : min(at + room, stop)]
             self._kept += part
             at += len(part)
             if len(self._kept) >= self._next:
-                self._look()
+                self._look_again()
 
-    def _look(self) -> None:
-        """Leave out the records that are there, as far as they are."""
+    def _look_again(self) -> None:
+        octets = bytes(self._kept)
+        self._look(octets, 0, len(octets))
+
+    def _look(self, octets: bytes, at: i64, size: i64) -> None:
+        """Keep ``octets[at:size]``, which begin the body, without the records that are there, as far as they are."""
         found = self._layout
         if found is None:
             return
-        octets = bytes(self._kept)
-        size: i64 = len(octets)
         try:
-            records = pick(found, octets, 0, size, RECORDS, partial=True)
+            records = pick(found, octets, at, size, RECORDS, partial=True)
         except ProtocolError:
             self._give_up()
             return
         kept = bytearray()
-        at: i64 = 0
         for number in range(len(records)):
             start = records.starts(number)
             stop = records.ends(number)
@@ -85,7 +86,7 @@ class Streamed:
             kept += _NO_RECORDS if found.flexible else _NO_RECORDS_FIXED
             at = min(stop, size)
             self._skip = max(stop - size, 0)
-        kept += octets[at:]
+        kept += octets[at:size]
         self._kept = kept
         self._next = len(kept) + max(_STEP, len(kept) // 2)
         if len(kept) > self._limit:
@@ -101,7 +102,7 @@ class Streamed:
 
     def end(self, consumers: bool) -> Ending:
         """All has come. `consumers`: see `topic_keys`."""
-        self._look()
+        self._look_again()
         found = self._layout
         if found is None or self._skip > 0:
             return Ending(None, None)
@@ -118,7 +119,7 @@ def follow(message: KafkaMessage, limit: int) -> Streamed | None:
     """Follow `message`, of which the head has come, to its end; None where that says nothing that is asked for."""
     found = message.layout
     if found is None:
-        return Streamed(None, b"", limit) if message.sender is _SERVER else None
+        return Streamed(None, b"", 0, 0, limit) if message.sender is _SERVER else None
     if message.sender is not _SERVER and not has_topics(found):
         return None
-    return Streamed(found, message.octets[message.body : message.stop], limit)
+    return Streamed(found, message.octets, message.body, message.stop, limit)
