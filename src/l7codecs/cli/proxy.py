@@ -24,6 +24,9 @@ __all__ = ["run"]
 
 _GARBAGE = 20_000, 50, 100
 """What a request leaves is no garbage of cycles: it is looked for less often than Python would."""
+_LARGE = 4 << 20
+"""Octets. glibc goes by the largest block that was freed (mallopt(3), M_MMAP_THRESHOLD): twice as much that is free stays, where else each
+read of a quarter of a megabyte gives its pages back and gets others, which costs as much again as reading."""
 _LOOK = 1.0
 """Seconds between two looks whether a file has changed."""
 _LAST = 6.0
@@ -87,6 +90,7 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
     parent = None if options.parent is None else socket.socket(fileno=options.parent)
     await telemetry.start(engine, parent)
     _tell(telemetry.address)
+    bytes(_LARGE)  # freed at once
     gc.freeze()  # what is there by now stays
     gc.set_threshold(*_GARBAGE)
     if not options.worker:
