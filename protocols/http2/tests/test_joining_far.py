@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from l7codecs_http2._frames.boundary import find_frame
 
-from l7codecs import Event, Gap, Kind, Message, Opaque, Sender, detect, open_session
+from l7codecs import Event, Gap, Kind, Limits, Message, Opaque, Sender, detect, open_session
 from l7codecs.testing import load_vectors
 
 C, S = Sender.CLIENT, Sender.SERVER
@@ -58,6 +58,29 @@ def test_noise_has_no_more_frames_than_before() -> None:
         text = bytes(numbers.choice(b'abcdefghij 0123456789\r\n{}"') for _ in range(2000))
         found += find_frame(text, True)[0] >= 0
     assert found == 0
+
+
+def test_what_may_be_a_frame_waits_for_no_more_than_the_limits() -> None:
+    """After a loss a header is believed where another stands behind its payload: a long one is not waited for."""
+    limits = Limits(head=300, message=300)
+    session = open_session("http2", limits=limits)
+    list(session.gap(C))
+    for _ in range(100):
+        list(session.receive(C, frame(1, 4, 1, bytes(5000))[:40]))
+        assert session.decoder(C).buffer.unfinished < 700
+    assert [each.kind for each in session.receive(C, bytes(700) + PING + PING) if isinstance(each, Message)] == [
+        Kind.HEARTBEAT
+    ] * 2
+
+
+def test_a_client_has_no_body_on_what_was_promised() -> None:
+    """Of a connection that was joined: its DATA is no part of the server's promise."""
+    session = open_session("http2")
+    list(session.gap(C))
+    list(session.receive(C, PING + PING))
+    list(session.receive(S, frame(5, 4, 1, b"\0\0\0\2\x82\x87\x84\x01\x01a") + PING))
+    (found,) = session.receive(C, frame(0, 0, 2, b"12345"))
+    assert (found.sender, found.kind) == (C, Kind.CONTROL)
 
 
 UPGRADES = sorted(name for name in VECTORS if name.startswith("upgrade-"))

@@ -172,6 +172,8 @@ class BodyReader(ControlReader):
         head = stream.request if self.who == CLIENT else stream.response
         if head is None and self.connection.joined:
             head = self._unseen(stream)
+        if head is not None and head.sender is not self.sender:
+            return None  # the server has promised it: the client has no body there
         return head
 
     def _unwanted_data(self, stream: Stream | None) -> Event | None:

@@ -191,11 +191,12 @@ class FrameReader(Decoder):
             if begins:
                 self.opening = True
                 return 0
+        most = self.limits.message + self.limits.head
         if not client:
-            found, self.wanted = find_frame(octets, False)
+            found, self.wanted = find_frame(octets, False, most=most)
             return found
         preface = find_preface(octets)
-        found, self.wanted = find_frame(octets, True, preface)
+        found, self.wanted = find_frame(octets, True, preface, most)
         if found >= 0 or -1 - found < preface or preface == len(octets):
             return found
         if octets.startswith(PREFACE, preface):

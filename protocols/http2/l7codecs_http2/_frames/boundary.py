@@ -108,10 +108,11 @@ def find_preface(octets: bytes) -> int:
     return end
 
 
-def find_frame(octets: bytes, client: bool, stop: int = 1 << 62) -> tuple[int, int]:
+def find_frame(octets: bytes, client: bool, stop: int = 1 << 62, most: int = 1 << 62) -> tuple[int, int]:
     """The index of the first frame before `stop` that another follows, as `Decoder.boundary` returns it; and how many octets that needs.
 
-    Where one is of a high stream, a third has to agree with both: small numbers are frequent in other octets.
+    Where one is of a high stream, a third has to agree with both: small numbers are frequent in other octets. What cannot be told from
+    `most` octets is none: so many may wait.
     """
     end = len(octets)
     at = 0
@@ -124,7 +125,7 @@ def find_frame(octets: bytes, client: bool, stop: int = 1 << 62) -> tuple[int, i
             return -1 - stop, 0
         if at + HEADER_SIZE > end:
             return -1 - at, HEADER_SIZE
-        needed = _follow(octets, at, client)
+        needed = _follow(octets, at, client, most)
         if needed == 0:
             return at, 0
         if needed > 0:
@@ -132,7 +133,7 @@ def find_frame(octets: bytes, client: bool, stop: int = 1 << 62) -> tuple[int, i
         at += 1
 
 
-def _follow(octets: bytes, at: int, client: bool) -> int:
+def _follow(octets: bytes, at: int, client: bool, most: int) -> int:
     """0 where a frame stands at `at` that others follow; -1 where none does; else how many octets from there on are needed to tell.
 
     Each step waits for all that it looks at, so that the answer is the same however many octets are there.
@@ -147,6 +148,8 @@ def _follow(octets: bytes, at: int, client: bool) -> int:
     if not _plausible_payload(octets, at, size):
         return -1
     second = at + size
+    if size + HEADER_SIZE > most:
+        return -1
     if second + HEADER_SIZE > end:
         return size + HEADER_SIZE
     following = plausible_header(octets, second, client)
@@ -155,6 +158,8 @@ def _follow(octets: bytes, at: int, client: bool) -> int:
     if max(_stream(octets, at), _stream(octets, second)) < _FAR_STREAM:
         return 0
     telling = _telling(octets, second, following)
+    if size + following + HEADER_SIZE > most:
+        return -1
     if second + telling > end:
         return size + telling
     if not _plausible_payload(octets, second, following):
