@@ -527,3 +527,12 @@ def test_no_number_of_a_peer_is_taken_for_none(number: int) -> None:
     answer = long + bytes(6)
     (answered,) = session.receive(S, len(answer).to_bytes(4, "big") + answer)
     assert isinstance(answered, KafkaMessage) and (answered.correlation_id, answered.request) == (number, request)
+
+
+@pytest.mark.parametrize("broker", [0, 5, 0xFFFF, 0x10000, 0x0003_0001, -1])
+def test_the_first_version_of_controlled_shutdown_has_no_client_id(broker: int) -> None:
+    """Its header is the oldest: the broker's id stands where others have their client's, and most ids look like an empty one."""
+    (request,) = opened().receive(C, frame(b"\0\7\0\0" + bytes((0, 0, 0, 9)) + broker.to_bytes(4, "big", signed=True)))
+    assert isinstance(request, KafkaMessage)
+    assert (request.client_id, request.fields()) == (None, {"BrokerId": broker})
+    assert "kafka.malformed" not in request.attributes

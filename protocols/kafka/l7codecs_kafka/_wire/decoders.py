@@ -193,7 +193,9 @@ class RequestDecoder(_Doubting):
         client_start: i64 = -1
         client_stop: i64 = -1
         body: i64 = start + CLIENT_ID + 2
-        if body <= stop:
+        if key == CONTROLLED_SHUTDOWN and version == 0:
+            body = start + CLIENT_ID  # its header, version 0, has no client id
+        elif body <= stop:
             size = i64(read_i16_be(octets, start + CLIENT_ID))
             if size >= 0 and body + size <= stop:
                 client_start = body
@@ -203,7 +205,7 @@ class RequestDecoder(_Doubting):
             elif size != -1:
                 body = self._without_client_id(start, key, version, size, more)
         else:
-            body = start + CLIENT_ID if key == CONTROLLED_SHUTDOWN and version == 0 else i64(-1)
+            body = -1
         if body >= 0:
             if form.flexible:
                 if body < stop and octets[body] == 0:
@@ -244,9 +246,7 @@ class RequestDecoder(_Doubting):
         self._state.shake_hands(name)
 
     def _without_client_id(self, start: i64, key: i64, version: i64, size: i64, more: bool) -> i64:
-        """Where the body begins of a request whose client id does not fit into it; -1: not known."""
-        if key == CONTROLLED_SHUTDOWN and version == 0:
-            return start + CLIENT_ID
+        """-1: nobody knows where the body begins of a request whose client id does not fit into it; raises where its key is known."""
         if is_known(key, version) and not more:
             seen = f"a client id of {size} octets"
             self.fail(int(CLIENT_ID), seen, "null, or one that fits into the request", "Kafka protocol guide, Headers")
