@@ -222,6 +222,25 @@ def test_a_fault_of_an_endpoint_is_found(order: type[AnswerOrder]) -> None:
     assert "AssertionError" in str(first_fault(fuzzer(with_order(order), "endpoints")))
 
 
+class CountsRequests(ToyDecoder):
+    """A request says how many there were before it, as far as was heard."""
+
+    def message(self, octets: bytes, start: int, stop: int, offset: int, more: bool) -> ToyMessage:
+        found = super().message(octets, start, stop, offset, more)
+        count = getattr(self, "count", 0)
+        self.count = count + 1  # type: ignore[misc]
+        return type("Counted", (ToyMessage,), {"collect": lambda _, said: said.update({"toy.size": count})})(
+            self.flow, self.sender, found.kind, offset, octets, start, stop, more
+        )
+
+
+@pytest.mark.parametrize(("learnt", "found"), [((), True), (("toy.size",), False)])
+def test_what_a_request_says_behind_a_loss_is_what_it_said(learnt: tuple[str, ...], found: bool) -> None:
+    protocol = toys.framed(session=type("Opens", (ToySession,), {"decoders": CountsRequests}))
+    each = Fuzzer(Material(protocol, toys.framed_vectors(False), learnt=learnt), ["loss"], 1)
+    assert ("tells toy.size as" in str(first_fault(each, 400))) is found
+
+
 def test_a_wrong_pair_after_loss_is_found() -> None:
     assert "is told to answer" in str(first_fault(fuzzer(toys.framed(session=AfterLoss), "loss")))
 

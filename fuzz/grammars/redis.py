@@ -125,31 +125,27 @@ def conversation(chance: random.Random) -> list[tuple[Sender, bytes]]:
     return pieces
 
 
-ASKED: tuple[tuple[tuple[bytes, ...], str, tuple[bytes, ...]], ...] = (
-    ((b"GET", b"a"), "GET", (b"a",)),
-    ((b"set", b"key", b"value"), "SET", (b"key",)),
-    ((b"MSET", b"a", b"1", b"key", b"2"), "MSET", (b"a", b"key")),
-    ((b"DEL", b"a", b"", b"k" * 40), "DEL", (b"a", b"", b"k" * 40)),
-    ((b"EVAL", b"return 1", b"2", b"a", b"b", b"x"), "EVAL", (b"a", b"b")),
-    ((b"OBJECT", b"ENCODING", b"\r\n"), "OBJECT ENCODING", (b"\r\n",)),
-    ((b"ZUNIONSTORE", b"d", b"2", b"a", b"key", b"WEIGHTS", b"1", b"2"), "ZUNIONSTORE", (b"d", b"a", b"key")),
-    ((b"XREAD", b"COUNT", b"1", b"STREAMS", b"a", b"b", b"0", b"$"), "XREAD", (b"a", b"b")),
-    ((b"CONFIG", b"GET", b"*"), "CONFIG GET", ()),
-    ((b"nosuch", b"a"), "NOSUCH", ()),
-)
-"""Words, and the command and keys that they are."""
-SAID: tuple[tuple[bytes, Status, str | None, str], ...] = (
-    (b"+OK\r\n", Status.OK, None, "simple_string"),
-    (b"$-1\r\n", Status.OK, None, "bulk_string"),
-    (b"$700\r\n" + b"x" * 700 + b"\r\n", Status.OK, None, "bulk_string"),
-    (b"$13\r\n-ERR a\r\n+OK\r\n\r\n", Status.OK, None, "bulk_string"),
-    (b":-9223372036854775808\r\n", Status.OK, None, "integer"),
-    (b"*2\r\n*0\r\n*1\r\n$1\r\na\r\n", Status.OK, None, "array"),
+Said = tuple[bytes, Status, str | None, str]
+"""A reply, and what it tells."""
+OK: tuple[Said, ...] = ((b"+OK\r\n", Status.OK, None, "simple_string"),)
+WRONG: tuple[Said, ...] = (
     (b"-WRONGTYPE Operation against a key\r\n", Status.FAILED_PRECONDITION, "WRONGTYPE", "simple_error"),
     (b"-LOADING not yet\r\n", Status.UNAVAILABLE, "LOADING", "simple_error"),
 )
-"""Replies of RESP2, and what they tell."""
-THREE: tuple[tuple[bytes, Status, str | None, str], ...] = (
+TEXT: tuple[Said, ...] = (
+    (b"$-1\r\n", Status.OK, None, "bulk_string"),
+    (b"$700\r\n" + b"x" * 700 + b"\r\n", Status.OK, None, "bulk_string"),
+    (b"$13\r\n-ERR a\r\n+OK\r\n\r\n", Status.OK, None, "bulk_string"),
+)
+NUMBER: tuple[Said, ...] = (
+    (b":3\r\n", Status.OK, None, "integer"),
+    (b":-9223372036854775808\r\n", Status.OK, None, "integer"),
+)
+LIST: tuple[Said, ...] = (
+    (b"*2\r\n*0\r\n*1\r\n$1\r\na\r\n", Status.OK, None, "array"),
+    (b"*-1\r\n", Status.OK, None, "array"),
+)
+THREE: tuple[Said, ...] = (
     (b"%1\r\n+a\r\n~2\r\n#t\r\n,1.5\r\n", Status.OK, None, "map"),
     (b"_\r\n", Status.OK, None, "null"),
     (b"!11\r\nLOADING not\r\n", Status.UNAVAILABLE, "LOADING", "bulk_error"),
@@ -157,6 +153,25 @@ THREE: tuple[tuple[bytes, Status, str | None, str], ...] = (
     (b"*?\r\n:1\r\n.\r\n", Status.OK, None, "array"),
     (b"$?\r\n;3\r\nabc\r\n;0\r\n", Status.OK, None, "bulk_string"),
 )
+"""Of RESP3."""
+ASKED: tuple[tuple[tuple[bytes, ...], str, tuple[bytes, ...], tuple[Said, ...]], ...] = (
+    ((b"GET", b"a"), "GET", (b"a",), TEXT + WRONG),
+    ((b"set", b"key", b"value"), "SET", (b"key",), OK + WRONG[1:]),
+    ((b"MSET", b"a", b"1", b"key", b"2"), "MSET", (b"a", b"key"), OK),
+    ((b"DEL", b"a", b"", b"k" * 40), "DEL", (b"a", b"", b"k" * 40), NUMBER[:1]),
+    ((b"EVAL", b"return 1", b"2", b"a", b"b", b"x"), "EVAL", (b"a", b"b"), OK + WRONG + TEXT + NUMBER + LIST),
+    ((b"OBJECT", b"ENCODING", b"\r\n"), "OBJECT ENCODING", (b"\r\n",), TEXT),
+    (
+        (b"ZUNIONSTORE", b"d", b"2", b"a", b"key", b"WEIGHTS", b"1", b"2"),
+        "ZUNIONSTORE",
+        (b"d", b"a", b"key"),
+        NUMBER[:1] + WRONG,
+    ),
+    ((b"XREAD", b"COUNT", b"1", b"STREAMS", b"a", b"b", b"0", b"$"), "XREAD", (b"a", b"b"), LIST),
+    ((b"CONFIG", b"GET", b"*"), "CONFIG GET", (), LIST[:1]),
+    ((b"nosuch", b"a"), "NOSUCH", (), WRONG[1:]),
+)
+"""Words, the command and the keys that they are, and what a server answers to such."""
 
 
 class Talk:
@@ -166,6 +181,8 @@ class Talk:
         self.chance = chance
         self.found: list[Spoken] = []
         self.waiting: list[int] = []
+        self.replies: dict[int, tuple[Said, ...]] = {}
+        """By place of a command: what it may be answered."""
         self.database = "0"
         self.three = False
 
@@ -176,7 +193,8 @@ class Talk:
         self.found.append(Spoken(Sender.CLIENT, octets, says={"kind": kind, "db.namespace": self.database, **says}))
 
     def asks_any(self, kind: Kind = Kind.REQUEST) -> None:
-        words, operation, keys = self.chance.choice(ASKED)
+        words, operation, keys, replies = self.chance.choice(ASKED)
+        self.replies[len(self.found)] = replies + (THREE if operation == "EVAL" and self.three else ())
         self.asks(words, kind, operation=operation, resources=keys)
 
     def hears(self, octets: bytes, **says: object) -> None:
@@ -191,7 +209,7 @@ class Talk:
 
     def hears_any(self) -> None:
         while self.waiting:
-            octets, status, error, kind = self.chance.choice(SAID + (THREE if self.three else ()))
+            octets, status, error, kind = self.chance.choice(self.replies.get(self.waiting[0], OK))
             self.hears(octets, status=status, error=error, **{"redis.reply_type": kind})
 
     def is_told(self) -> None:

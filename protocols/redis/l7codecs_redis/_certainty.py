@@ -28,7 +28,7 @@ from l7codecs.pairing.alignment import SPAN, Alignment
 from l7codecs.pairing.retention import SHORT, let_go
 from l7codecs.pairing.tables import TURNS
 
-from ._reply import RedisReply
+from ._reply import BULK_ERROR, ERROR, RedisReply
 from ._request import RedisRequest
 from ._shapes import can_answer, shape_of, shapes_of
 from ._state import (
@@ -47,6 +47,7 @@ from ._state import (
 
 __all__ = [
     "answered_unsure",
+    "came_early",
     "client_spoke",
     "confirmed_early",
     "fits",
@@ -55,6 +56,7 @@ __all__ = [
     "proven",
     "remember",
     "searched",
+    "selected",
     "server_spoke",
     "unsettle",
 ]
@@ -300,6 +302,7 @@ def unsettle(state: ConnectionState) -> None:
     state.answers_seen = 0
     state.pairing.clear()
     state.pairing.no_turn()
+    state.forget_unanswered()
     state.settle()
 
 
@@ -310,6 +313,21 @@ def fits(state: ConnectionState, reply: RedisReply, request: RedisRequest) -> bo
         return False
     state.probation -= 1
     return True
+
+
+def selected(request: RedisRequest) -> str | None:
+    """The database that a SELECT names; None where it cannot be one."""
+    arguments = request.arguments
+    number = arguments[1] if len(arguments) > 1 else b""
+    return str(int(number)) if number.isdigit() and len(number) <= 10 else None
+
+
+def came_early(state: ConnectionState, reply: RedisReply) -> None:
+    """A reply has come before the command that it answers."""
+    if state.pairing.ahead == 0:
+        state.early_failed = False
+    state.early_failed |= reply.type == ERROR or reply.type == BULK_ERROR
+    state.pairing.came_early()
 
 
 def confirmed_early(state: ConnectionState, command: str, last: bool) -> None:
@@ -355,4 +373,5 @@ def _answered_already(state: ConnectionState, request: RedisRequest) -> None:
         elif effect == MONITOR:
             state.monitoring = True
         elif effect == SELECT:
-            state.answered_database = state.database
+            state.answered_database = None if state.early_failed else selected(request)
+            state.database = state.answered_database

@@ -11,7 +11,7 @@ from mypy_extensions import i64
 
 from l7codecs import Kind, Message
 
-from ._certainty import answered_unsure, confirmed_early, fits, remember, unsettle
+from ._certainty import answered_unsure, came_early, confirmed_early, fits, remember, selected, unsettle
 from ._items import first_items
 from ._reply import BULK_ERROR, ERROR, PUSH_TYPE, RedisReply
 from ._request import NO_COMMAND, NO_PINS, RedisRequest, Situation
@@ -172,10 +172,15 @@ def _argument(message: RedisRequest, index: i64) -> bytes:
 
 
 def _select(state: ConnectionState, message: RedisRequest) -> i64:
-    """What follows is in the new database, unless the answer says otherwise; returns which SELECT this is."""
-    number = _argument(message, 1)
-    if number.isdigit() and len(number) <= 10:
-        state.database = str(int(number))
+    """What follows is in the new database, unless the answer says otherwise; returns which SELECT this is.
+
+    Where it is not certain which answer that is, or it has come already, nobody knows before.
+    """
+    number = selected(message)
+    if state.alignment is not None or state.pairing.ahead > 0:
+        state.database = None
+    elif number is not None:
+        state.database = number
     state.selects += 1
     return state.selects
 
@@ -256,7 +261,7 @@ def answer(state: ConnectionState, reply: RedisReply, received: bool) -> RedisRe
         if state.probation > 0:
             unsettle(state)
         else:
-            state.pairing.came_early()
+            came_early(state, reply)
         return None
     request = state.pairing.answered(reply)
     if not isinstance(request, RedisRequest) or (state.probation > 0 and not fits(state, reply, request)):
@@ -391,9 +396,8 @@ def _apply(state: ConnectionState, request: RedisRequest, reply: RedisReply) -> 
         state.switch(request.arguments)
     elif effect == SELECT:
         if not failed:
-            number = _argument(request, 1)
-            state.answered_database = str(int(number)) if number.isdigit() and len(number) <= 10 else None
-        if failed and request.situation.selects == state.selects:
+            state.answered_database = selected(request)
+        if request.situation.selects == state.selects:
             state.database = state.answered_database
     elif effect == MULTI and failed:
         # A nested MULTI is refused and changes nothing.

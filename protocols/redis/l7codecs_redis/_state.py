@@ -219,6 +219,8 @@ class ConnectionState:
         self.monitor_asked = False
         self.monitoring = False
         self.replicating = False
+        self.early_failed = False
+        """Whether an answer that came before its command was an error."""
 
     @property
     def database(self) -> str | None:
@@ -279,6 +281,12 @@ class ConnectionState:
         self.answered_database = None
         self.confirmed_early = None
         self.settle()
+
+    def forget_unanswered(self) -> None:
+        """Whether the SELECT that was asked last has succeeded will not be known."""
+        if self.database != self.answered_database:
+            self.database = None
+            self.answered_database = None
 
     def switch(self, arguments: list[bytes]) -> None:
         """HELLO has set the protocol's version."""

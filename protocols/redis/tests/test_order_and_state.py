@@ -158,6 +158,50 @@ def test_the_database_is_unknown_after_a_gap_in_select() -> None:
     assert "db.namespace" not in request.attributes
 
 
+REFUSED = b"-ERR DB index is out of range\r\n"
+
+
+@pytest.mark.parametrize(("answer", "database"), [(b"+OK\r\n", "7"), (REFUSED, None)])
+def test_the_database_where_the_answer_to_select_came_before_it(answer: bytes, database: str | None) -> None:
+    session = open_session("redis")
+    answered(session, answer)
+    asked(session, "SELECT 7")
+    (request,) = asked(session, "GET k")
+    assert request.attributes.get("db.namespace") == database
+
+
+@pytest.mark.parametrize(("answer", "known"), [(b"+OK\r\n", "7"), (REFUSED, "5")])
+def test_the_database_after_a_loss_is_that_which_an_answer_confirms(answer: bytes, known: str) -> None:
+    """Which answer is that to SELECT is not certain at first; before it is, nobody knows the database."""
+    session = open_session("redis")
+    asked(session, "SELECT 5")
+    answered(session, b"+OK\r\n")
+    list(session.gap(S, 0))
+    list(session.gap(C, 0))
+    for number in range(60):
+        asked(session, "INCR k" if number % 3 else "GET k", "LRANGE l 0 1")
+        answered(session, (b":1\r\n" if number % 3 else b"$-1\r\n") + b"*0\r\n")
+    for database in (None, None, "5"):
+        (request,) = asked(session, "SELECT 5")
+        assert request.attributes.get("db.namespace") == database
+        answered(session, b"+OK\r\n")
+    asked(session, "SELECT 7")
+    answered(session, answer)
+    (request,) = asked(session, "GET k")
+    assert request.attributes.get("db.namespace") == known
+
+
+def test_a_select_that_nobody_saw_answered_tells_no_database() -> None:
+    """Joined midway, it may have been refused."""
+    session = open_session("redis")
+    list(session.gap(S, 0))
+    list(session.gap(C, 0))
+    asked(session, "SELECT 99")
+    answered(session, REFUSED)
+    (request,) = asked(session, "GET k")
+    assert "db.namespace" not in request.attributes
+
+
 def test_hello_without_an_answer_switches_all_the_same() -> None:
     session = open_session("redis")
     asked(session, "CLIENT REPLY SKIP", "HELLO 3")

@@ -10,6 +10,7 @@ A room says where it has them in the ``pyproject.toml`` of the folder where the 
     comparisons = "fuzz/beside.py"   # optional: comparisons() returns second implementations, for the target differential
     misleading = ["a-value"]         # optional: vectors in which, behind lost octets, something looks like a message and is none
     stateful = ["*-transaction"]     # optional: vectors of which endpoints take no requests: they mean something only where they stand
+    learnt = ["acme.topic"]          # optional: attributes of requests that say what was said before, and less after a loss
     loose_ids = true                 # optional: servers may answer with ids of their own
     one_sided = true                 # optional: after a loss, what a side says is believed while the other was never heard
     doubts = true                    # optional: any request may stay without an answer, so the oldest are forgotten beyond the limits
@@ -60,6 +61,8 @@ class Material:
     corpus: Path | None = None
     stateful: tuple[str, ...] = ()
     misleading: tuple[str, ...] = ()
+    learnt: tuple[str, ...] = ()
+    """Attributes of requests that say what was said before, and less where that is not known."""
     doubts: bool = False
     loose_ids: bool = False
     one_sided: bool = False
@@ -210,7 +213,7 @@ def load_material(
     tokens = parse_dictionary(file_of_tokens.read_text("utf-8")) if file_of_tokens is not None else []
     grammar, spoken = _load_grammar(folder / str(said["grammar"])) if "grammar" in said else (None, None)
     kept = corpus or (folder / str(said["corpus"]) if "corpus" in said else None)
-    stateful, misleading = (tuple(_texts(said.get(key))) for key in ("stateful", "misleading"))
+    stateful, misleading, learnt = (tuple(_texts(said.get(key))) for key in ("stateful", "misleading", "learnt"))
     flags = {key: said.get(key) is True for key in ("doubts", "loose_ids", "one_sided")}
     beside = _load_comparisons(folder / str(said["comparisons"])) if "comparisons" in said else []
     return Material(
@@ -222,6 +225,7 @@ def load_material(
         kept,
         stateful,
         misleading,
+        learnt,
         doubts=flags["doubts"],
         loose_ids=flags["loose_ids"],
         one_sided=flags["one_sided"],

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cached_property
 
 from l7codecs.errors import IncompleteMessage, LimitExceeded, ProtocolError
-from l7codecs.kinds import Kind, Sender
+from l7codecs.kinds import Kind, Sender, Status
 from l7codecs.message import Event, Message
 from l7codecs.testing.fuzzing.program import Program, Step
 from l7codecs.testing.fuzzing.targets.base import Target
@@ -26,6 +26,9 @@ __all__ = ["Losses", "Truth"]
 DAMAGE, JOIN, SHUFFLE = range(3)
 SENDERS = (Sender.CLIENT, Sender.SERVER)
 _LARGEST = 64 * 1024
+_MADE = "spoken "
+_SPOKEN = 64
+"""Conversations that a grammar knows to be right, beside the vectors."""
 
 
 @dataclass
@@ -35,6 +38,8 @@ class Truth:
     pieces: tuple[tuple[Sender, bytes], ...]
     messages: dict[Sender, dict[int, tuple[bytes, int | None]]] = field(default_factory=dict)
     pairs: int = 0
+    told: dict[tuple[Sender, int], Message] = field(default_factory=dict)
+    """The messages themselves."""
 
 
 class Losses(Target):
@@ -61,11 +66,12 @@ class Losses(Target):
     @cached_property
     def vectors(self) -> list[Vector]:
         """Those that are damaged."""
-        return [
-            vector
-            for vector in self.material.all_vectors
-            if vector.size <= _LARGEST and not any(fnmatch(vector.name, each) for each in self.material.misleading)
-        ]
+        found = [vector for vector in self.material.all_vectors if vector.size <= _LARGEST]
+        if self.material.spoken is not None:
+            for number in range(_SPOKEN):
+                spoken = self.material.spoken(random.Random(number))
+                found.append(Vector(f"{_MADE}{number}", tuple((each.sender, each.octets) for each in spoken)))
+        return [vector for vector in found if not any(fnmatch(vector.name, each) for each in self.material.misleading)]
 
     def seeds(self, chance: random.Random) -> Iterator[Program]:
         for _ in range(60):
@@ -109,8 +115,18 @@ class Losses(Target):
             truth.pairs += paired
             request = event.request.offset if paired and event.request is not None else None
             truth.messages[event.sender][event.offset] = (event.raw, request)
+            truth.told[event.sender, event.offset] = event
 
     def run(self, program: Program) -> None:
+        self.damage(program, False)
+
+    def examine(self, program: Program) -> None:
+        """What messages say, too: the same as if nothing had been lost, or nothing."""
+        self.damage(program, True)
+        self.figures["examined"] += 1
+
+    def damage(self, program: Program, closely: bool) -> None:
+        """Decode a vector that is damaged, and hold what comes against the truth; `closely` also what it says."""
         if not program.steps:
             return
         first = program.steps[0]
@@ -123,10 +139,13 @@ class Losses(Target):
         chance = random.Random(program.seed)
         # Loss and another order together prove nothing: what is told after a loss depends on the order across directions.
         shuffles = any(step.operation % 3 == SHUFFLE for step in program.steps[1:2])
+        if shuffles and self.vectors[number].name.startswith(_MADE):
+            return  # what is made answers out of order: where ids are loose, an answer to what is seen later is one to what waits
         for step in program.steps[1:]:
             if (step.operation % 3 == SHUFFLE) is shuffles:
                 self._damage(step, lost, order, truth, chance)
-        self.decode(number, truth, lost, order, program, chance)
+        # In another order the answer that says what follows from a request may come too late to know.
+        self.decode(number, truth, lost, order, chance, closely and not shuffles)
 
     def _damage(
         self, step: Step, lost: dict[Sender, bytearray], order: list[int], truth: Truth, chance: random.Random
@@ -157,8 +176,8 @@ class Losses(Target):
         truth: Truth,
         lost: dict[Sender, bytearray],
         order: list[int],
-        program: Program,
         chance: random.Random,
+        closely: bool,
     ) -> None:
         """Feed what is left, and hold what comes against the truth."""
         session = self.material.protocol.open()
@@ -212,7 +231,7 @@ class Losses(Target):
         for sender in Sender:
             if sender not in wrong:
                 take(sender, session.eof(sender))
-        self._compare(where, truth, events, starts, alone if self.material.one_sided else 0)
+        self._compare(where, truth, events, starts, alone if self.material.one_sided else 0, closely)
 
     def _compare(
         self,
@@ -221,6 +240,7 @@ class Losses(Target):
         events: list[Event],
         starts: dict[Sender, tuple[list[int], list[int]]],
         believed: int,
+        closely: bool,
     ) -> None:
         """Of the first `believed` events nothing is asked but their pairs: they were told while one side was all that was heard."""
 
@@ -247,6 +267,8 @@ class Losses(Target):
                     f"{where}, damaged: nobody sent {event!r} with {event.raw[:60]!r}, at its true octet "
                     f"{place(event)}; there is {true and true[0][:60]!r}"
                 )
+            if closely and number >= believed:
+                check_said(event, truth.told[event.sender, place(event)], self.material.learnt, where)
             if event.kind is Kind.RESPONSE:
                 self.figures["answers"] += 1
                 if event.request is not None:
@@ -269,6 +291,26 @@ class Losses(Target):
             f"{names[step.operation % 3]}: side {SENDERS[step.a & 1].value}, {step.a} {step.b} {step.octets.hex()}\n"
             for step in program.steps[1:]
         )
+
+
+def check_said(event: Message, true: Message, learnt: Collection[str], where: str) -> None:
+    """Raises AssertionError where `event`, told behind a loss, says what the same message does not say where nothing was lost.
+
+    Of a request, but for what is `learnt`, and lists, of which some may be known; an answer may know less of what it answers. None is OK
+    that is not.
+    """
+    if event.more or true.more:
+        return  # how much of it is a head follows from what was known
+    if event.kind is Kind.REQUEST and true.kind is Kind.REQUEST:
+        known = true.attributes
+        for name, value in event.attributes.items():
+            may_differ = name in learnt or isinstance(value, tuple)
+            assert name not in known or known[name] == value or may_differ, (
+                f"{where}, damaged: {event!r} tells {name} as {value!r}, and it is {known[name]!r}"
+            )
+    assert event.status is not Status.OK or true.status is Status.OK or true.status is None, (
+        f"{where}, damaged: {event!r} is told as OK, and it is {true.status!r}"
+    )
 
 
 def _each(found: Iterator[Event]) -> Iterator[Event]:
