@@ -283,6 +283,9 @@ def test_the_command_fuzzes_and_replays(
     given = [*arguments, "--grow", "--seconds", "2", "--seed", "7", "--engine", "own", "--target", "direction"]
     assert main(given) == 0
     assert "nothing was found" in capsys.readouterr().out
+    assert Fuzzer(load_material("redis", folder=ROOT)).left_out == []
+    alone = Fuzzer(load_material("redis", vectors=[Path(vectors)]), ["truth", "direction", "differential"])
+    assert alone.left_out == ["differential", "truth"]
     Path("corpus").mkdir(exist_ok=True)
     Path("corpus/one").write_bytes(Program(0, (Step(0, 0, 0, b"*1\r\n$4\r\nPING\r\n"),)).encode())
     assert main([*arguments, "--replay", "corpus"]) == 0

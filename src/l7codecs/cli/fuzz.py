@@ -65,6 +65,8 @@ def _fuzz(options: argparse.Namespace, material: Material, fuzzer: Fuzzer) -> in
             f"{options.protocol}: {len(material.vectors)} vectors, {len(material.tokens)} tokens; {names}; {how}, seed {seed}"
         )
     )
+    if fuzzer.left_out:
+        show(printable(f"left out, since there is nothing for them: {', '.join(fuzzer.left_out)}"))
     left = options.seconds
     while True:
         began = time.monotonic()

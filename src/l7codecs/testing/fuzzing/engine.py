@@ -97,6 +97,8 @@ class Fuzzer:
         chosen = [target(material) for target in TARGETS if not names or target.name in names]
         self.material = material
         self.targets = {target.number: target for target in chosen if target.usable()}
+        self.left_out = [target.name for target in chosen if target.number not in self.targets]
+        """Those for which there is nothing."""
         if not self.targets:
             raise ValueError(f"{material.protocol.name} has nothing for {', '.join(names) or 'any target'}")
         self.chance = random.Random(seed)
