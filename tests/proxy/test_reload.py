@@ -113,6 +113,20 @@ def test_clients_share_as_many_connections_as_the_settings_say_now(servers: Any)
             each.close()
 
 
+def test_clients_of_a_listener_that_is_renamed_follow_its_address(servers: Any) -> None:
+    port = free_port()
+
+    def text(listener: str, cluster: str, host: str) -> str:
+        listeners = {listener: {"address": f"127.0.0.1:{port}", "protocol": "redis", "cluster": cluster}}
+        return json.dumps({"listeners": listeners, "clusters": {cluster: {"hosts": [host]}}})
+
+    with running(text("one", "a", servers.hosts[0])) as here, connect(port) as raw:
+        assert echoed(raw) == b"$3\r\nabc\r\n"
+        here.apply(text("two", "b", servers.hosts[1]))
+        assert echoed(raw) == b"$3\r\nabc\r\n"
+        assert [each.cluster for each in here.seen.exchanges] == ["a", "b"]
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "localhost"])
 def test_nobody_who_connects_is_lost_while_a_listener_changes(servers: Any, address: str) -> None:
     """Whenever that is: before the socket that listened is given up, and after."""

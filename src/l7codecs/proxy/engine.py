@@ -152,7 +152,11 @@ class Engine:
         for listener in settings.listeners:
             if listener.name in places:
                 places[listener.name].settings = listener
-        for place in {*places.values(), *(client.place for client in self.clients)}:  # a listener may have gone
+        by_address = {each.address: each for each in settings.listeners}
+        staying = set(places.values())
+        for place in staying.union(client.place for client in self.clients):
+            if place not in staying:  # its listener has gone, or has another name
+                place.settings = by_address.get(place.settings.address, place.settings)
             place.router = router
             pool = None if place.settings.cluster is None else pools.get(place.settings.cluster)
             place.otherwise = None if pool is None else plain_plan(pool)
