@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from l7codecs.message import Message
 from l7codecs.proxy.downstream import Client
+from l7codecs.proxy.exchange import Failure
 from l7codecs.proxy.pools import Pool
 from l7codecs.proxy.site import Site
 from l7codecs.proxy.upstream import Server
@@ -41,8 +43,8 @@ def _look_at_client(client: Client, now: float) -> None:
         client.abort()
         return
     if client.asks:
-        if client.doubts and now - next(iter(client.asks.values())).started > _DOUBTFUL:
-            client.forget_one_way()
+        if client.doubts:
+            _look_at_doubtful(client, now)
         return
     if client.is_tied:
         return
@@ -52,6 +54,28 @@ def _look_at_client(client: Client, now: float) -> None:
         or (client.is_new and quiet > settings.opening)
     ):
         client.expire()
+
+
+def _look_at_doubtful(client: Client, now: float) -> None:
+    """Tell the client of calls whose server has gone while they were doubted, and forget what nobody waits for.
+
+    What is answered after later calls, of anybody who asks there, may be a one-way call; not if such have been answered before, and
+    hardly as long as its own client has had no answer to a later one.
+    """
+    calls = client.site.one_way
+    waiting: set[Message] | None = None
+    for ask in list(client.asks.values()):
+        request = ask.request
+        server = ask.server
+        lost = server is not None and server not in server.host.servers
+        if not lost and now - ask.started <= _DOUBTFUL:
+            continue
+        if waiting is None:
+            waiting = set(client.session.unanswered())
+        if calls.has(request) or (request not in waiting and request.operation not in calls.answered):
+            client.end(ask)
+        elif lost and server is not None:
+            client.unanswered(request, server, Failure.RESET)
 
 
 def _look_at_server(server: Server, now: float, idle: float) -> None:
