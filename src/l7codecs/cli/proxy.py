@@ -24,6 +24,8 @@ __all__ = ["run"]
 
 _GARBAGE = 20_000, 50, 100
 """What a request leaves is no garbage of cycles: it is looked for less often than Python would."""
+_ENDED = 500
+"""Clients that have gone, of which some protocols' sessions leave cycles: HTTP/2's some 15 KB each."""
 _LARGE = 4 << 20
 """Octets. glibc goes by the largest block that was freed (mallopt(3), M_MMAP_THRESHOLD): twice as much that is free stays, where else each
 read of a quarter of a megabyte gives its pages back and gets others, which costs as much again as reading."""
@@ -205,11 +207,32 @@ async def _reload(engine: Engine, path: str, again: asyncio.Event) -> None:
             say(f"goes on as {path} says now")
 
 
+class Remains:
+    """Frees what clients that have gone leave in cycles, which the collector's own pace would let stand for very long.
+
+    As many have gone then as are there, and `least`: so it costs a client as much as looking at one, and what is left is bounded.
+    """
+
+    def __init__(self, least: int = _ENDED) -> None:
+        self._least = least
+        self._freed = 0
+
+    def look(self, engine: Engine) -> bool:
+        """Free it, where it is time; whether it was."""
+        if engine.ended - self._freed < max(self._least, engine.connected):
+            return False
+        self._freed = engine.ended
+        gc.collect()
+        return True
+
+
 async def _watch(engine: Engine, again: asyncio.Event) -> None:
     before = _stamps(engine.settings)
     dropped = 0
+    remains = Remains()
     while True:
         await asyncio.sleep(_LOOK)
+        remains.look(engine)
         for text in engine.observers.failed[dropped:]:
             say(text)
         dropped = len(engine.observers.failed)

@@ -88,6 +88,16 @@ class Engine:
         return [each for each in self._site.clients.values() if isinstance(each, Client)]
 
     @property
+    def connected(self) -> int:
+        """How many clients are connected."""
+        return len(self._site.clients)
+
+    @property
+    def ended(self) -> int:
+        """How many clients were connected, and are not any more."""
+        return self._number - len(self._site.clients)
+
+    @property
     def draining(self) -> bool:
         """Whether it takes no more clients."""
         return self._site.draining
