@@ -13,11 +13,13 @@ from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 import l7codecs
 import toys
 from faulty_endpoints import AfterLoss, CrossesLate, WritesBackwards, with_order
-from l7codecs import Changes, Message, Sender
+from l7codecs import Changes, Limits, Message, Sender
 from l7codecs.endpoint.ordering import AnswerOrder
 from l7codecs.message import Event
 from l7codecs.testing import Vector, parse_vector, proxy_machine, session_machine
 from l7codecs.testing.fuzzing import Material, load_material
+from l7codecs.testing.fuzzing.proxy.exchanges import find_exchanges
+from l7codecs.testing.fuzzing.proxy.steps import Steps
 from l7codecs.testing.machines import MACHINES
 from toys import ToyDecoder, ToyMessage, ToySession
 
@@ -52,6 +54,19 @@ def test_nothing_is_found_in_a_session(room: str) -> None:
 @pytest.mark.parametrize("room", ROOMS)
 def test_nothing_is_found_in_a_proxy(room: str) -> None:
     run(proxy_machine(load_material(room, folder=ROOT)), 25)
+
+
+@pytest.mark.parametrize("room", ["http2", "thriftmux"])
+def test_what_a_client_takes_back_waits_nowhere(room: str) -> None:
+    """A server of Mux answers it all the same; one of HTTP/2 does not."""
+    material = load_material(room, folder=ROOT)
+    places = find_exchanges(material)
+    for number in range(len(places)):
+        world = Steps(material, places, Limits())
+        world.asks(0, number)
+        world.cancels(0, 0)
+        world.rest()
+        world.check()
 
 
 @pytest.mark.parametrize("name", SPEAK_HTTP2)

@@ -335,7 +335,9 @@ class World:
                 elif isinstance(event, Message) and event.kind is Kind.HEARTBEAT:
                     server.wire.down += self.attempt(lambda event=event: server.origin.reply_heartbeat(event))
                 elif isinstance(event, Message) and event.kind is Kind.RESET and event.request in server.asked:
-                    server.asked.remove(event.request)
+                    # Where it still waits, it is answered all the same, as Mux has it.
+                    if event.request not in server.origin.unanswered():
+                        server.asked.remove(event.request)
         except ProtocolError as error:
             if not (self.strange or self.wrong or isinstance(error, LimitExceeded)):
                 raise AssertionError(f"what the proxy writes to the server breaks the protocol: {error!r}") from error
