@@ -101,7 +101,7 @@ def later(here: Running, seconds: float) -> None:
     async def look() -> None:
         engine = here.engine
         for client in engine.clients:
-            for each in client.asks.values():
+            for each in client.asks.each():
                 each.started -= seconds
         for pool in engine.pools.values():
             for host in pool.hosts.values():

@@ -10,7 +10,7 @@ from l7codecs.endpoint.changes import Changes
 from l7codecs.errors import L7Error, LimitExceeded
 from l7codecs.kinds import Kind, Sender, Status
 from l7codecs.message import Data, Event, Message
-from l7codecs.proxy.asks import Ask
+from l7codecs.proxy.asks import Ask, Asks
 from l7codecs.proxy.exchange import Failure
 from l7codecs.proxy.failures import status_of, text_of
 from l7codecs.proxy.site import Place, Site
@@ -40,8 +40,8 @@ class Answering(Asker):
         super().__init__(site.turn, session, _CLIENT)
         self.site = site
         self.place = place
-        self.asks: dict[Message, Ask] = {}
-        """By request: what is not answered."""
+        self.asks = Asks()
+        """What is not answered."""
         self.streams: dict[Message, list[Server]] = {}
         """By head of what the client has not sent to its end: where the rest of it goes."""
         self.changes: Changes | None = None
@@ -64,7 +64,7 @@ class Answering(Asker):
     # Answers of servers.
 
     def answer(self, answer: Message, request: Message) -> None:
-        ask = self.asks.get(request)
+        ask = self.asks.find(request)
         plan = None if ask is None else ask.plan
         if ask is None or plan is None or not plan.plain_answer or self.changes is not None:
             self.give(answer, request)
@@ -81,7 +81,7 @@ class Answering(Asker):
             self._answered(ask, answer.status, answer.error)
 
     def give(self, event: Event, request: Message | None) -> None:
-        ask = None if request is None else self.asks.get(request)
+        ask = None if request is None else self.asks.find(request)
         try:
             if ask is None:
                 if isinstance(event, Message) and self.changes is not None:
@@ -174,7 +174,7 @@ class Answering(Asker):
     # Where there is none.
 
     def unsent(self, request: Message, server: Server, failure: Failure) -> None:
-        ask = self.asks.get(request)
+        ask = self.asks.find(request)
         if ask is None:
             if request.kind is not _REQUEST:
                 self._lost_one_way(request)
@@ -187,7 +187,7 @@ class Answering(Asker):
         self.fail(ask, failure)
 
     def unanswered(self, request: Message, server: Server, failure: Failure) -> None:
-        ask = self.asks.get(request)
+        ask = self.asks.find(request)
         if ask is None or ask.server is not server:
             return
         ask.server = None
@@ -230,15 +230,14 @@ class Answering(Asker):
     def end(self, ask: Ask) -> None:
         """`ask` is over."""
         asks = self.asks
-        if ask.request in asks:  # `pop` would be looked up
-            del asks[ask.request]
+        asks.remove(ask)
         if ask.ended > 0.0:
             return
         ask.server = None
         ask.plan = None
         ask.ended = self.turn.now
         self.site.observers.ended(ask)
-        if not asks:
+        if asks.count == 0:
             self.all_answered()
 
     def all_answered(self) -> None:
@@ -250,9 +249,11 @@ class Answering(Asker):
         session = self.session
         if self.credits:
             if self._backlog and wrote:
-                for ask in self.asks.values():
+                ask = self.asks.first
+                while ask is not None:
                     if ask.server is not None:
                         ask.server.mark()  # which gets credit for what is written
+                    ask = ask.following
             self._backlog = session.queued > 0
         if session.paused:
             if not self.credits and session.full:
@@ -262,7 +263,7 @@ class Answering(Asker):
 
     def _clog(self) -> None:
         """Do not read from servers that answer this client, until it has taken what waits."""
-        for ask in self.asks.values():
+        for ask in self.asks.each():
             server = ask.server
             if server is not None and server not in self.clogged:
                 if not self.clogged:

@@ -140,7 +140,7 @@ class Client(Sending):
         servers = self.streams.get(data.message)
         if servers is None:
             return  # of what was refused, or given up
-        ask = self.asks.get(data.message)
+        ask = self.asks.find(data.message)
         if ask is not None:
             ask.request_octets += data.payload_size
         server = servers[0]
@@ -167,7 +167,7 @@ class Client(Sending):
         """All of a message that streamed is sent on."""
         self.streams.pop(head, None)
         if head.kind is _ONEWAY:
-            ask = self.asks.get(head)
+            ask = self.asks.find(head)
             if ask is not None:
                 self.end(ask)
 
@@ -186,7 +186,7 @@ class Client(Sending):
                 server.session.put(message)
                 server.mark()
             return
-        ask = self.asks.get(request)
+        ask = self.asks.find(request)
         servers = self.streams.get(request)
         if servers is None and ask is not None and ask.server is not None:
             servers = [ask.server]
@@ -229,10 +229,11 @@ class Client(Sending):
         """Send a request where it goes, or answer it; False where it has to wait until all before it is answered."""
         if message.error is not None:
             return True  # it is malformed, and its session has answered
-        if self._held is None and self._waits(message):
+        tied = self.pins and (message.pins is not None or message.blocks)
+        if self.pins and self._held is None and self.asks.count > 0 and self._waits(message, tied):
             return False
-        ask = Ask(self.place.name, message, self.turn.now)
-        self.asks[message] = ask
+        ask = Ask(self.place.name, message, self.turn.now, tied)
+        self.asks.add(ask)
         if self.doubts:
             self._note(message)
         try:
@@ -264,17 +265,13 @@ class Client(Sending):
         self.send(ask, host, plan)
         return True
 
-    def _waits(self, message: Message) -> bool:
+    def _waits(self, message: Message, tied: bool) -> bool:
         """Whether what was asked before has to be answered first, since `message` goes on another connection."""
-        if not self.pins:
-            return False
-        if not self.asks:
-            return False
         if self.aside:
             return True
         if self.bound is not None and self.ties:
             return message.blocks or message.prepares
-        return message.pins is not None or message.blocks
+        return tied
 
     def _plan_without(self, ask: Ask) -> Plan | None:
         """What is done with `ask`, which no rule holds for; None where it is answered here."""
@@ -293,14 +290,14 @@ class Client(Sending):
         before = self.latest
         if message.kind is _ONEWAY:
             self.site.one_way.seen(message)
-        if before is not None and before in self.asks and self.turns >= _TURNS:
+        if before is not None and self.turns >= _TURNS and self.asks.find(before) is not None:
             self.site.one_way.seen(before)  # its client has gone on without
         self.latest = message
 
     def forget_one_way(self) -> None:
         """What is certainly not waited for is over."""
         waiting = set(self.session.unanswered())
-        for ask in list(self.asks.values()):
+        for ask in self.asks.each():
             if ask.request not in waiting or self.site.one_way.has(ask.request):
                 self.end(ask)
 
@@ -327,7 +324,7 @@ class Client(Sending):
             if self.server is not None and self in self.server.stopped:
                 return
             self.read_on(True)
-        if self.ends and not self.asks:
+        if self.ends and self.asks.count == 0:
             self._finish()
 
     def all_answered(self) -> None:
@@ -339,7 +336,7 @@ class Client(Sending):
     def _go_on(self) -> None:
         """What has waited goes on."""
         held = self._held
-        if held is None or self.asks or self.transport is None:
+        if held is None or self.asks.count > 0 or self.transport is None:
             return
         try:
             if isinstance(held, Message):
@@ -365,7 +362,7 @@ class Client(Sending):
             self.write(self.session.pending_output())
         except L7Error:
             pass
-        if self.asks and not self.credits:
+        if self.asks.count > 0 and not self.credits:
             self.ends = True
         else:
             self.close()
@@ -398,7 +395,7 @@ class Client(Sending):
         except L7Error as error:
             self._tell(str(error))
         self.ends = True
-        stays = bool(self.asks) or self._held is not None or self.session.queued > 0
+        stays = self.asks.count > 0 or self._held is not None or self.session.queued > 0
         self.mark()
         turn.end_read()
         return stays
@@ -443,7 +440,7 @@ class Client(Sending):
         self.turn.begin_read()
         self.site.clients.pop(self.session.flow, None)
         self._held = None
-        for ask in list(self.asks.values()):
+        for ask in self.asks.each():
             server = ask.server
             ask.failure = Failure.CLIENT_GONE
             ask.status = Status.CANCELLED

@@ -105,7 +105,7 @@ class Engine:
     @property
     def in_flight(self) -> int:
         """Requests that are not answered."""
-        return sum(len(each.asks) for each in self.clients)
+        return sum(int(each.asks.count) for each in self.clients)
 
     # What it does.
 

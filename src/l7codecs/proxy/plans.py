@@ -80,25 +80,17 @@ class Router:
 
     def __init__(self, table: RouteTable, pools: Mapping[str, Pool], buckets: TokenBuckets) -> None:
         self.table = table
-        self._plans: dict[Rule, Plan] = {}
+        self._plans: list[Plan] = []
+        """In the order of the rules."""
         for rule in table.rules:
             limit = rule.action.rate_limit
             bucket = None if limit is None else buckets.bucket(rule, limit)
-            self._plans[rule] = Plan(rule, rule.action, pools, bucket)
-        self._latest: Rule | None = None
-        self._plan: Plan | None = None
+            self._plans.append(Plan(rule, rule.action, pools, bucket))
 
     def plan(self, message: Message) -> Plan | None:
         """What is to be done with `message`; None where no rule holds. Raises `ProtocolError` where it cannot be read so far."""
-        rule = self.table.route(message)
-        if rule is None:
-            return None
-        if rule is self._latest:
-            return self._plan
-        plan = self._plans[rule]
-        self._latest = rule
-        self._plan = plan
-        return plan
+        found = self.table.find(message)
+        return None if found is None else self._plans[found.order]
 
 
 def plain_plan(pool: Pool) -> Plan:

@@ -42,7 +42,7 @@ def _look_at_client(client: Client, now: float) -> None:
     if client.clogged and now - client.clogged_at > settings.stalled:
         client.abort()
         return
-    if client.asks:
+    if client.asks.first is not None:
         if client.doubts:
             _look_at_doubtful(client, now)
         return
@@ -64,7 +64,7 @@ def _look_at_doubtful(client: Client, now: float) -> None:
     """
     calls = client.site.one_way
     waiting: set[Message] | None = None
-    for ask in list(client.asks.values()):
+    for ask in client.asks.each():
         request = ask.request
         server = ask.server
         lost = server is not None and server not in server.host.servers

@@ -71,20 +71,18 @@ class Start:
             self.first_word = read_i64_le(octets, 0)
             self.last_word = read_i64_le(octets, len(octets) - _WORD)
 
-    def stands_at(self, octets: bytes, at: i64) -> bool:
-        """Whether it is what `octets`, which are long enough, have at `at`."""
-        size = self.size
-        if size < _WORD:
-            own = self.octets
+    def short(self, octets: bytes, at: i64) -> Branch | None:
+        """The child of this or one of those that follow, of less than a word, that `octets`, which are long enough, have at `at`."""
+        start: Start | None = self
+        while start is not None:
+            own = start.octets
             place: i64 = 0
-            while place < size:
-                if own[place] != octets[at + place]:
-                    return False
+            while place < start.size and own[place] == octets[at + place]:
                 place += 1
-            return True
-        if read_i64_le(octets, at) != self.first_word or read_i64_le(octets, at + size - _WORD) != self.last_word:
-            return False
-        return size <= 2 * _WORD or octets[at + _WORD : at + size] == self.octets[_WORD:]
+            if place == start.size:
+                return start.node
+            start = start.following
+        return None
 
 
 @final
@@ -104,8 +102,17 @@ class Starts:
     def find(self, octets: bytes, at: i64) -> Branch | None:
         """The child of what stands at `at`, where there are as many octets."""
         start = self.buckets[bucket(octets, at, self.first, self.second)]
+        size = self.size
+        if start is None or size < _WORD:
+            return None if start is None else start.short(octets, at)
+        first_word = read_i64_le(octets, at)
+        last_word = read_i64_le(octets, at + size - _WORD)
         while start is not None:
-            if start.stands_at(octets, at):
+            if (
+                start.first_word == first_word
+                and start.last_word == last_word
+                and (size <= 2 * _WORD or octets[at + _WORD : at + size] == start.octets[_WORD:])
+            ):
                 return start.node
             start = start.following
         return None
@@ -124,10 +131,10 @@ class Branch:
         self.field = field
         self.name = name
         self.entries = entries
-        self.rule: Rule | None = None
+        self.sure: Candidate | None = None
         """That which holds without a further look."""
         if entries and not entries[0].left:
-            self.rule = entries[0].rule
+            self.sure = entries[0]
         self.none: Branch | None = None
         """Where there is no value; for a resource, where it is not the only one."""
         self.several: Branch | None = None

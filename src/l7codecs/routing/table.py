@@ -11,7 +11,7 @@ from typing import final
 
 from l7codecs.message import Message
 from l7codecs.routing.indexing import indexed
-from l7codecs.routing.nodes import LEAF, Branch, Rule
+from l7codecs.routing.nodes import LEAF, Branch, Candidate, Rule
 
 __all__ = ["RouteTable", "Rule"]
 
@@ -29,19 +29,24 @@ class RouteTable:
 
         Raises `ProtocolError` where a rule asks for what cannot be read of its octets: headers that are broken, as a rule.
         """
+        found = self.find(message)
+        return None if found is None else found.rule
+
+    def find(self, message: Message) -> Candidate | None:
+        """As `route`, with the rule's place among all."""
         node: Branch | None = self._root
         while node is not None and node.field != LEAF:
             node = node.next(message)
         if node is None:
             return None
-        if node.rule is not None:
-            return node.rule
+        if node.sure is not None:
+            return node.sure
         for entry in node.entries:
             for condition in entry.left:
                 if not condition.holds(message):
                     break
             else:
-                return entry.rule
+                return entry
         return None
 
     def walk(self, message: Message) -> Rule | None:

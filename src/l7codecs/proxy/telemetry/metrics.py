@@ -29,6 +29,8 @@ FAILED: Final = 2
 KEPT: Final = 0
 DROPPED: Final = 1
 
+_FEW: Final[i64] = 4
+
 
 class Report(TypedDict):
     """What one worker has counted since its last one."""
@@ -46,19 +48,25 @@ class _Recent:
 
     def __init__(
         self,
-        listener: str,
-        protocol: str,
-        service: str | None,
+        labels: tuple[str, str, str | None, str | None, str | None],
         status: Status | None,
         failure: Failure | None,
         series: Series,
     ) -> None:
-        self.listener = listener
-        self.protocol = protocol
-        self.service = service
+        self.listener, self.protocol, self.service, self.operation, self.cluster = labels
         self.status = status
         self.failure = failure
         self.series = series
+
+    def is_of(self, exchange: Exchange, request: Message) -> bool:
+        """Whether `exchange`, of the same cluster and operation, is of that series."""
+        return (
+            self.status is exchange.status
+            and self.failure is exchange.failure
+            and self.listener is exchange.listener
+            and self.protocol is request.protocol
+            and _same(self.service, request.service)
+        )
 
 
 @final
@@ -73,6 +81,10 @@ class Metrics(Observer):
         """Lines of logs and spans: those that were taken, and those that nobody took in time."""
         self._recent: Final[dict[str | None, dict[str | None, _Recent]]] = {}
         """By cluster and operation. Only what has a series of its own is here, so it is bounded as they are."""
+        self._latest: Final[list[_Recent]] = []
+        """The few of them that were looked up last, whose names need no comparison where they are the very same."""
+        self._oldest: i64 = 0
+        """Which of these has been there for longest."""
 
     def connected(self, listener: str, peer: Address | None) -> None:
         self.clients.add((listener,), OPENED)
@@ -91,31 +103,39 @@ class Metrics(Observer):
 
     def ended(self, exchange: Exchange) -> None:
         request = exchange.request
-        operations = self._recent.get(exchange.cluster)
-        recent = None if operations is None else operations.get(request.operation)
-        if (
-            recent is not None
-            and recent.status is exchange.status
-            and recent.failure is exchange.failure
-            and recent.listener is exchange.listener
-            and recent.protocol is request.protocol
-            and _same(recent.service, request.service)
-        ):
-            series = recent.series
+        cluster = exchange.cluster
+        operation = request.operation
+        for recent in self._latest:
+            if recent.operation is operation and recent.cluster is cluster and recent.is_of(exchange, request):
+                series = recent.series
+                break
         else:
-            series = self._find(exchange, request)
+            series = self._find(exchange, request, operation)
         series.add(
             exchange.ended - exchange.started, exchange.request_octets, exchange.answer_octets, exchange.attempts
         )
 
-    def _find(self, exchange: Exchange, request: Message) -> Series:
+    def _find(self, exchange: Exchange, request: Message, operation: str | None) -> Series:
         """The series that counts `exchange`."""
+        operations = self._recent.get(exchange.cluster)
+        recent = None if operations is None else operations.get(operation)
+        if recent is None or not recent.is_of(exchange, request):
+            return self._look_up(exchange, request, operation)
+        if len(self._latest) < _FEW:
+            self._latest.append(recent)
+        else:
+            self._latest[self._oldest] = recent
+            self._oldest = (self._oldest + 1) % _FEW
+        return recent.series
+
+    def _look_up(self, exchange: Exchange, request: Message, operation: str | None) -> Series:
+        """As `_find`, where the latest of that cluster and operation was otherwise."""
         failure = exchange.failure
         labels: tuple[Label, ...] = (
             exchange.listener,
             request.protocol,
             request.service,
-            request.operation,
+            operation,
             exchange.cluster,
             exchange.status,
             None if failure is None else failure._value_,
@@ -125,9 +145,8 @@ class Metrics(Observer):
             operations = self._recent.get(exchange.cluster)
             if operations is None:
                 operations = self._recent[exchange.cluster] = {}
-            operations[request.operation] = _Recent(
-                exchange.listener, request.protocol, request.service, exchange.status, failure, series
-            )
+            named = (exchange.listener, request.protocol, request.service, operation, exchange.cluster)
+            operations[operation] = _Recent(named, exchange.status, failure, series)
         return series
 
     def kept(self, output: str, count: i64) -> None:

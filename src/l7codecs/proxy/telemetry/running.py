@@ -35,7 +35,7 @@ def state_of(engine: Engine) -> State:
     flying = dict.fromkeys(engine.places, 0)
     for client in engine.clients:
         if client.place.name in flying:
-            flying[client.place.name] += len(client.asks)
+            flying[client.place.name] += int(client.asks.count)
     for name, place in engine.places.items():
         listeners[name] = {"connections": place.count, "in_flight": flying[name]}
     clusters: State = {}
