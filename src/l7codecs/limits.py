@@ -27,7 +27,7 @@ class Limits:
         of its answer. An endpoint of a protocol that pairs by order is ``full``, and raises at 8 times as many. As much again may be
         kept by the reads that they lie in.
     queued: octets of answers and pushes that wait for their turn in an endpoint, or while it is paused. From there on it is
-        ``full``, and raises at 8 times as many.
+        ``full``, and raises at 8 times as many. The reads that they lie in may keep 128 KiB beside that, and the latest of them.
     streams: concurrent streams of a multiplexed connection. Past it an observer, which may not have seen how they ended, forgets requests,
         whose answers come with ``request=None``.
     shared: octets of what the sessions of one service have learnt for each other. Past it what was used longest ago is forgotten.

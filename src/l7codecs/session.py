@@ -212,20 +212,18 @@ class Session:
             message: Message = event  # compiled, what is narrowed is checked at each use
             if held is not None and held.size >= AT_ONCE:
                 self._check_room(message)
-            asks = message.sender is _CLIENT
-            order = self._of_client if asks else self._of_server
-            fed = self._client.fed if asks else self._server.fed
+            if message.sender is _CLIENT:
+                order = self._of_client
+                fed = self._client.fed
+            else:
+                order = self._of_server
+                fed = self._server.fed
             if order is not None and not fed:
-                if order.passes(message):
-                    if held is None:
-                        held = Held()
-                        self._held = held
-                    held.add_span(message.octets, message.start, message.stop)
-                    self._holds = True
-                    if order.due:
-                        order.take_due(held)
-                    return
-                if order.keeps(message):
+                if held is None:
+                    held = Held()
+                    self._held = held
+                if order.takes(message, held):
+                    self._holds = self._holds or held.size > 0
                     return
         octets = self._octets(event, changes)
         if octets:

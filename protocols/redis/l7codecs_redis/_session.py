@@ -56,7 +56,7 @@ class _ReplyOrder(AnswerOrder):
         if not state.busy and not state.observer and message.type != PUSH_TYPE:
             head = state.pairing.head()
             if isinstance(head, RedisRequest) and head.spec.effect == NO_EFFECT:
-                state.pairing.pop()  # an ordinary answer to an ordinary command
+                state.pairing.pass_head(head.kept)  # an ordinary answer to an ordinary command
                 return
         answer(state, message, False)
 

@@ -25,17 +25,18 @@ from typing import Final
 
 from mypy_extensions import i64, mypyc_attr
 
-from l7codecs.endpoint.asking import Asking, Piece
+from l7codecs.endpoint.asking import Piece
 from l7codecs.endpoint.early import Early
 from l7codecs.endpoint.held import Held
-from l7codecs.errors import LimitExceeded, Unsupported
+from l7codecs.endpoint.requesting import Requesting
+from l7codecs.errors import LimitExceeded
 from l7codecs.kinds import Kind, Sender
-from l7codecs.limits import REFUSED_AT, Limits
+from l7codecs.limits import Limits
 from l7codecs.message import Data, Message
 from l7codecs.pairing.lanes import LanePairing
 from l7codecs.pairing.numbering import StrictPairing
 from l7codecs.pairing.quiet import QuietPairing
-from l7codecs.pairing.retention import let_go
+from l7codecs.pairing.retention import beside, let_go
 from l7codecs.pairing.tables import NO_PAIRING, FifoPairing, PairingTable
 
 __all__ = ["AnswerOrder"]
@@ -47,10 +48,11 @@ _CLIENT: Final = Sender.CLIENT
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class AnswerOrder:
+class AnswerOrder(Requesting):
     """What one session writes: answers to the requests in `waiting`, which it has received, and what it asks, which `asks` remembers."""
 
     def __init__(self, waiting: PairingTable, limits: Limits, asks: PairingTable = NO_PAIRING) -> None:
+        super().__init__(limits, asks)
         self._waiting = waiting
         self._lanes = isinstance(waiting, LanePairing)
         """Answers that have an id are in no order."""
@@ -58,30 +60,9 @@ class AnswerOrder:
         self._fifo = in_order if isinstance(in_order, FifoPairing) else None
         self._quiet = waiting if isinstance(waiting, QuietPairing) and waiting.strict else None
         self._strict = waiting if isinstance(waiting, StrictPairing) else None
-        self._asks = asks
-        self._in_order = asks is NO_PAIRING or isinstance(asks, (FifoPairing, QuietPairing))
-        """What is asked is known by its place."""
-        self._limit: i64 = limits.queued
-        self._refused_at: i64 = min(limits.queued * REFUSED_AT, 2**62)
-        self._asked_at_most: i64 = min(limits.pending * REFUSED_AT, 2**62)
         self._early = Early()
         self._pushed: deque[Piece] | None = None
         """Pushes, and answers that have numbers, that wait for the end of a message."""
-        self._asking: Asking | None = None
-        """What asks, and waits for the end of a message or for a number."""
-        self._open: dict[Message, Piece] | None = None
-        """By head: what waits and has not come to its end."""
-        self._streaming: Message | None = None
-        """The head that is written and whose end is not, as the caller knows it."""
-        self._out: list[bytes] = []
-        """What could be written, were it not for `paused`."""
-        self._queued: i64 = 0
-        self._paused = False
-        self._error: LimitExceeded | None = None
-        self.stuck = False
-        """A message is written in part, and its rest will not come: nothing can be written any more."""
-        self.wary = False
-        """Something that was asked is given up, and may not be asked again while it is owed an answer."""
 
     # What a room may add.
 
@@ -93,91 +74,65 @@ class AnswerOrder:
             elif self._strict is None:
                 self._waiting.answered(message)
 
-    def asked(self, message: Message, original: Message) -> bytes | None:
-        """The octets of `message`, which asks in place of `original` and is written now; None: its own. Its books are kept."""
-        return self._asks.asks(message, original)
-
     # What waits.
 
-    @property
-    def streaming(self) -> Message | None:
-        """The head that is written and whose end is not."""
-        return self._streaming
-
-    @property
-    def queued(self) -> int:
-        """Octets that wait, with those of memory that their messages keep beside them."""
-        return self._queued
-
-    @property
-    def full(self) -> bool:
-        """Whether more waits than there should."""
-        if self._queued >= self._limit:
-            return True
-        asking = self._asking
-        return asking is not None and (self._asks.pending + asking.count) * REFUSED_AT >= self._asked_at_most
-
-    @property
-    def paused(self) -> bool:
-        """While it is set, nothing is returned but by `output` after it was reset."""
-        return self._paused
-
-    @paused.setter
-    def paused(self, paused: bool) -> None:
-        self._paused = paused
+    def _waits(self) -> bool:
+        return bool(self._pushed) or self._early.count > 0 or self._asking is not None
 
     def holds(self, request: Message) -> bool:
         """Whether a whole answer to `request` waits for its turn."""
         piece = self._early.first.get(request)
-        return piece is not None and piece.whole
-
-    @property
-    def asking(self) -> bool:
-        """Whether anything waits to be asked, or is asked in part."""
-        return self._asking is not None or self._streaming is not None
-
-    def unwritten(self) -> list[Message]:
-        """What asks, and nothing of which is written."""
-        return [] if self._asking is None else self._asking.requests()
+        if piece is None:
+            fifo = self._fifo
+            return fifo is not None and self._early.has_at(fifo.place_of(request))
+        return piece.whole
 
     # What is given to write.
 
-    def passes(self, message: Message) -> bool:
-        """Whether `message` is written as it is and at once, as nearly all are; then its books are kept.
+    def takes(self, message: Message, held: Held) -> bool:
+        """Whether no more than this is to be done with `message`, as with nearly all; then its books are kept.
 
-        What waited for it is `due` then. Of what asks and has only begun others have to see more.
+        It is written as it is and at once: `held` is given it, and what waited for it. Or it is whole and waits for its turn from now on.
+        Of what asks and has only begun others have to see more.
         """
         if (
             self._streaming is not None
-            or self._pushed
             or self._asking is not None
-            or self._out
+            or self._error is not None
             or self._paused
             or self.stuck
-            or self._error is not None
+            or self._out
+            or self._pushed
         ):
             return False
         kind = message.kind
+        early = self._early
         if kind is _REQUEST:
             if (
                 message.more
                 or self.wary
-                or self._early.first
+                or early.count > 0
                 or self._asks.exhausted
                 or not (self._in_order or self._stays(message))
             ):
                 return False
             self.asked(message, message)
+            held.add_span(message.octets, message.start, message.stop)
             return True
         fifo = self._fifo
         request = message.request
-        if kind is not _RESPONSE or fifo is None or request is None or fifo.head() is not request:
+        if kind is not _RESPONSE or fifo is None or request is None or not self.as_read(message):
             return False
-        if request in self._early.first or not self.as_read(message):
+        if fifo.head() is not request:
+            return not message.more and not self._lanes and self._keeps(fifo, request, message)
+        if early.count > 0 and (early.has_at(fifo.place) or request in early.first):
             return False
         self.begun(message)
+        held.add_span(message.octets, message.start, message.stop)
         if message.more:
             self._streaming = message
+        elif early.count > 0:
+            self._take_due(fifo, held)
         return True
 
     def goes_on(self, data: Data) -> bool:
@@ -186,7 +141,7 @@ class AnswerOrder:
             self._paused
             or self._out
             or self._pushed
-            or self._early.first
+            or self._early.count > 0
             or self._asking is not None
             or self.stuck
             or self._error is not None
@@ -196,47 +151,39 @@ class AnswerOrder:
             self._streaming = None
         return True
 
+    def _keeps(self, fifo: FifoPairing, request: Message, message: Message) -> bool:
+        """Whether `message`, the whole answer to `request`, waits for its turn from now on, by its place."""
+        place = fifo.place_of(request)
+        head = fifo.place
+        early = self._early
+        if head < 0 or place <= head or (early.first and request in early.first):
+            return False
+        if not early.keep(place, head, message):
+            return False
+        self._count(message.kept, message)
+        return True
+
+    def _take_due(self, fifo: FifoPairing, held: Held) -> None:
+        """Give `held` what waited for that which was written."""
+        early = self._early
+        while True:
+            answer = early.take_next(fifo.place)
+            if answer is None:
+                break
+            self._queued -= answer.kept
+            held.add_span(answer.octets, answer.start, answer.stop)
+            self.begun(answer)
+        if not early.first:
+            return
+        self._release()
+        for octets in self._out:
+            self._queued -= len(octets)
+            held.add(octets)
+        self._out.clear()
+
     def as_read(self, message: Message) -> bool:
         """Whether `message`, which answers, is written here in the octets that it was read in."""
         return True
-
-    def _stays(self, message: Message) -> bool:
-        """Whether `message`, which asks, goes by its own number, and its answer is told from others by that."""
-        asks = self._asks
-        return (
-            isinstance(asks, StrictPairing)
-            and asks.is_alone(message)
-            and not asks.owes(message)
-            and asks.refuses(message) is None
-        )
-
-    def keeps(self, message: Message) -> bool:
-        """Whether `message`, which does not pass, is a whole answer that waits for its turn from now on, as nearly all do then."""
-        fifo = self._fifo
-        request = message.request
-        if (
-            fifo is None
-            or request is None
-            or message.more
-            or message.kind is not _RESPONSE
-            or self._lanes
-            or self._asking is not None
-            or self._streaming is not None
-            or self._error is not None
-            or fifo.head() is request
-            or not fifo.waits(request)
-            or not self.as_read(message)
-        ):
-            return False
-        piece = Piece(message, message, message.raw)
-        self._answer_later(request, piece)
-        self._hold(piece)
-        return True
-
-    @property
-    def due(self) -> bool:
-        """Whether anything that waited may be written, now that something `passes`."""
-        return bool(self._early.first)
 
     def answer(self, request: Message | None, message: Message, octets: bytes) -> bytes:
         """`message` answers `request`, in `octets`; returns what can be written now. Without a request it answers the next one."""
@@ -279,7 +226,7 @@ class AnswerOrder:
         if message.last:
             strict.take(request)
         octets = self.push(message, octets)
-        if not self._early.first:
+        if self._early.count == 0:
             return octets
         self._push_turned(strict)
         return octets + self.output()
@@ -308,6 +255,10 @@ class AnswerOrder:
 
     def _answer_later(self, request: Message, piece: Piece) -> None:
         """`piece` answers `request` when it is its turn."""
+        whole = None if self._fifo is None else self._early.take_at(self._fifo.place_of(request))
+        if whole is not None:
+            let_go(whole)
+            self._early.add(request, Piece(whole, whole, whole.raw))
         self._early.add(request, piece)
         if self._quiet is not None:
             self._quiet.held(request)
@@ -321,7 +272,7 @@ class AnswerOrder:
 
     def replace(self, request: Message, message: Message, octets: bytes) -> bytes:
         """As `answer`, in place of any that has begun to come and waits; it was made here, and says nothing of who was asked before."""
-        self._drop(request)
+        self._drop(request, -1 if self._fifo is None else self._fifo.place_of(request))
         quiet = self._quiet
         if quiet is None or message.more or self._error is not None or not quiet.holds_back(request):
             return self.answer(request, message, octets)
@@ -346,61 +297,6 @@ class AnswerOrder:
         self._hold(piece)
         return self.output()
 
-    def ask(self, message: Message, original: Message) -> bytes:
-        """`message` asks, or belongs to what asks, and is written in place of `original`: as soon as what came before it is.
-
-        Raises, before anything changes, `LimitExceeded` where it is too much to wait, `Unsupported` where nothing can be written any more.
-        """
-        self._check()
-        if self.stuck:
-            raise Unsupported("a message that was written in part will not end here: send it on another connection")
-        if self._asks.exhausted:
-            raise LimitExceeded(
-                message.offset, "a request more than may wait for an answer", "an endpoint that is not `full`"
-            )
-        if not self._in_order:
-            self._check_apart(original)
-        asking = self._asking
-        if self._streaming is None and asking is None and self._asks.ready(message):
-            octets = self.asked(message, original)
-            self._rename(message, original)
-            if octets is None:
-                octets = message.raw
-            if message.more and octets:
-                self._streaming = original
-            return self._write(octets, message)
-        if original is self._streaming:
-            raise Unsupported("this message is being written here")
-        piece = Piece(message, original, message.raw)
-        size = piece.kept
-        if asking is None:
-            self._check_room(size, self._asks.pending, message)
-            asking = Asking()
-            self._asking = asking
-        else:
-            self._check_room(size, self._asks.pending + asking.count, message)
-            if (message.more or not isinstance(self._asks, FifoPairing)) and asking.has(original):
-                raise Unsupported("this message waits here already to be written")
-        asking.add(piece)
-        self._hold(piece)
-        return self.output()
-
-    def _check_apart(self, original: Message) -> None:
-        """Raise `Unsupported` where the answer to `original` could not be told from another's."""
-        if original.kind is not _REQUEST and original.kind is not _HEARTBEAT:
-            return
-        if isinstance(self._asks, StrictPairing) and self._asks.owes(original):
-            raise Unsupported("this request is under way here: send it again when it is answered, or elsewhere")
-        why = self._asks.refuses(original)
-        if why is not None:
-            raise Unsupported(why)
-
-    def _rename(self, message: Message, original: Message) -> None:
-        """`message` was asked in place of `original`: whoever looks for it finds it."""
-        asks = self._asks
-        if message is not original and isinstance(asks, FifoPairing):
-            asks.rename(original, message)
-
     def insert(self, message: Message, octets: bytes) -> bytes:
         """`octets` that say something of `message` are written as soon as no message would be interrupted."""
         self._check()
@@ -413,31 +309,6 @@ class AnswerOrder:
         self._pushed.append(piece)
         self._hold(piece)
         return self.output()
-
-    def withdraw(self, original: Message) -> None:
-        """What asks is given up: nothing more of it is written."""
-        if original is self._streaming:
-            self._streaming = None
-            self.stuck = True
-        asking = self._asking
-        if asking is None or not asking.has(original):
-            return
-        for piece in asking.withdraw(original):
-            self._queued -= piece.kept
-        self._closed(original)
-        if asking.count == 0:
-            self._asking = None
-
-    def give_up(self) -> list[Message]:
-        """What asks and waits will not be written: returns it, once."""
-        asking = self._asking
-        if asking is None:
-            return []
-        self._asking = None
-        for piece in asking.pieces():
-            self._queued -= piece.kept
-            self._closed(piece.original)
-        return asking.requests()
 
     def rest(self, data: Data) -> bytes:
         """Further octets of a message; returns what can be written now. Nothing, of a message that is not written."""
@@ -462,64 +333,7 @@ class AnswerOrder:
         self._count(size, head)
         return b""
 
-    def output(self) -> bytes:
-        """All that can be written now and was not returned."""
-        if self._asking is not None and self._streaming is None:
-            self._release()  # numbers may be free again
-        if self._paused or not self._out:
-            return b""
-        octets = self._out[0] if len(self._out) == 1 else b"".join(self._out)
-        self._queued -= len(octets)
-        self._out.clear()
-        return octets
-
-    def take_due(self, held: Held) -> None:
-        """Give `held` all that can be written now, where nothing is `paused`."""
-        self._release()
-        for octets in self._out:
-            self._queued -= len(octets)
-            held.add(octets)
-        self._out.clear()
-
     # Limits.
-
-    def _check(self) -> None:
-        if self._error is not None:
-            raise self._error.with_traceback(None)  # else each time makes it longer
-
-    def _check_room(self, size: i64, count: i64, message: Message) -> None:
-        """Refuse `size` octets more of what asks, behind `count` that wait."""
-        if self._queued + size > self._refused_at or count >= self._asked_at_most:
-            raise LimitExceeded(
-                message.offset,
-                f"{count + 1} requests of {self._queued + size} octets that wait to be written",
-                f"at most {REFUSED_AT} times limits.queued = {self._limit} octets, and {REFUSED_AT} times limits.pending",
-            )
-
-    def _count(self, size: i64, message: Message) -> None:
-        """`size` octets more wait."""
-        self._queued += size
-        if self._queued > self._refused_at:
-            self._error = LimitExceeded(
-                message.offset,
-                f"{self._queued} octets of answers that wait",
-                f"at most {REFUSED_AT} times limits.queued = {self._limit}",
-            )
-            self._error.sender = message.sender
-            raise self._error
-
-    def _hold(self, piece: Piece) -> None:
-        let_go(piece.message)
-        if not piece.whole:
-            if self._open is None:
-                self._open = {}
-            self._open[piece.original] = piece
-        self._count(piece.kept, piece.message)
-
-    def _closed(self, head: Message) -> None:
-        """What waits has come to its end, or its turn has."""
-        if self._open is not None:
-            self._open.pop(head, None)
 
     def _late(self, message: Message) -> bytes:
         """An answer to a request that does not wait: it was answered, unless it could not be remembered."""
@@ -537,7 +351,7 @@ class AnswerOrder:
 
     def _begin(self, message: Message, octets: bytes) -> bytes:
         """Write a message whose turn it is, and what waited for it."""
-        if self._early.first and self._quiet is not None:
+        if self._quiet is not None and self._early.first:
             self._settle(self._quiet, message)
         self._start(message)
         if message.more:
@@ -545,16 +359,18 @@ class AnswerOrder:
         return self._write(octets, message)
 
     def _start(self, message: Message) -> None:
+        """The first octets of `message` are written: nothing that waits answers the same request, unless it has several answers."""
         fifo = self._fifo
-        if not self._early.first or fifo is None:
+        if self._early.count == 0 or fifo is None:
             self.begun(message)
-            if self._early.first and message.request is not None:
-                self._drop(message.request)
+            if self._early.count > 0 and message.request is not None:
+                self._drop(message.request, -1)
             return
         head = fifo.head()
+        place = fifo.place
         self.begun(message)
-        if head is not None and fifo.head() is not head:
-            self._drop(head)  # nothing more answers it
+        if head is not None and fifo.place != place:
+            self._drop(head, place)
 
     def _settle(self, quiet: QuietPairing, message: Message) -> None:
         """Answers that were held back until a later one tells who stayed silent go before `message`, which does."""
@@ -567,21 +383,6 @@ class AnswerOrder:
                 self._out.extend(piece.parts)
                 self._queued -= piece.beside
 
-    def _write(self, octets: bytes, message: Message) -> bytes:
-        """Write octets of `message`, and what is due then."""
-        if self.stuck:
-            return b""
-        if not (self._paused or self._out or self._pushed or self._early.first or self._asking is not None):
-            return octets
-        self._out.append(octets)
-        size: i64 = len(octets)
-        if self._paused:
-            self._count(size, message)
-        else:
-            self._queued += size
-        self._release()
-        return self.output()
-
     def _release(self) -> None:
         """Write what is due: pushes first, then what asks, then answers, as long as none has still to come to its end."""
         while self._streaming is None and not self.stuck:
@@ -590,49 +391,21 @@ class AnswerOrder:
                 continue
             if self._asking is not None and self._ask_next():
                 continue
-            fifo = self._fifo
-            early = self._early.first
-            if not early:
+            if self._early.count == 0:
                 return
+            fifo = self._fifo
+            whole = None if fifo is None else self._early.take_next(fifo.place)
+            if whole is not None:
+                self._start(whole)
+                self._out.append(whole.raw)
+                self._queued -= beside(whole)
+                continue
+            early = self._early.first
             head = fifo.head() if fifo is not None else self._quiet.due(early) if self._quiet is not None else None
             piece = None if head is None else self._early.take(head)
             if piece is None:
                 return
             self._due(piece)
-
-    def _ask_next(self) -> bool:
-        """Write the next of what asks, if it can be."""
-        asking = self._asking
-        piece = None if asking is None else asking.first()
-        if asking is None or piece is None:
-            return False
-        message = piece.message
-        answers = message.kind is _RESPONSE
-        if not answers and not self._asks.ready(message):
-            return False
-        asking.take(piece)
-        if asking.count == 0:
-            self._asking = None
-        if answers:
-            self._answer_in_turn(piece)
-            return True
-        original = piece.original
-        octets = self.asked(message, original)
-        self._rename(message, original)
-        if octets is None:
-            octets = piece.parts[0]
-        if not piece.whole:
-            self._closed(original)
-        if octets:
-            self._queued += len(octets) - len(piece.parts[0])
-            piece.parts[0] = octets
-            if not piece.whole:
-                self._streaming = original
-            self._out.extend(piece.parts)
-        else:
-            self._queued -= piece.size  # it belongs to what waits no longer
-        self._queued -= piece.beside
-        return True
 
     def _answer_in_turn(self, piece: Piece) -> None:
         """An answer that has waited for what its sender asked before it."""
@@ -652,7 +425,7 @@ class AnswerOrder:
     def _due(self, piece: Piece) -> None:
         """Write what waited."""
         message = piece.message
-        if self._early.first and self._quiet is not None:
+        if self._quiet is not None and self._early.first:
             self._settle(self._quiet, message)
         self._start(message)
         if not piece.whole:
@@ -664,8 +437,11 @@ class AnswerOrder:
             self._out.extend(piece.parts)
         self._queued -= piece.beside
 
-    def _drop(self, request: Message) -> None:
-        """Forget what waits of answers to `request`."""
+    def _drop(self, request: Message, place: i64) -> None:
+        """Forget what waits of answers to `request`, which is at `place`, where it has one."""
         for piece in self._early.take_all(request):
             self._queued -= piece.kept
             self._closed(piece.message)
+        whole = self._early.take_at(place)
+        if whole is not None:
+            self._queued -= whole.kept

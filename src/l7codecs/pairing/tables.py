@@ -167,6 +167,8 @@ class FifoPairing(PairingTable):
         self._renamed_room: i64 = 0
         self._items: list[Message | None] = []
         self._first: i64 = 0
+        self._passed: i64 = 0
+        """How many were asked before the first in the list."""
         self._skip: i64 = 0
         self._early: i64 = 0
         self.forgotten = 0
@@ -284,9 +286,21 @@ class FifoPairing(PairingTable):
             return None
         return self._items[self._first]
 
+    @property
+    def place(self) -> i64:
+        """Where the `head` stands among all that were ever asked; -1 where there is none."""
+        if self._skip > 0 or self._first >= len(self._items):
+            return -1
+        return self._passed + self._first
+
+    def place_of(self, request: Message) -> i64:
+        """Where `request` stands among all that were ever asked; -1 where that has to be looked for."""
+        at = self._found_at(request)
+        return at if at < 0 else self._passed + at
+
     def waits(self, request: Message) -> bool:
         """Whether `request` is remembered."""
-        if self._index is None and self._is_found(request):
+        if self._index is None and self._found_at(request) >= 0:
             return True
         return request in self._indexed()
 
@@ -301,8 +315,8 @@ class FifoPairing(PairingTable):
             self._unusual = True
         return index
 
-    def _is_found(self, request: Message) -> bool:
-        """Whether `request` is found where it came: what one client asked stands in the order of its octets, and needs no index."""
+    def _found_at(self, request: Message) -> i64:
+        """Where `request` is found in the list, else -1: what one client asked stands in the order of its octets, and needs no index."""
         items = self._items
         offset = request.offset
         low = self._first
@@ -311,14 +325,14 @@ class FifoPairing(PairingTable):
             middle = (low + high) // 2
             item = items[middle]
             if item is request:
-                return True
+                return middle
             if item is None:
-                return False
+                return -1
             if item.offset < offset:
                 low = middle + 1
             else:
                 high = middle
-        return False
+        return -1
 
     @property
     def knows_names(self) -> bool:
@@ -381,6 +395,7 @@ class FifoPairing(PairingTable):
         if first + 1 == count:
             self._let_go()
             self.turns += 1
+            self._passed += count
             if first == 0:
                 items.pop()
             else:
@@ -404,6 +419,7 @@ class FifoPairing(PairingTable):
         first += 1
         if first >= 64 and first * 2 >= count:
             del items[:first]
+            self._passed += first
             first = 0
         self._first = first
 
@@ -411,6 +427,7 @@ class FifoPairing(PairingTable):
         return [item for item in self._items[self._first :] if item is not None]
 
     def clear(self) -> None:
+        self._passed += len(self._items)
         self._items.clear()
         self._first = 0
         self._skip = 0
@@ -501,5 +518,6 @@ class FifoPairing(PairingTable):
         first = self._first + 1
         if first >= 64 and first * 2 >= len(self._items):
             del self._items[:first]
+            self._passed += first
             first = 0
         self._first = first
