@@ -153,3 +153,14 @@ def test_nobody_who_connects_is_lost_while_a_listener_changes(servers: Any, addr
                     raw.sendall(b"*1\r\n$4\r\nPING\r\n")
                     assert read(raw, 7) == b"+PONG\r\n"
         assert here.seen.refusals == []
+
+
+def test_who_only_looks_whether_anybody_listens_is_no_refusal() -> None:
+    with running('listeners: {main: {address: "127.0.0.1:0"}}') as here:
+        for first in (b"", b"\x16"):
+            with socket.create_connection(("127.0.0.1", here.port())) as raw:
+                raw.sendall(first)
+                raw.shutdown(socket.SHUT_WR)
+                assert read(raw, 1) == b""
+        wait_until(lambda: here.seen.refusals)
+        assert len(here.seen.refusals) == 1 and "and then nothing" not in here.seen.refusals[0]

@@ -213,6 +213,16 @@ def test_a_check_and_tinit_can_be_answered_here() -> None:
     assert session.reply_error(init, Status.UNIMPLEMENTED, "no Tinit") == frame(127, 1, b"no Tinit")
 
 
+def test_who_asks_without_a_check_or_tinit_is_detected() -> None:
+    """Its type and tag look like a field 0 of a struct, behind which a message without Mux may come: Finagle's has none of that number."""
+    call = pack(">II4sib", 0x80010001, 4, b"echo", 0, 0)
+    for tag in (1, 2, 255):
+        octets = frame(2, tag, bytes(6) + call)
+        for size in range(10, len(octets) + 1):
+            assert l7codecs.detect(octets[:size], b"")[0].protocol == "thriftmux"
+        assert [each.protocol for each in l7codecs.detect(octets, b"")] == ["thriftmux"]
+
+
 def test_a_check_that_is_echoed_is_no_error() -> None:
     session = open_session("thriftmux")
     check = frame(127, 1, b"tinit check")

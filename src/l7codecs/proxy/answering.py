@@ -204,6 +204,28 @@ class Answering(Asker):
             return
         self.fail(ask, failure)
 
+    def awaits(self, server: Server, certainly: bool) -> bool:
+        calls = self.site.one_way
+        for ask in self.asks.each():
+            if ask.server is server:
+                if calls.is_answered(ask.request) or not (certainly or calls.has(ask.request)):
+                    return True
+        return False
+
+    def left_by(self, server: Server, failure: Failure) -> None:
+        waiting: set[Message] | None = None
+        for ask in self.asks.each():
+            if ask.server is not server:
+                continue
+            request = ask.request
+            if not self.site.one_way.is_answered(request):
+                if waiting is None:
+                    waiting = set(self.session.unanswered())
+                if request not in waiting:
+                    self.end(ask)  # its client has had answers to later calls
+                    continue
+            self.unanswered(request, server, failure)
+
     def _lost_one_way(self, request: Message) -> None:
         """A one-way request that was not sent: nobody is told."""
         self.streams.pop(request, None)

@@ -294,13 +294,6 @@ class Client(Sending):
             self.site.one_way.seen(before)  # its client has gone on without
         self.latest = message
 
-    def forget_one_way(self) -> None:
-        """What is certainly not waited for is over."""
-        waiting = set(self.session.unanswered())
-        for ask in self.asks.each():
-            if ask.request not in waiting or self.site.one_way.has(ask.request):
-                self.end(ask)
-
     @property
     def is_tied(self) -> bool:
         """Whether it may wait for what nobody has asked for."""
@@ -402,6 +395,8 @@ class Client(Sending):
 
     def _take_last(self) -> None:
         """What is left when the client says no more."""
+        if self.protocol is None and not self._first:
+            return  # it has said nothing at all, as who looks whether anybody listens
         first = b"" if self.protocol is not None or self.broken else self._detect(b"", True)
         if first:
             self._take(first)

@@ -58,6 +58,11 @@ class OneWayCalls:
         name = message.operation
         return name in self._one_way and name not in self.answered
 
+    def is_answered(self, message: Message) -> bool:
+        """Whether servers answer such as `message`: who asks it waits."""
+        name = message.operation
+        return name is not None and name in self.answered
+
 
 @final
 class Site:

@@ -7,7 +7,6 @@ from typing import Final
 
 from l7codecs.message import Message
 from l7codecs.proxy.downstream import Client
-from l7codecs.proxy.exchange import Failure
 from l7codecs.proxy.pools import Pool
 from l7codecs.proxy.site import Site
 from l7codecs.proxy.upstream import Server
@@ -57,7 +56,7 @@ def _look_at_client(client: Client, now: float) -> None:
 
 
 def _look_at_doubtful(client: Client, now: float) -> None:
-    """Tell the client of calls whose server has gone while they were doubted, and forget what nobody waits for.
+    """Forget what nobody waits for.
 
     What is answered after later calls, of anybody who asks there, may be a one-way call; not if such have been answered before, and
     hardly as long as its own client has had no answer to a later one.
@@ -65,17 +64,13 @@ def _look_at_doubtful(client: Client, now: float) -> None:
     calls = client.site.one_way
     waiting: set[Message] | None = None
     for ask in client.asks.each():
-        request = ask.request
-        server = ask.server
-        lost = server is not None and server not in server.host.servers
-        if not lost and now - ask.started <= _DOUBTFUL:
-            continue
+        if now - ask.started <= _DOUBTFUL:
+            return  # nor are those behind it older
         if waiting is None:
             waiting = set(client.session.unanswered())
-        if calls.has(request) or (request not in waiting and request.operation not in calls.answered):
+        request = ask.request
+        if calls.has(request) or (request not in waiting and not calls.is_answered(request)):
             client.end(ask)
-        elif lost and server is not None:
-            client.unanswered(request, server, Failure.RESET)
 
 
 def _look_at_server(server: Server, now: float, idle: float) -> None:
@@ -83,7 +78,7 @@ def _look_at_server(server: Server, now: float, idle: float) -> None:
     if not server.connected:
         return
     if not server.serves:
-        if server.protocol.doubts and quiet > _RETIRED:
+        if server.protocol.doubts and quiet > _RETIRED and not server.is_awaited(True):
             server.abort()
         else:
             server.check_idle()

@@ -49,6 +49,13 @@ class Asker(Leg):
     def has_own(self, server: Server) -> None:
         """The connection that this client had for itself has ended."""
 
+    def awaits(self, server: Server, certainly: bool) -> bool:
+        """Whether an answer of `server` is waited for, it may be; with `certainly`, whatever else there is evidence of."""
+        return False
+
+    def left_by(self, server: Server, failure: Failure) -> None:
+        """Nothing more comes of `server`, whatever was doubted there."""
+
     def forget(self, server: Server) -> None:
         """`server` is gone."""
 
@@ -266,7 +273,7 @@ class Server(Leg):
             return
         if self.connecting is not None and not self.connected:
             return
-        if self.session.queued == 0 and not self.session.unanswered():
+        if self.session.queued == 0 and not self.session.unanswered() and not self.is_awaited(False):
             self.close()  # what was given up may be owed an answer, which nobody waits for
 
     def close_now(self) -> None:
@@ -281,7 +288,18 @@ class Server(Leg):
     @property
     def is_idle(self) -> bool:
         """Whether nobody waits for anything of it."""
-        return self.owner is None and self.session.queued == 0 and not self.session.unanswered()
+        if self.owner is not None or self.session.queued > 0 or self.session.unanswered():
+            return False
+        return not self.is_awaited(False)
+
+    def is_awaited(self, certainly: bool) -> bool:
+        """Whether somebody waits for what is doubted here, since later calls were answered before: such may be one-way calls."""
+        if not self.protocol.doubts:
+            return False
+        for client in self.users:  # noqa: SIM110  # a generator is slow, compiled
+            if client.awaits(self, certainly):
+                return True
+        return False
 
     def made(self, transport: Any) -> None:
         """The connection is there."""
@@ -337,6 +355,9 @@ class Server(Leg):
             client = self._clients.get(request.connection)
             if client is not None and request not in self._replayed:
                 client.unanswered(request, self, failure)
+        if self.protocol.doubts:
+            for client in list(self.users):
+                client.left_by(self, failure)
 
     def cancel(self, request: Message, in_order: bool) -> None:
         """Nobody waits for the answer to `request` any more. Where answers come `in_order`, what is behind it waits for it all the same."""

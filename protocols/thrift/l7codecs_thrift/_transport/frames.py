@@ -80,7 +80,7 @@ def finagle_struct(octets: bytes, at: i64, stop: i64) -> bool:
     first: i64 = octets[at]
     if first == 0:
         return octets[at + 1] == 0x80 and octets[at + 2] == 0x01
-    return octets[at + 1] == 0 and octets[at : at + 1] in _FIELD_TYPES and octets[at + 2] < 0x40
+    return octets[at + 1] == 0 and octets[at : at + 1] in _FIELD_TYPES and 0 < octets[at + 2] < 0x40
 
 
 @final
