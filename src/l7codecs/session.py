@@ -210,7 +210,7 @@ class Session:
         held = self._held
         if changes is None and isinstance(event, Message):
             message: Message = event  # compiled, what is narrowed is checked at each use
-            if held is not None and held.size >= AT_ONCE:
+            if self._paused or (held is not None and held.size >= AT_ONCE):
                 self._check_room(message)
             if message.sender is _CLIENT:
                 order = self._of_client
