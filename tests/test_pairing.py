@@ -297,6 +297,30 @@ def test_an_answer_that_is_seen_before_its_request_takes_no_later_one() -> None:
     assert table.answered(answer(1)) is first
 
 
+def test_a_number_that_is_asked_again_behind_a_loss() -> None:
+    """The first of them may have been answered by what was lost: the next answer is nobody's, and what comes then is certain again."""
+    for reused in (False, True):
+        table = IdPairing(9, reused=reused)
+        table.lose()
+        first, second, third = ask(1), ask(1), ask(1)
+        table.asked(first)
+        table.asked(second)
+        assert (table.pending, table.waiting()) == (1, [second])
+        assert (table.answered(answer(1)), table.pending) == (None, 0)
+        table.asked(third)
+        assert table.answered(answer(1)) is third
+
+
+def test_what_was_asked_while_answers_were_passed_over() -> None:
+    for reused in (False, True):
+        table = IdPairing(9, reused=reused)
+        first = ask(1)
+        table.lose()
+        table.asked(first)
+        table.resume()
+        assert table.answered(answer(1)) is (None if reused else first)
+
+
 def test_answers_to_nothing_are_counted_within_the_limit() -> None:
     table = IdPairing(3, reused=True)
     for number in range(1, 6):

@@ -225,6 +225,7 @@ class Decoder:
                 self.wanted = 0
                 lost.resumed_at = buffer.offset
                 self.lost = None
+                self.answers.resume()
                 break
             at = -1 - at
             self._skip(at)

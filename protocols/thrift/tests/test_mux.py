@@ -17,6 +17,7 @@ from l7codecs import (
     LimitExceeded,
     Limits,
     Message,
+    Opaque,
     ProtocolError,
     Sender,
     Status,
@@ -400,6 +401,26 @@ def test_what_is_discarded_has_a_tag() -> None:
     assert (wide.request_id, wide.reason, wide.request) == (0, None, None)
     (right,) = session.receive(C, frame(66, 0, bytes.fromhex("000002") + b"gone"))
     assert (right.request_id, right.reason) == (2, "gone") and right.request is not None
+
+
+def test_an_answer_that_is_passed_over_moves_no_other() -> None:
+    """A client that uses one tag again and again: where octets of its server are lost, no answer goes to an earlier request."""
+    names = [f"call{number}" for number in range(9)]
+    answers = [frame(-2, 2, b"\0\0\0" + thrift(name, 2)) for name in names]
+    for at in range(len(answers[3])):
+        session = open_session("thriftmux")
+        given = []
+        for number, name in enumerate(names):
+            list(session.receive(C, call(2, name)))
+            if number == 3:
+                list(session.gap(S))
+                continue
+            for event in session.receive(S, answers[number][at:] if number == 4 else answers[number]):
+                assert isinstance(event, (MuxMessage, Opaque))
+                if isinstance(event, MuxMessage) and event.request is not None:
+                    assert event.request.operation == name
+                    given.append(name)
+        assert given[:3] == names[:3] and given[-3:] == names[-3:]
 
 
 def test_a_ping_is_no_answer_to_a_dispatch() -> None:

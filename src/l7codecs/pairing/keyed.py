@@ -103,7 +103,9 @@ class IdPairing(PairingTable):
 
     Where those came on several connections nobody can say whose an answer is: it pairs with none.
     `unique` says that a connection never uses a number again: what waits stays certain, whatever is lost. `reused` says that it does at
-    once: so where nothing was lost, an answer that is seen before its request is remembered, and that request does not wait.
+    once: so where nothing was lost, an answer that is seen before its request is remembered, and that request does not wait; and what was
+    asked while answers were passed over may have been answered by one of them. Behind a loss who asks again with a number that waits may
+    have had its answer, or not: the next answer is to one of the two.
     """
 
     def __init__(
@@ -117,10 +119,12 @@ class IdPairing(PairingTable):
         """Once there were too many."""
         self._count = 0
         self._crossed: set[RequestId] = set()
-        """What requests of several connections share."""
+        """What requests of several connections share, or two of which one may have been answered."""
         self._early: dict[RequestId, int] | None = {} if reused else None
         """How many answers were seen before their requests; None where nobody counts them."""
         self._early_count = 0
+        self._reused = reused
+        self._lossy = False
         self.forgotten = 0
 
     def find(self, message: Message) -> Message | None:
@@ -139,7 +143,12 @@ class IdPairing(PairingTable):
             return
         request = kept
         known = self._by_id.get(number)
-        if known is None:
+        if known is not None and self._lossy:
+            while self._take(number) is not None:
+                pass
+            self._crossed.add(number)
+            self._by_id[number] = request
+        elif known is None:
             self._by_id[number] = request
         elif isinstance(known, deque):
             if known[-1].connection is not request.connection:
@@ -210,6 +219,8 @@ class IdPairing(PairingTable):
             self._kept.drop(request)
             return request
         self._remove(number)
+        if self._crossed:
+            self._crossed.discard(number)
         self._kept.drop(known)
         return known
 
@@ -248,6 +259,11 @@ class IdPairing(PairingTable):
     def lose(self) -> None:
         self._early = None
         if not self._unique:
+            self._lossy = True
+            self.clear()
+
+    def resume(self) -> None:
+        if self._reused:
             self.clear()
 
     def clear(self) -> None:

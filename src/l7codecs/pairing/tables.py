@@ -124,6 +124,9 @@ class PairingTable:
         """Octets of either direction were lost, so nothing is certain: forget all, unless the room keeps what still is."""
         self.clear()
 
+    def resume(self) -> None:
+        """Answers are decoded again behind a loss: what was asked since then may have been answered by what was passed over."""
+
     @property
     def pending(self) -> int:
         """How many requests are remembered."""
