@@ -536,3 +536,12 @@ def test_the_first_version_of_controlled_shutdown_has_no_client_id(broker: int) 
     assert isinstance(request, KafkaMessage)
     assert (request.client_id, request.fields()) == (None, {"BrokerId": broker})
     assert "kafka.malformed" not in request.attributes
+
+
+@pytest.mark.parametrize("client", [None, b"", b"t", b"tool"])
+def test_what_sends_the_first_controlled_shutdown_with_a_client_id(client: bytes | None) -> None:
+    """As a tool does that knows one header only, seen in a recording."""
+    named = b"\xff\xff" if client is None else len(client).to_bytes(2, "big") + client
+    (request,) = opened().receive(C, frame(b"\0\7\0\0" + bytes((0, 0, 0, 9)) + named + bytes((0, 0, 0, 5))))
+    assert isinstance(request, KafkaMessage)
+    assert request.client_id == (None if client is None else client.decode()) and request.fields() == {"BrokerId": 5}

@@ -193,8 +193,8 @@ class RequestDecoder(_Doubting):
         client_start: i64 = -1
         client_stop: i64 = -1
         body: i64 = start + CLIENT_ID + 2
-        if key == CONTROLLED_SHUTDOWN and version == 0:
-            body = start + CLIENT_ID  # its header, version 0, has no client id
+        if key == CONTROLLED_SHUTDOWN and version == 0 and body + 2 == stop:
+            body = start + CLIENT_ID  # its header, version 0, has no client id; there are tools that send the next one
         elif body <= stop:
             size = i64(read_i16_be(octets, start + CLIENT_ID))
             if size >= 0 and body + size <= stop:
