@@ -97,7 +97,7 @@ def lose_client(state: ConnectionState, size: i64, begun: i64, until: i64, named
             most += (until - size - state.lost_until) // _SMALLEST + 1
         alignment.widen(most)
     state.lost_until = until
-    state.cut = 0 if begun == 0 or named else begun + size
+    state.cut = 0 if begun > 0 and named else begun + size
     state.said = NOBODY
     state.probation = 0
     state.forget()

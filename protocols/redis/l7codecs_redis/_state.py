@@ -279,6 +279,7 @@ class ConnectionState:
         self.skip_next = False
         self.database = None
         self.answered_database = None
+        self.selects += 1  # what was lost may have selected another, or reset the connection
         self.confirmed_early = None
         self.settle()
 

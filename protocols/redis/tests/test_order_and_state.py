@@ -261,3 +261,32 @@ def test_a_gap_in_a_verbatim_string() -> None:
     assert [type(event).__name__ for event in events] == ["RedisReply", "Gap", "Data", "RedisReply"]
     assert isinstance(events[2], Data)
     assert not events[2].more
+
+
+def test_a_select_that_is_confirmed_behind_a_loss() -> None:
+    """What was lost may have been RESET or another SELECT: an answer to the one before says nothing of what comes behind."""
+    session = open_session("redis")
+    asked(session, "SELECT 3")
+    list(session.gap(C))
+    asked(session, "GET a")
+    assert [reply.request is None for reply in answered(session, b"+OK\r\n$1\r\nb\r\n")] == [False, True]
+    (request,) = asked(session, "GET a")
+    assert "db.namespace" not in request.attributes
+
+
+def test_a_client_reply_that_begins_in_lost_octets() -> None:
+    """SKIP leaves the next command without an answer, so where some of it is seen nobody knows how many wait."""
+    skip = command("CLIENT", "REPLY", "SKIP")
+    for lost in range(1, len(skip)):
+        session = open_session("redis")
+        list(session.gap(C, lost))
+        list(session.receive(C, skip[lost:]))
+        asked(session, "GET a", "SET a b", "LRANGE l 0 1")
+        replies = answered(session, b"+OK\r\n*1\r\n$1\r\na\r\n")
+        (last,) = asked(session, "GET a")
+        replies += answered(session, b"$1\r\nb\r\n")
+        operations = [reply.request.operation if reply.request is not None else None for reply in replies]
+        assert all(seen in (None, right) for seen, right in zip(operations, ("SET", "LRANGE", "GET"), strict=True)), (
+            lost
+        )
+        assert replies[-1].request in (None, last)
