@@ -96,6 +96,7 @@ def lose_client(state: ConnectionState, size: i64, begun: i64, until: i64, named
             # And whatever was passed over since the loss before.
             most += (until - size - state.lost_until) // _SMALLEST + 1
         alignment.widen(most)
+        state.alone &= state.pairing.turns >= TURNS
     state.lost_until = until
     state.cut = 0 if begun > 0 and named else begun + size
     state.said = NOBODY
@@ -127,10 +128,14 @@ def lose_server(state: ConnectionState, size: i64, begun: i64, inside: bool) -> 
             # What was lost was part of one of their answers, unless it was pushed or of an answer that was told.
             pushes = inside or state.resp != 2 or state.subscribed or state.monitoring
             alignment.restrict(waiting if pushes else waiting - 1)
-    elif waiting > 0 or size == 0:
-        alignment.begin(-1)
     else:
-        alignment.lessen()
+        if waiting > 0 or size == 0:
+            alignment.begin(-1)
+        else:
+            alignment.lessen()
+        state.alone &= (
+            pairing.turns >= TURNS
+        )  # one answer that was waited for says little of what comes behind another loss
     pairing.clear()
     state.uncounted = True
     state.said = SERVER

@@ -290,3 +290,21 @@ def test_a_client_reply_that_begins_in_lost_octets() -> None:
             lost
         )
         assert replies[-1].request in (None, last)
+
+
+def test_one_answer_that_was_waited_for_says_little_behind_several_losses() -> None:
+    """A client that has waited once is not taken for one that always does, where commands are lost and pushes are torn as well."""
+    session = open_session("redis")
+    asked(session, "HELLO 3")
+    list(session.gap(S, 1))
+    answered(session, b"1\r\n$5\r\nproto\r\n:3\r\n")
+    torn = command("TOUCH", "a")
+    list(session.receive(C, torn[:10]))
+    list(session.gap(C, 1))
+    list(session.receive(C, torn[11:]))
+    asked(session, "MSET a 1 key 2")
+    list(session.receive(S, b">2\r\n$10\r\ninvalidate"))
+    list(session.gap(S, 1))
+    answered(session, b"\n*1\r\n$3\r\nkey\r\n")
+    asked(session, "MULTI")
+    assert [reply.request for reply in answered(session, b"-LOADING not yet\r\n+OK\r\n+OK\r\n")] == [None] * 3
