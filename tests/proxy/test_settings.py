@@ -175,9 +175,13 @@ def test_the_command_checks_a_file(tmp_path: Path) -> None:
     good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
     good.write_text('listeners: { a: { address: "127.0.0.1:0", protocol: redis } }\n')
     bad.write_text("listeners: { a: { adress: x } }\n")
-    command = [sys.executable, "-m", "l7codecs", "proxy", "--check", "-c"]
-    done = subprocess.run([*command, good], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, f"{good}: 1 listeners, 0 clusters, 0 rules\n")
+    command = [sys.executable, "-m", "l7codecs", "proxy", "--check"]
+    for named in ([good], ["-c", good]):
+        done = subprocess.run([*command, *named], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (0, f"{good}: 1 listeners, 0 clusters, 0 rules\n")
+    for named in ([], [good, "-c", bad]):
+        done = subprocess.run([*command, *named], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (2, "") and "expected one file" in done.stderr
     done = subprocess.run([*command, bad], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert f"{bad}:1:19: unknown key 'adress'; did you mean 'address'?" in done.stderr

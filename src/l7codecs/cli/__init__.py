@@ -96,8 +96,10 @@ def _parser() -> argparse.ArgumentParser:
     fuzz.set_defaults(module="l7codecs.cli.fuzz")
 
     proxy = commands.add_parser("proxy", help="route messages to servers as a file says", allow_abbrev=False)
-    proxy.add_argument("-c", "--config", required=True, metavar="FILE", help="YAML or JSON")
-    proxy.add_argument("--check", action="store_true", help="only tell what is wrong with the file")
+    proxy.add_argument("-c", "--config", metavar="FILE", help="YAML or JSON")
+    proxy.add_argument(
+        "--check", nargs="?", const="", metavar="FILE", help="only tell what is wrong with the file, or that of -c"
+    )
     proxy.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     proxy.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     proxy.set_defaults(module="l7codecs.cli.proxy")

@@ -39,10 +39,13 @@ _SAME = 0.1
 
 def run(options: argparse.Namespace) -> int:
     """Run the proxy until it is told to end; or, with ``--check``, only look at the file."""
-    settings = _settings(options.config)
-    if options.check:
+    path = options.check or options.config
+    if path is None or (options.check and options.config):
+        raise UsageError("expected one file: -c FILE or --check FILE (see l7codecs proxy --help)")
+    settings = _settings(path)
+    if options.check is not None:
         print(
-            f"{options.config}: {len(settings.listeners)} listeners, {len(settings.clusters)} clusters, "
+            f"{path}: {len(settings.listeners)} listeners, {len(settings.clusters)} clusters, "
             f"{len(settings.table)} rules"
         )
         return 0
