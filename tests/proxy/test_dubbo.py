@@ -11,7 +11,7 @@ import pytest
 
 from l7codecs.testing import load_tool
 
-from .running import running
+from .running import running, wait_until
 
 frames: Any = load_tool(Path(__file__).resolve().parents[2] / "protocols" / "dubbo" / "tests", "frames")
 SPLIT = """
@@ -174,7 +174,8 @@ rules: [{{ cluster: both }}]
         consumer.sendall(frames.call(1, method="hello") + frames.call(2, method="hello"))
         assert {next(reader).id, next(reader).id} == {1, 2}
         providers[0].connections[0].sendall(read_only)
-        time.sleep(0.1)
+        hosts = here.engine.pools["both"].hosts.values()
+        wait_until(lambda: [each.serves for host in hosts for each in host.servers].count(True) == 1)
         consumer.sendall(frames.call(3, method="hello") + frames.call(4, method="hello"))
         assert {next(reader).id, next(reader).id} == {3, 4}
         assert [len(each.heard) for each in providers] == [1, 3]

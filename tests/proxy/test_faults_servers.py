@@ -76,7 +76,7 @@ def test_killed_in_mid_flight(tongue: Tongue) -> None:
         answers = [upstream.tongue.answer(each) for each in found]
         connection.sendall(b"".join(answers[:5]) + answers[5][:3])
         upstream.manner = echo
-        upstream.go_on.wait(0.05)  # so that what was said is read before the end of it
+        upstream.go_on.wait(0.25)  # so that what was said is read before the end of it
         reset(connection)
 
     with Upstream(tongue, dies) as upstream, running(ONE.format(tongue.name, upstream.port)) as here:

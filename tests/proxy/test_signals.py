@@ -96,10 +96,9 @@ def test_a_second_signal_ends_it_at_once(waiting: Waiting, second: signal.Signal
 
 @pytest.mark.parametrize("waiting", [1], indirect=True)
 def test_two_signals_at_the_same_time_are_one(waiting: Waiting) -> None:
-    """As `timeout` sends them: to what it has started, and to its group."""
-    for _ in range(3):
-        waiting.process.terminate()
-        time.sleep(0.005)
+    """As `timeout` sends them: to what it has started, and to its group. It gets these while it stands, so that no time is between them."""
+    for number in (signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
+        waiting.process.send_signal(number)
     assert waiting.is_waiting()
 
 

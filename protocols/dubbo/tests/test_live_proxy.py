@@ -115,7 +115,8 @@ def test_a_provider_that_is_killed(setup: Setup) -> None:
     consumer.begin(
         "call", to=setup.port, together=True, calls=[call("slow", f"text:{number}", "int:15000") for number in range(3)]
     )
-    time.sleep(1)
+    while setup.relays[0].recordings[0].octets(Sender.CLIENT).count(b"slow") < 3:
+        time.sleep(0.02)
     begun = time.monotonic()
     setup.providers[0].kill()
     results = consumer.answer()["results"]

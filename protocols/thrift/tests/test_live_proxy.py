@@ -186,7 +186,8 @@ def test_a_server_that_is_killed(any_setup: Setup) -> None:
         assert client.call("hello", "x", seqid=number) == "a: x"
     for number, client in enumerate(clients):
         client.send("slow", f"n{number}", 15_000, seqid=number)
-    time.sleep(0.3)
+    while sum(each.octets(Sender.CLIENT).count(b"slow") for each in any_setup.relays[0].recordings) < len(clients):
+        time.sleep(0.02)
     begun = time.monotonic()
     any_setup.kill(0)
     for number, client in enumerate(clients):

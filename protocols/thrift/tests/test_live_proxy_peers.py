@@ -79,7 +79,8 @@ def test_a_server_is_killed_under_one_connection(setup: Setup, name: str) -> Non
     assert len(heard) == 2
     asked = [[each.operation for each in one if each.sender is Sender.CLIENT] for one in heard]
     assert {"hello", "fire"} == set(asked[0]) and set(asked[1]) == {"hello", "fire", "add", "check"}
-    assert sum(one.count("hello") for one in asked) == TURNS
+    # Each once. What was under way when the server was killed may have reached nobody.
+    assert TURNS - len(failed) <= sum(one.count("hello") for one in asked) <= TURNS
     assert asked[1].count("add") == asked[1].count("check") == TURNS
     kinds = {each.message_type for one in heard for each in one if each.operation == "fire"}
     assert kinds == {"call" if name == "go" else "oneway"}
