@@ -6,7 +6,8 @@
     program       an input: steps, in one compact form for all targets
     spoken        a conversation whose maker knows what it says
     mutation      how inputs are changed
-    targets/      what is done with them: direction, conversation, endpoints, loss, growth, detection, capture, differential, truth
+    targets/      what is done with them: direction, conversation, endpoints, loss, growth, detection, capture, differential, truth,
+                  large
     proxy/        whom a proxy serves, for `endpoints` and for the machine of a proxy
     comparison    a second implementation, for the last of these
     bursts        hundreds of neighbours of an input, each for a fraction of what it costs

@@ -29,6 +29,7 @@ from l7codecs.testing.fuzzing.targets import TARGETS
 from l7codecs.testing.fuzzing.targets.conversation import Conversation
 from l7codecs.testing.fuzzing.targets.detection import Detection
 from l7codecs.testing.fuzzing.targets.endpoints import Endpoints
+from l7codecs.testing.fuzzing.targets.large import Large
 from l7codecs.testing.fuzzing.targets.losses import Losses
 from l7codecs.testing.fuzzing.targets.truth import Truth
 
@@ -56,6 +57,7 @@ _TURNS = tuple(
     )
 )  # fmt: skip
 _BURSTS = 4
+_LARGE = 40
 _BURST = 0.2
 """Of how many of those that are not new neighbours are run, too; they are of all that are new."""
 _SIZES = (128, 512, 2048, MOST_OCTETS)
@@ -143,6 +145,13 @@ class Fuzzer:
             return []
         count = min(_BURSTS, int(seconds / 50), most // 100 if most else _BURSTS)
         return [program.encode() for program in asks.bursts(self.chance, count)]
+
+    def large(self, seconds: float = 1000, most: int = 0) -> list[bytes]:
+        """Messages that are stretched, which the loop examines seldom, as it takes a second or so."""
+        target = self.targets.get(Large.number)
+        count = min(_LARGE, int(seconds / 15), most // 25 if most else _LARGE) if target is not None else 0
+        found = [target.fresh(self.chance) for _ in range(count)] if target is not None else []
+        return [program.encode() for program in found if program is not None]
 
     def run(self, data: bytes, examine: bool = True) -> None:
         """Run one input. Raises whatever is wrong. Without `examine` what costs little is looked at, and no more."""
@@ -393,9 +402,9 @@ class Fuzzer:
     def begin(self, one: Callable[[Program], object], seconds: float, most: int) -> None:
         """Run what is made: a quarter of the time, at most, unless the number of inputs is given."""
         until = time.monotonic() + seconds / 4
-        for closely, programs in ((True, self.bursts(seconds, most)), (False, self.made(seconds, most))):
+        for closely, made in ((True, self.bursts), (True, self.large), (False, self.made)):
             self.closely = closely
-            for data in programs:
+            for data in made(seconds, most):
                 if most or time.monotonic() < until:
                     one(Program.decode(data))
 

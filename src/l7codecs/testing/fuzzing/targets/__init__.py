@@ -9,6 +9,7 @@ from l7codecs.testing.fuzzing.targets.detection import Detection
 from l7codecs.testing.fuzzing.targets.differential import Differential
 from l7codecs.testing.fuzzing.targets.endpoints import Endpoints
 from l7codecs.testing.fuzzing.targets.growing import Growth
+from l7codecs.testing.fuzzing.targets.large import Large
 from l7codecs.testing.fuzzing.targets.losses import Losses
 from l7codecs.testing.fuzzing.targets.truth import Truth
 
@@ -24,5 +25,6 @@ TARGETS: tuple[type[Target], ...] = (
     Captures,
     Differential,
     Truth,
+    Large,
 )
 """In the order of their numbers."""

@@ -297,7 +297,7 @@ def check_said(event: Message, true: Message, learnt: Collection[str], where: st
     """Raises AssertionError where `event`, told behind a loss, says what the same message does not say where nothing was lost.
 
     Of a request, but for what is `learnt`, and lists, of which some may be known; an answer may know less of what it answers. None is OK
-    that is not.
+    that is not, and none is told to get no answer that gets one.
     """
     if event.more or true.more:
         return  # how much of it is a head follows from what was known
@@ -308,6 +308,9 @@ def check_said(event: Message, true: Message, learnt: Collection[str], where: st
             assert name not in known or known[name] == value or may_differ, (
                 f"{where}, damaged: {event!r} tells {name} as {value!r}, and it is {known[name]!r}"
             )
+    assert event.kind is not Kind.ONEWAY or true.kind is Kind.ONEWAY, (
+        f"{where}, damaged: {event!r} is told as one that gets no answer, and it is a {true.kind.value}"
+    )
     assert event.status is not Status.OK or true.status is Status.OK or true.status is None, (
         f"{where}, damaged: {event!r} is told as OK, and it is {true.status!r}"
     )
