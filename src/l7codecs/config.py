@@ -40,7 +40,12 @@ class ConfigProblem:
 
 
 class ConfigError(L7Error, ValueError):
-    """A configuration is wrong; ``problems`` are all of them, in the order of the file."""
+    """A configuration is wrong; ``problems`` are all of them, in the order of the file.
+
+    ``files`` are those that were looked at, where it is made of several.
+    """
+
+    files: tuple[str, ...] = ()
 
     def __init__(self, problems: Iterable[ConfigProblem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda each: (each.file, each.line, each.column)))

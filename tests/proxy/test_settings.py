@@ -153,6 +153,50 @@ prefix_routes: { catch_all_route: { cluster: shop } }
         load_settings(main)
 
 
+def test_what_is_behind_a_name_may_stand_in_the_file_of_routes(tmp_path: Path) -> None:
+    (tmp_path / "routes.yaml").write_text("""
+clusters: { a: { hosts: ["h:1"] }, b: { hosts: ["h:2"], outliers: {} } }
+rules: [{ clusters: [{ name: a, weight: 1 }, { name: b, weight: 1 }] }]
+""")
+    main = tmp_path / "proxy.yaml"
+    text = 'listeners: { x: { address: "127.0.0.1:0", protocol: redis, cluster: b } }\nroutes: { file: routes.yaml }\n'
+    main.write_text(text + "clusters: { b: { connect: 1s } }")
+    clusters = load_settings(main).clusters
+    assert [(name, clusters[name].cluster.hosts[0].address, clusters[name].connect) for name in sorted(clusters)] == [
+        ("a", "h:1", 5.0),
+        ("b", "h:2", 1.0),
+    ]
+    assert clusters["b"].cluster.outliers is not None
+    main.write_text(text + 'clusters: { b: { hosts: ["h:3"] } }')
+    with pytest.raises(ConfigError, match=r":2:17: cluster 'b' is described there and here") as caught:
+        load_settings(main)
+    assert caught.value.files == (str(main), str(tmp_path / "routes.yaml"))
+    main.write_text(text.replace("routes.yaml }", "routes.yaml, protocol: redis }"))
+    with pytest.raises(ConfigError, match=r":2:40: is for the file of a MetaRouter"):
+        load_settings(main)
+
+
+def test_rules_that_hold_for_nothing_that_is_asked_are_told() -> None:
+    text = """
+listeners: { a: { address: "127.0.0.1:1", protocol: redis } }
+clusters: { c: {} }
+rules:
+- { match: { status: UNAVAILABLE }, cluster: c }
+- { match: { protocol: redis, all: [{ kind: [push, response] }] }, cluster: c }
+- { match: { any: [{ status: OK }, { kind: oneway }], not: { status: OK } }, cluster: c }
+"""
+    assert problems(text) == [
+        "p.yaml:5:3: 'rule 1' would never hold: the proxy asks about requests alone, and none has this status",
+        "p.yaml:6:3: 'rule 2' would never hold: the proxy asks about requests alone, and none has this kind",
+    ]
+
+
+def test_workers_cannot_share_any_port_that_is_free() -> None:
+    assert problems('listeners: { a: { address: "127.0.0.1:0" } }\nworkers: 2') == [
+        "p.yaml:1:28: each worker would have another port: a needs a number"
+    ]
+
+
 def test_the_schema_is_one_allows_what_we_read_and_is_in_the_documentation() -> None:
     from l7codecs.routing.reading import parse_config
 

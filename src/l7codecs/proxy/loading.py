@@ -8,22 +8,24 @@ from __future__ import annotations
 import json
 import os
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from importlib.resources import files
 from typing import Any
 
 from l7codecs.config import Config, ConfigError, nearest
 from l7codecs.errors import RegistryError
+from l7codecs.kinds import Kind
 from l7codecs.limits import Limits
 from l7codecs.proxy.settings import Listener, Node, Settings, TlsClient, TlsServer, Upstreams
 from l7codecs.proxy.telemetry.masking import shown
 from l7codecs.proxy.telemetry.settings import read_telemetry, sections
 from l7codecs.proxy.tls import client_context, server_context
 from l7codecs.registry import get_protocol, list_protocols
-from l7codecs.routing import Cluster, Routes, load_routes
+from l7codecs.routing import Cluster, Routes, Rule, load_routes
 from l7codecs.routing import json_schema as routes_schema
-from l7codecs.routing.loading import check_unix_path, is_host, read_routes, read_seconds
+from l7codecs.routing.conditions import AllOf, KindTest, StatusTest
+from l7codecs.routing.loading import check_unix_path, is_host, is_port, read_routes, read_seconds
 from l7codecs.routing.reading import parse_config
 from l7codecs.routing.shape import check_shape
 
@@ -60,9 +62,10 @@ def parse_settings(text: str | bytes, file: str = "<text>") -> Settings:
     top = config.mapping()
     read = [file]
     routes = _rules(config, read)
+    described = top["clusters"].mapping() if "clusters" in top else {}
     clusters = {
-        name: _upstreams(name, node, routes, read)
-        for name, node in (top["clusters"].mapping() if "clusters" in top else {}).items()
+        name: _upstreams(name, described.get(name) or config.make({}), routes, read)
+        for name in {**described, **routes.clusters}
     }
     listeners = tuple(
         _listener(name, node, clusters, read)
@@ -78,13 +81,23 @@ def parse_settings(text: str | bytes, file: str = "<text>") -> Settings:
         top["admin"].mapping()["address"].problem(f"a listener has {telemetry.admin}")
     if "listeners" in top and not listeners and not top["listeners"].lost:
         top["listeners"].problem("expected at least one")
-    config.check()
+    workers = int(top["workers"].number()) if "workers" in top else 1
+    if workers > 1:
+        for name, node in top["listeners"].mapping().items() if listeners else ():
+            if node.mapping()["address"].text().endswith(":0"):
+                node.mapping()["address"].problem(f"each worker would have another port: {name} needs a number")
+    _check_asked(routes.table.rules, config)
+    try:
+        config.check()
+    except ConfigError as error:
+        error.files = tuple(dict.fromkeys(read))
+        raise
     return Settings(
         listeners,
         clusters,
         routes.table,
         _limits(top["limits"]) if "limits" in top else Limits(),
-        int(top["workers"].number()) if "workers" in top else 1,
+        workers,
         read_seconds(top["drain"]) if "drain" in top else 30.0,
         "watch" in top and top["watch"].flag(),
         telemetry,
@@ -117,12 +130,43 @@ def _rules(config: Config, read: list[str]) -> Routes:
         for each in error.problems:
             Config(None, each.file, each.line, each.column, config.problems).problem(each.text)
     else:
+        if "protocol" in given and not found.hosts:
+            given["protocol"].problem("is for the file of a MetaRouter, and this is none")
+        merged = _merged(own.clusters, found.clusters, given["file"])
         for rule in found.table.rules:
             for name in rule.action.names:
-                if name not in own.clusters:
-                    given["file"].problem(f"{rule.place}: unknown cluster {name!r}{nearest(name, own.clusters)}")
-        return Routes(found.table, own.clusters, found.hosts)
+                if name not in merged:
+                    given["file"].problem(f"{rule.place}: unknown cluster {name!r}{nearest(name, merged)}")
+        return Routes(found.table, merged, found.hosts)
     return own
+
+
+def _merged(own: Mapping[str, Cluster], others: Mapping[str, Cluster], node: Config) -> dict[str, Cluster]:
+    """The clusters, those that the file of routes describes included: what is behind one stands in one of the two."""
+    found = dict(own)
+    for name, other in others.items():
+        here = own.get(name) or other
+        if here is not other and ((here.hosts and other.hosts) or (here.outliers and other.outliers)):
+            node.problem(f"cluster {name!r} is described there and here")
+        found[name] = Cluster(name, here.hosts or other.hosts, here.outliers or other.outliers)
+    return found
+
+
+def _check_asked(rules: Iterable[Rule], config: Config) -> None:
+    """Tell of rules that hold for nothing that is asked: the engine routes requests, and their answers follow."""
+    asked = {Kind.REQUEST, Kind.ONEWAY}
+    for rule in rules:
+        parts = [rule.when]
+        while parts:
+            each = parts.pop()
+            if isinstance(each, AllOf):
+                parts += each.parts
+            elif isinstance(each, StatusTest) or (isinstance(each, KindTest) and not asked.intersection(each.kinds)):
+                file, line, column = rule.place.rsplit(":", 2)
+                what = "status" if isinstance(each, StatusTest) else "kind"
+                Config(None, file, int(line), int(column), config.problems).problem(
+                    f"{rule.name!r} would never hold: the proxy asks about requests alone, and none has this {what}"
+                )
 
 
 def _upstreams(name: str, node: Config, routes: Routes, read: list[str]) -> Upstreams:
@@ -212,7 +256,7 @@ def _nodes(node: Config, protocol: str) -> tuple[Node, ...]:
 
 def _host_and_port(node: Config, least: int) -> tuple[str, int]:
     host, _, port = node.text().rpartition(":")
-    if is_host(host) and port.isascii() and port.isdigit() and least <= int(port[:6]) < 65536:
+    if is_host(host) and is_port(port, least):
         return host.removeprefix("[").removesuffix("]"), int(port)
     node.problem(f"{node.text()!r} is not HOST:PORT, or [IPV6]:PORT")
     return "", 1

@@ -37,15 +37,26 @@ from l7codecs.routing.reading import parse_config
 from l7codecs.routing.shape import check_shape
 from l7codecs.routing.table import RouteTable, Rule
 
-__all__ = ["Routes", "check_unix_path", "is_host", "load_routes", "parse_routes", "read_routes", "read_seconds"]
+__all__ = [
+    "Routes",
+    "check_unix_path",
+    "is_host",
+    "is_port",
+    "load_routes",
+    "parse_routes",
+    "read_routes",
+    "read_seconds",
+]
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_LONGEST = 86400.0
+_SHORTEST, _LONGEST = 1e-6, 86400.0
 _PATH = 107 if sys.platform == "linux" else 103
 """Octets of the path of a Unix socket: what ``sun_path`` has room for, but the zero behind it (unix(7))."""
+_PORT = 5
+"""Digits of a port."""
 _DURATION = re.compile(r"([0-9]{1,8}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
 _TARGETS = ("cluster", "clusters", "reply")
-_SENDING = ("hash", "mirror", "request", "deadline", "retry")
+_SENDING = ("hash", "mirror", "rate_limit", "request", "response", "deadline", "retry")
 _RETRY_ON = frozenset({Status.UNAVAILABLE})
 
 
@@ -208,8 +219,8 @@ def read_seconds(node: Config) -> float:
         node.problem(f"{value!r} is no number of seconds, or one with ms, s, m or h")
         return 1.0
     seconds = float(found[1]) * _UNITS[found[2]]
-    if not 0 < seconds <= _LONGEST:
-        node.problem(f"{value!r} is not above 0 and at most {_LONGEST:.0f} seconds")
+    if not _SHORTEST <= seconds <= _LONGEST:
+        node.problem(f"{value!r} is not at least 1 µs and at most {_LONGEST:.0f} seconds")
     return seconds
 
 
@@ -237,9 +248,14 @@ def is_host(text: str) -> bool:
     return bool(text) and not any(each in text for each in "[]:/\0 ")
 
 
+def is_port(text: str, least: int = 0) -> bool:
+    """Whether `text` is the number of a port, `least` or above."""
+    return text.isascii() and text.isdigit() and len(text) <= _PORT and least <= int(text) < 65536
+
+
 def _cluster(name: str, node: Config) -> Cluster:
     top = node.mapping()
-    hosts: list[Host] = []
+    hosts: dict[str, Host] = {}
     for each in top["hosts"].items() if "hosts" in top else ():
         at, weight = each, 1
         if isinstance(each.value, dict):
@@ -249,11 +265,11 @@ def _cluster(name: str, node: Config) -> Cluster:
         host, _, port = address.rpartition(":")
         if address.startswith("unix:"):
             check_unix_path(at)
-        elif not (is_host(host) and port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
+        elif not (is_host(host) and is_port(port, 1)):
             at.problem(f"{address!r} is not HOST:PORT, [IPV6]:PORT or unix:PATH")
-        if address in [known.address for known in hosts]:
+        if address in hosts:
             at.problem(f"{address!r} stands here twice")
-        hosts.append(Host(address, weight))
+        hosts[address] = Host(address, weight)
     outliers = None
     if "outliers" in top:
         given = top["outliers"].mapping()
@@ -264,7 +280,7 @@ def _cluster(name: str, node: Config) -> Cluster:
             read_seconds(given["longest"]) if "longest" in given else usual.longest,
             given["share"].number() if "share" in given else usual.share,
         )
-    return Cluster(name, tuple(hosts), outliers)
+    return Cluster(name, tuple(hosts.values()), outliers)
 
 
 def _weighted(node: Config) -> tuple[WeightedCluster, ...]:

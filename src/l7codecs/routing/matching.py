@@ -240,7 +240,7 @@ def _peer(node: Config) -> Condition:
         if "ports" in value:
             ports = _range(value["ports"])
             low, high = (0 if ports.low is None else ports.low), (65535 if ports.high is None else ports.high)
-            if low < 0 or high > 65535:
+            if not (0 <= low <= 65535 and 0 <= high <= 65535):
                 value["ports"].problem("a port is 0 to 65535")
                 low, high = 0, 65535
         if not value.keys() & {"networks", "ports"} and not node.lost:

@@ -59,10 +59,22 @@ def parse_config(text: str | bytes, file: str = "<text>") -> Config:
         mark = error.problem_mark or error.context_mark
         node = builder.place(mark) if mark is not None else top
         node.problem(str(error.problem or error.context or "is no YAML"))
+    except yaml.reader.ReaderError as error:
+        _unread(text, error.position, error.encoding == "unicode", top).problem(str(error.reason))
     except (yaml.YAMLError, UnicodeError) as error:
         top.problem(" ".join(str(error).split()))
     top.check()
     return builder.done if builder.done is not None else top
+
+
+def _unread(text: str | bytes, position: int, in_characters: bool, top: Config) -> Config:
+    """The place of what is no text at all, at a character or an octet."""
+    if isinstance(text, bytes) and in_characters:
+        codecs = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+        text = text.decode(codecs.get(text[:2], "utf-8"), "replace")
+    before = text[:position]
+    before = before.decode("utf-8", "replace") if isinstance(before, bytes) else before
+    return Config(None, top.file, before.count("\n") + 1, len(before) - before.rfind("\n"), top.problems)
 
 
 @cache

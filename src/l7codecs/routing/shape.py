@@ -41,7 +41,7 @@ _KNOWN = {
         "required",
         "additionalProperties",
     ),
-    *("items", "minItems", "minLength", "maxLength", "pattern", "minimum", "maximum", "exclusiveMinimum"),
+    *("items", "minItems", "maxItems", "minLength", "maxLength", "pattern", "minimum", "maximum", "exclusiveMinimum"),
 }
 
 
@@ -114,12 +114,14 @@ def _check(node: Config, schema: Any, stack: list[tuple[Config, Any]], bad: set[
         stack.extend((each, schema["items"]) for each in value)
         if len(value) < schema.get("minItems", 0):
             wrong = "expected at least one"
+        elif len(value) > schema.get("maxItems", len(value)):
+            wrong = f"has {len(value)} of them; the limit is {schema['maxItems']}"
     elif isinstance(value, str):
         if len(value) < schema.get("minLength", 0):
             wrong = "is empty"
         elif len(value) > schema.get("maxLength", len(value)):
             wrong = f"has {len(value)} characters; the limit is {schema['maxLength']}"
-        elif "pattern" in schema and not re.search(schema["pattern"], value):
+        elif "pattern" in schema and not re.fullmatch(schema["pattern"], value):  # `$` alone allows a line's end
             wrong = f"{value!r} is not as it has to be: {schema['description']}"
     elif isinstance(value, int | float) and not isinstance(value, bool):
         if value < schema.get("minimum", value) or value > schema.get("maximum", value):

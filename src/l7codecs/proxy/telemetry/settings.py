@@ -15,7 +15,7 @@ from typing import Any
 
 from l7codecs.config import Config
 from l7codecs.proxy.telemetry.series import BUCKETS
-from l7codecs.routing.loading import check_unix_path, is_host
+from l7codecs.routing.loading import check_unix_path, is_host, is_port
 
 __all__ = [
     "AccessLogSettings",
@@ -95,7 +95,7 @@ def read_telemetry(top: Mapping[str, Config], seconds: Callable[[Config], float]
         host, _, port = admin.rpartition(":")
         if admin.startswith("unix:"):
             check_unix_path(node)
-        elif not (is_host(host) and port.isascii() and port.isdigit() and int(port[:6]) < 65536):
+        elif not (is_host(host) and is_port(port)):
             node.problem(f"{admin!r} is not HOST:PORT, [IPV6]:PORT or unix:PATH")
     return TelemetrySettings(
         metrics,
