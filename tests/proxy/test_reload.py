@@ -1,14 +1,20 @@
 """What a reload means for who is connected already: the rules of now, whatever becomes of the listener."""
 
 import asyncio
+import contextlib
 import json
+import os
 import socket
 import ssl
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from l7codecs.cli.proxy import Files
 from l7codecs.proxy.loading import parse_settings
 from l7codecs.testing import free_port
 
@@ -164,3 +170,69 @@ def test_who_only_looks_whether_anybody_listens_is_no_refusal() -> None:
                 assert read(raw, 1) == b""
         wait_until(lambda: here.seen.refusals)
         assert len(here.seen.refusals) == 1 and "and then nothing" not in here.seen.refusals[0]
+
+
+def test_a_file_in_the_place_of_another_is_a_change_and_so_is_one_that_comes(tmp_path: Path) -> None:
+    """As a ConfigMap's are put: a link to a folder is renamed, and what is behind it may be as old and as long as before."""
+    for version in ("one", "two"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "p.yaml").write_text(version)
+        os.utime(tmp_path / version / "p.yaml", (1e9, 1e9))
+    (tmp_path / "data").symlink_to("one")
+    main, other = str(tmp_path / "data" / "p.yaml"), str(tmp_path / "other.yaml")
+    files = Files((main, other))
+    assert not files.have_changed()
+    (tmp_path / "next").symlink_to("two")
+    (tmp_path / "next").rename(tmp_path / "data")
+    assert files.have_changed() and not files.have_changed()
+    (tmp_path / "other.yaml").write_text("now")
+    files.follow((other,))
+    assert files.have_changed() and not files.have_changed()
+    (tmp_path / "other.yaml").unlink()
+    assert files.have_changed() and not files.have_changed()
+
+
+def test_what_a_configuration_names_and_comes_later_is_waited_for(servers: Any, tmp_path: Path) -> None:
+    main, port = tmp_path / "p.yaml", free_port()
+    text = f"""
+listeners: {{ main: {{ address: "127.0.0.1:{port}", protocol: redis, cluster: a }} }}
+clusters: {{ a: {{ hosts: ["{servers.hosts[0]}"] }} }}
+watch: true
+"""
+    main.write_text(text)
+    command = f"ulimit -Sn 64; exec {sys.executable} -m l7codecs proxy -c {main}"
+    with (
+        subprocess.Popen(["bash", "-c", command], stderr=subprocess.PIPE, text=True) as process,
+        contextlib.ExitStack() as held,
+    ):
+        try:
+            assert process.stderr is not None
+            assert "main listens on" in process.stderr.readline()
+            many = [held.enter_context(connect(port)) for _ in range(80)]
+            assert {echoed(each) for each in many} == {b"$3\r\nabc\r\n"}, "so many files as the system allows are open"
+            main.write_text(text + "routes: { file: routes.yaml }\n")
+            assert "cannot be read" in process.stderr.readline()
+            assert "goes on as before" in process.stderr.readline()
+            reply = "reply: { status: PERMISSION_DENIED, text: not any more }"
+            (tmp_path / "routes.yaml").write_text(f"rules: [{{ match: {{ operation: ECHO }}, {reply} }}]")
+            assert "says now" in process.stderr.readline()
+            assert {echoed(each) for each in many[:2]} == {REFUSED}
+            main.write_text(main.read_text() + "workers: 2\n")
+            assert "says now" in process.stderr.readline()
+            assert "but for workers" in process.stderr.readline()
+        finally:
+            process.terminate()
+
+
+def test_who_waits_for_nothing_by_tls_does_not_hold_up_the_end(servers: Any) -> None:
+    """It does not read, and so never says that it has seen the end: its bound is that of who reads nothing."""
+    tls = f"tls: {{ certificate: {TLS}/server.pem, key: {TLS}/server.key }}"
+    text = f"""
+listeners: {{ main: {{ address: "127.0.0.1:0", protocol: redis, cluster: a, stalled: 200ms, {tls} }} }}
+clusters: {{ a: {{ hosts: ["{servers.hosts[0]}"] }} }}
+"""
+    with running(text) as here, connect(here.port(), tls=True) as raw:
+        assert echoed(raw) == b"$3\r\nabc\r\n"
+        begun = time.monotonic()
+        here.call(here.engine.drain(15))
+        assert time.monotonic() - begun < 10

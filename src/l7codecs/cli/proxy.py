@@ -6,9 +6,11 @@ import argparse
 import asyncio
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 
 from l7codecs.cli.errors import UsageError
@@ -49,11 +51,19 @@ def run(options: argparse.Namespace) -> int:
             f"{len(settings.table)} rules"
         )
         return 0
+    _allow_files()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_serve(settings, options))
     except OSError as error:
         raise UsageError(f"cannot listen: {error}") from None
+
+
+def _allow_files() -> None:
+    """Have as many files open as the system allows this process: each connection is one, and what is usual is some thousand."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # a system may allow less than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
@@ -89,6 +99,7 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
     if settings.workers > 1 and options.worker is None:
         return await _lead(settings, options.config)
     loop = asyncio.get_running_loop()
+    files = Files(settings.files)
     telemetry = _telemetry(settings)
     engine = Engine(settings, telemetry.observers, worker=options.worker)
     await engine.start()
@@ -100,10 +111,13 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
     gc.set_threshold(*_GARBAGE)
     if not options.worker:
         for name, address in engine.addresses.items():
-            say(f"{name} listens on {address if isinstance(address, str) else f'{address[0]}:{address[1]}'}")
+            say(f"{name} listens on {_written(address)}")
     told = Told(options.worker is not None)
     ends, again = told.ends, told.again
-    tasks = [loop.create_task(_watch(engine, again)), loop.create_task(_reload(engine, options.config, again))]
+    tasks = [
+        loop.create_task(_watch(engine, files, again)),
+        loop.create_task(_reload(engine, options.config, files, again)),
+    ]
     if telemetry.orphaned is not None:
         telemetry.orphaned.add_done_callback(lambda _: ends.set())
     elif parent is not None:
@@ -121,7 +135,15 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
 
 def _tell(address: tuple[str, int] | str | None) -> None:
     if address is not None:
-        say(f"admin listens on {address if isinstance(address, str) else f'{address[0]}:{address[1]}'}")
+        say(f"admin listens on {_written(address)}")
+
+
+def _written(address: tuple[str, int] | str) -> str:
+    """As a configuration has it."""
+    if isinstance(address, str):
+        return address
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 async def _lead(settings: Settings, path: str) -> int:
@@ -192,7 +214,8 @@ async def _end_with(parent: socket.socket, ends: asyncio.Event) -> None:
     ends.set()
 
 
-async def _reload(engine: Engine, path: str, again: asyncio.Event) -> None:
+async def _reload(engine: Engine, path: str, files: Files, again: asyncio.Event) -> None:
+    first = engine.settings
     while True:
         await again.wait()
         again.clear()
@@ -201,13 +224,17 @@ async def _reload(engine: Engine, path: str, again: asyncio.Event) -> None:
             settings = await asyncio.to_thread(load_settings, path)
             await engine.apply(settings)
         except ConfigError as error:
+            files.follow((*engine.settings.files, *error.files))
             for problem in error.problems:
                 say(problem)
             say("goes on as before")
         except OSError as error:
             say(f"goes on as before: {error}")
         else:
+            files.follow(settings.files)
             say(f"goes on as {path} says now")
+            if (first.workers, first.telemetry) != (settings.workers, settings.telemetry):
+                say("but for workers, admin, access_log, metrics and tracing, which stay as they were at the start")
 
 
 class Remains:
@@ -229,8 +256,7 @@ class Remains:
         return True
 
 
-async def _watch(engine: Engine, again: asyncio.Event) -> None:
-    before = _stamps(engine.settings)
+async def _watch(engine: Engine, files: Files, again: asyncio.Event) -> None:
     dropped = 0
     remains = Remains()
     while True:
@@ -239,19 +265,32 @@ async def _watch(engine: Engine, again: asyncio.Event) -> None:
         for text in engine.observers.failed[dropped:]:
             say(text)
         dropped = len(engine.observers.failed)
-        after = _stamps(engine.settings)
-        if after != before and engine.settings.watch:
+        if files.have_changed() and engine.settings.watch:
             again.set()
-        before = after
 
 
-def _stamps(settings: Settings) -> list[tuple[str, int, int]]:
-    """What files are like, by which a change is seen."""
-    found = []
-    for path in settings.files:
-        try:
-            seen = os.stat(path)
-        except OSError:
-            continue
-        found.append((path, seen.st_mtime_ns, seen.st_size))
-    return found
+class Files:
+    """The files of a configuration, those included that it names and that are not there yet; what they are like tells of a change."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._stamps: dict[str, tuple[int, ...]] = {}
+        self.follow(paths)
+
+    def follow(self, paths: Iterable[str]) -> None:
+        """These are the ones from now on. What has changed of those that were before is still told."""
+        self._stamps = {path: self._stamps[path] if path in self._stamps else _stamp(path) for path in paths}
+
+    def have_changed(self) -> bool:
+        """Whether one has, since this was asked last."""
+        before = self._stamps
+        self._stamps = {path: _stamp(path) for path in before}
+        return self._stamps != before
+
+
+def _stamp(path: str) -> tuple[int, ...]:
+    """Time and size, and which file it is: one that is put in the place of another may have those of that."""
+    try:
+        seen = os.stat(path)
+    except OSError:
+        return ()
+    return seen.st_mtime_ns, seen.st_size, seen.st_dev, seen.st_ino

@@ -191,6 +191,8 @@ class Engine:
         given: dict[str, Any] = {"backlog": _BACKLOG}
         if context is not None:
             given |= {"ssl": context, "ssl_handshake_timeout": listener.opening}
+            # Who waits for nothing does not read, and so never says that it has seen the end.
+            given["ssl_shutdown_timeout"] = listener.stalled
 
         def wire() -> Handshake:
             return Handshake(lambda transport: self._admit(place, transport))
