@@ -65,11 +65,12 @@ class Stage:
         return self._peers[name]
 
     def topic(self, partitions: int = 2) -> str:
-        """A new one."""
+        """A new one, whose partitions take records."""
         self._count += 1
         name = f"orders-{self._count}"
-        (found,) = self.peer("java").ask("admin", to=self.plain, steps=[["create", f"{name}:{partitions}:1"]])["steps"]
-        assert len(found[name]) == 22, found
+        steps = [[word, f"{name}:{partitions}:1"] for word in ("create", "lead")]
+        created, led = self.peer("java").ask("admin", to=self.plain, steps=steps)["steps"]
+        assert len(created[name]) == 22 and led == {"partitions": partitions}, (created, led)
         return name
 
     @property

@@ -414,6 +414,14 @@ public class Talk {
                         }
                         case "offsets" -> admin.listOffsets(Map.of(new TopicPartition(names.get(0), 0), OffsetSpec.latest())).all().get()
                             .forEach((where, what) -> found.put(where.toString(), what.offset()));
+                        case "lead" -> { // until somebody leads each partition, which is some time after a topic is created
+                            Map<TopicPartition, OffsetSpec> all = new LinkedHashMap<>();
+                            for (String each : names) {
+                                String[] parts = each.split(":");
+                                for (int at = 0; at < Integer.parseInt(parts[1]); at++) all.put(new TopicPartition(parts[0], at), OffsetSpec.latest());
+                            }
+                            found.put("partitions", admin.listOffsets(all).all().get().size());
+                        }
                         case "truncate" -> {
                             TopicPartition where = new TopicPartition(names.get(0), 0);
                             found.put(names.get(0), admin.deleteRecords(Map.of(where, RecordsToDelete.beforeOffset(Long.parseLong(names.get(1)))))
