@@ -28,6 +28,8 @@ from l7codecs import (
 from l7codecs.pairing.lanes import LanePairing
 from l7codecs.pairing.numbering import StrictPairing
 from l7codecs.pairing.quiet import QuietPairing
+from toys import NumberedMessage
+from toys import frame as toy_frame
 
 C, S = Sender.CLIENT, Sender.SERVER
 READ = 64 * 1024
@@ -213,6 +215,21 @@ def test_what_is_doubted_is_bounded_by_what_it_inflates_to() -> None:
             yield request
 
     assert grown(ask()) < 22 * INFLATED
+
+
+def test_a_number_that_was_forgotten_is_given_to_nobody_else() -> None:
+    """Calls that may never be answered: the answer to one that was forgotten may still come."""
+    waiting = StrictPairing(Limits(pending=4), 16 + 1, False, True, True)
+    flows = Flow("toy"), Flow("toy")
+    asked = [
+        NumberedMessage(flows[0], C, Kind.REQUEST, 0, toy_frame("?", b"GET", n), 0, 10, False) for n in range(1, 25)
+    ]
+    for each in asked:
+        assert waiting.asks(each, each) is None  # one client alone keeps its numbers
+    assert waiting.forgotten > 0
+    other = NumberedMessage(flows[1], C, Kind.REQUEST, 0, toy_frame("?", b"GET", 1), 0, 10, False)
+    octets = waiting.asks(other, other)
+    assert octets is not None and int.from_bytes(octets[5:7]) not in range(25)
 
 
 def test_what_waits_to_be_written_counts_what_it_inflates_to() -> None:

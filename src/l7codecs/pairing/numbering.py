@@ -332,7 +332,10 @@ class StrictPairing(PairingTable):
         self._doubted_size += size
         while len(doubted) > self._limit or self._doubted_size > self._octets:
             oldest = next(iter(doubted))
-            self._remove(oldest, doubted[oldest])
+            number = doubted[oldest]
+            self._remove(oldest, number)
+            if not self._recycles:
+                self._pass(number)
             self.forgotten += 1
 
     def doubted(self) -> list[Message]:
