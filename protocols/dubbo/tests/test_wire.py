@@ -300,7 +300,20 @@ def test_what_is_called_is_told_whatever_is_asked_first(first: str) -> None:
         assert asked.attributes["rpc.method"] == "a/m" and asked.attributes["dubbo.service"] == "a"
         assert asked.detach() and (asked.service, asked.operation) == ("a", "m")
         again = asked.shortened(40)
-        assert (again.service, again.operation) == ("a", "m")
+        assert again is not None and (again.service, again.operation) == ("a", "m")
+
+
+def test_a_request_whose_names_are_more_than_is_kept_is_forgotten() -> None:
+    opened = session(Limits(waiting=4096))
+    kept = frame(1, b"\x052.0.2\x01a\x011\x01m" + bytes(5000), request=True, two_way=True)
+    long = b"\x052.0.2\x01a\x011S" + (20_000).to_bytes(2, "big") + b"m" * 20_000
+    for octets in (kept, *(frame(number, long, request=True, two_way=True) for number in range(2, 9))):
+        (asked,) = opened.receive(C, octets)
+    assert isinstance(asked, DubboRequest) and asked.operation == "m" * 20_000
+    (told,) = opened.receive(S, answer(8, b"\x94"))
+    assert isinstance(told, Message) and told.request is None
+    (told,) = opened.receive(S, answer(1, b"\x94"))
+    assert isinstance(told, Message) and told.request is not None and told.request.operation == "m"
 
 
 @pytest.mark.parametrize("first", ["attributes", "headers", "service", "operation", "status", "error", "param_types"])

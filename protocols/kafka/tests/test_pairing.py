@@ -59,6 +59,17 @@ def test_of_more_than_the_limit_the_oldest_are_forgotten() -> None:
     assert pairs(events) == [(number, where[number] if number >= 5 else None) for number in range(15)]
 
 
+def test_a_client_id_that_is_too_long_is_not_kept() -> None:
+    """Of a request for which there is no room: it would be more than is kept of it, and is told of the request alone."""
+    session = opened(limits=Limits(waiting=4096))
+    for number in range(1, 9):
+        (asked,) = session.receive(C, request("Metadata", 1, number, b"c" * 20_000))
+        assert isinstance(asked, KafkaRequest) and asked.client_id == "c" * 20_000
+    (told,) = session.receive(S, answer("Metadata", 1, 8))
+    assert isinstance(told, KafkaResponse) and isinstance(told.request, KafkaRequest)
+    assert told.request.operation == "Metadata" and told.request.client_id is None
+
+
 def test_whoever_answers_out_of_order_is_paired_by_id() -> None:
     """No broker does, but what is between may."""
     numbers = list(range(300))

@@ -52,6 +52,20 @@ def test_a_multiplexed_name_is_answered_without_its_service() -> None:
     assert say(session, S, "a", EXCEPTION, 0).request is other
 
 
+def test_a_call_whose_name_is_too_long_to_be_kept_is_forgotten() -> None:
+    """Where there is no room: its name alone is more than is kept of it, and what is kept of others answers as ever."""
+    session = observer(Limits(waiting=4096))
+    first = say(session, C, "a" * 5000, CALL, 1)
+    assert first.kept > 4096 and session.pending == 0
+    short = say(session, C, "b", CALL, 2)
+    for number in range(3, 9):
+        say(session, C, "c" * 20_000, CALL, number)
+    assert session.pending == 1
+    assert say(session, S, "c" * 20_000, REPLY, 5).request is None
+    assert say(session, S, "b", REPLY, 2).request is short
+    assert session.pending == 0
+
+
 def test_one_way_calls_that_are_written_as_calls_take_no_place() -> None:
     session = observer()
     for number in range(1, 2001, 2):

@@ -253,18 +253,31 @@ class DubboRequest(DubboMessage):
 
     # What endpoints and tables ask.
 
-    def shortened(self, size: int) -> DubboRequest:
+    def shortened(self, size: int) -> DubboRequest | None:
+        head, invocation = self._read(), self.invocation()
+        if self._names_size(head, invocation) > size:
+            return None  # what it calls is more than it may keep
         octets = self.octets[self.start : self.start + size]
         known = Callee(self.service, self.service_version, self.operation, 0)
         short = DubboRequest(
             self.flow, self.sender, self.kind, self.offset, octets, 0, len(octets), True, self.flags, self.status_octet,
             self.number, self.limits, known, 0,
         )  # fmt: skip
-        head = self._read()
         short._head = _NOT_READ if head is _NOT_READ or head is _BROKEN else head.moved(self.start)
-        short._invocation = self.invocation()
+        short._invocation = invocation
         short.declared_size = self.stop - self.start if self.size is None else i64(self.size)
         return short
+
+    def _names_size(self, head: Head, invocation: Invocation | None) -> i64:
+        """Letters of all that says what is called."""
+        size: i64 = 0
+        for each in (self.service, self.service_version, self.operation, head.dubbo_version, head.types):
+            if each is not None:
+                size += len(each)
+        if invocation is not None and invocation.types is not None:
+            for name in invocation.types:
+                size += len(name)
+        return size
 
     def moved(self) -> None:
         # They are read again where somebody asks.

@@ -169,11 +169,15 @@ class KafkaRequest(KafkaMessage):
     def shortened(self, size: int) -> KafkaRequest:
         octets = self.octets[self.start : self.start + size]
         stop = len(octets)
-        client_start = self._client_start - self.start if self._client_start >= 0 else -1
+        client_id, client_start = self._client_id, i64(-1)
+        if self._client_stop - self.start > stop:
+            client_id = None  # it would be more than is kept
+        elif self._client_start >= 0:
+            client_start = self._client_start - self.start
         body = self.body - self.start if 0 <= self.body - self.start <= stop else -1
         short = KafkaRequest(
             self.flow, self.sender, self.kind, self.offset, octets, 0, stop, True, self.form, self.correlation,
-            self._client_id, client_start, self._client_stop - self.start, body, self.reached,
+            client_id, client_start, self._client_stop - self.start, body, self.reached,
         )  # fmt: skip
         short.session_topics = self.session_topics
         short.ending = self.ending

@@ -371,6 +371,8 @@ class ThriftMessage(Message):
     def shortened(self, size: int) -> Message | None:
         if self.kind is _RESPONSE:
             return None  # nobody waits for what answers it
+        if size < len(self._name):
+            return None  # its name alone is more than it may keep
         octets = self.octets[self.start : min(self.start + size, self.stop)]
         short = new_message(
             self.flow, self.sender, self.kind, self.offset, octets, 0, len(octets), True, self.transport_id,

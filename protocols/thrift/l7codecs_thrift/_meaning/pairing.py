@@ -115,7 +115,11 @@ class ThriftPairing(PairingTable):
             return
         size = request.kept
         if self._size + size > self._octets and size > SHORT:
-            request = shortened(request)
+            short = shortened(request)
+            if short is None:
+                self.forgotten += 1
+                return
+            request = short
             size = request.kept
         self._size += size
         items = self._items
@@ -343,7 +347,10 @@ class ThriftPairing(PairingTable):
             self._late_size -= before.kept
         size = request.kept
         if self._late_size + size > self._octets and size > SHORT:
-            request = shortened(request)
+            short = shortened(request)
+            if short is None:
+                return
+            request = short
             size = request.kept
         request.detach()
         self._late[request.number] = request
@@ -403,10 +410,10 @@ class ThriftPairing(PairingTable):
         return self._count
 
 
-def shortened(request: ThriftMessage) -> ThriftMessage:
-    """`request` without most of its body, for which there is no room."""
+def shortened(request: ThriftMessage) -> ThriftMessage | None:
+    """`request` without most of its body, for which there is no room; None where its name is too long to be kept."""
     short = request.shortened(int(SHORT))
-    assert isinstance(short, ThriftMessage)
+    assert short is None or isinstance(short, ThriftMessage)
     return short
 
 

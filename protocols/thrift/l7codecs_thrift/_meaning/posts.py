@@ -39,8 +39,8 @@ class Posts:
             return
         if message.more or message.kept > SHORT:
             short = message.shortened(int(SHORT))
-            assert isinstance(short, ThriftMessage)
-            message = short
+            if isinstance(short, ThriftMessage):
+                message = short
         message.detach()
         self._one_ways.append(message)
         if len(self._one_ways) > self._limit:
