@@ -2,9 +2,9 @@
 
     python fuzz/find_faults.py [NAME…]
 
-Four were found by hand before there was a suite, and are put back; four are planted, and were not found by what there was. Prints how long each took, of the clock and of the processor, and how
-many executions; exit status 1 where one is not found in ten minutes. Whatever else is found on the way is another finding: it is told,
-and the search goes on.
+Four were found by hand before there was a suite, and are put back; four are planted, and were not found by what there was. Prints how
+long each took, of the clock and of the processor, and how many executions; exit status 1 where one is not found in ten minutes. Whatever
+else is found on the way is another finding: it is told, and the search goes on.
 """
 
 from __future__ import annotations
