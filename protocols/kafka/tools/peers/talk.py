@@ -81,9 +81,9 @@ class Confluent:
                 on_delivery=told, **place,
             )  # fmt: skip
             if "pause" in record:
-                producer.flush(20)
+                producer.flush(60)
                 time.sleep(record["pause"] / 1000)
-        producer.flush(20)
+        producer.flush(60)
         return {"sent": sent}
 
     def consume(self, ask: Ask) -> Said:
@@ -126,7 +126,7 @@ class Confluent:
                     ask["topic"], octets(record.get("value")), octets(record.get("key")), record.get("partition", 0),
                     on_delivery=lambda error, message, sent=sent: sent.append([message.partition(), message.offset()]),
                 )  # fmt: skip
-            producer.flush(20)
+            producer.flush(60)
             rounds.append(sent)
             producer.commit_transaction(20) if each["commit"] else producer.abort_transaction(20)
         return {"rounds": rounds}
