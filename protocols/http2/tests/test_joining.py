@@ -158,3 +158,18 @@ def test_what_answers_is_not_taken_for_the_client(before: bytes) -> None:
     for octets in (answers, ends):
         assert [found for found in detect(octets, asks) if found.verdict is Verdict.YES] == []
         assert [found for found in detect(octets, b"") if found.verdict is Verdict.YES] == []
+
+
+@pytest.mark.parametrize("ends", [CLIENT, SERVER], ids=["the client", "the server"])
+def test_nothing_goes_on_behind_the_end_of_a_body(ends: Sender) -> None:
+    """Of a connection that is joined, too: what comes behind END_STREAM belongs to no message."""
+    session = open_session("http2")
+    body = frame(0, 1, 1, b"abc")
+    sides = {CLIENT: frame(HEADERS, END_HEADERS, 1, hpack.Encoder().encode([*ASKED, ("x", "y")]))}
+    sides[SERVER] = frame(HEADERS, END_HEADERS, 1, hpack.Encoder().encode(ANSWERED))
+    list(session.gap(CLIENT, 0))
+    for sender, octets in sides.items():
+        list(session.receive(sender, frame(4, 0, 0, b"") + octets))
+    told = [*session.receive(ends, body + body)]
+    assert [event.kind.value for event in told] == ["data", "control"]
+    assert isinstance(told[1], Message) and told[1].raw == body and told[1].error == "STREAM_CLOSED"

@@ -167,7 +167,7 @@ class BodyReader(ControlReader):
 
     def _head_of(self, stream: Stream) -> Http2Message | None:
         """The message whose body DATA is, on `stream`; None where the stream allows none."""
-        if not stream.allows(self.who, FRAME) and not stream.joined:
+        if not stream.allows(self.who, FRAME) and (not stream.joined or stream.has_ended(self.who)):
             return None
         head = stream.request if self.who == CLIENT else stream.response
         if head is None and self.connection.joined:

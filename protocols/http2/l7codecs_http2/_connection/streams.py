@@ -101,6 +101,10 @@ class Stream:
         """Whether the table has an entry for such a frame."""
         return _MOVES[(i64(self.state) * 2 + sender) * 3 + frame] != _NONE
 
+    def has_ended(self, sender: i64) -> bool:
+        """Whether `sender` has said END_STREAM."""
+        return i64(self.state) == (CLIENT_DONE if sender == CLIENT else SERVER_DONE)
+
     def seen_body(self, sender: i64) -> Body | None:
         """What is known of the body that `sender` sends; None while nothing is."""
         return self._request_body if sender == CLIENT else self._response_body
