@@ -16,7 +16,7 @@ import pytest
 
 import toys
 from faulty_endpoints import AfterLoss, CrossesLate, WritesBackwards, with_order
-from l7codecs import Kind, Message, Protocol, ProtocolError, Sender
+from l7codecs import Data, Kind, Message, Protocol, ProtocolError, Sender, Status, Unsupported
 from l7codecs.cli import fuzz as fuzz_command
 from l7codecs.cli import main
 from l7codecs.endpoint.ordering import AnswerOrder
@@ -25,7 +25,6 @@ from l7codecs.pairing.tables import FifoPairing
 from l7codecs.testing.fuzzing import TARGETS, Fuzzer, Material, Program, Spoken, Step, load_material
 from l7codecs.testing.fuzzing.engine import NOT_AGAIN
 from l7codecs.testing.fuzzing.material import parse_dictionary
-from l7codecs.testing.fuzzing.mutation import resized
 from toys import ToyDecoder, ToyMessage, ToySession
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,21 +82,6 @@ def test_a_program_is_the_same_behind_its_octets() -> None:
     program = Program(1, (Step(0, 1, 2, b"abc"), Step(3), Step(4, 0, 255, b"x" * 65535)), 3, 65535)
     assert Program.decode(program.encode()) == program
     assert len(Program.decode(Program(0, (Step(0, 0, 0, b"y" * 70_000),)).encode()).steps) == 2
-
-
-@pytest.mark.parametrize(
-    ("octets", "start", "stop", "put", "expected"),
-    [
-        (b"\0\0\0\x05hello", 6, 6, b"XX", b"\0\0\0\x07heXXllo"),
-        (b"$5\r\nhello\r\n", 4, 6, b"", b"$3\r\nllo\r\n"),
-        (b"\x05$5\r\nhello\r\n" + bytes(3), 5, 7, b"", b"\x05$3\r\nllo\r\n" + bytes(3)),
-        (b"\0\0\x05\x00\x01\0\0\0\x01hello", 11, 11, b"--", b"\0\0\x07\x00\x01\0\0\0\x01he--llo"),
-        (b"\0\x09\0\x03abcrest", 5, 6, b"12", b"\0\x0a\0\x04a12crest"),
-        (b"no length", 2, 3, b"", b"nolength"),
-    ],
-)
-def test_lengths_are_put_right(octets: bytes, start: int, stop: int, put: bytes, expected: bytes) -> None:
-    assert resized(octets, start, stop, put) == expected
 
 
 def test_a_dictionary_is_read_as_others_read_it() -> None:
@@ -198,6 +182,20 @@ class TellsTwice(ToyDecoder):
         return size - 1 if size == 9 and data[at + 4] == 63 else size
 
 
+class GoesOnBehindTheEnd(ToyDecoder):
+    """What is pushed goes on with what was pushed before, which is whole."""
+
+    before: Message | None = None
+
+    def next_event(self) -> Event | None:
+        found = super().next_event()
+        if isinstance(found, Message) and found.kind is Kind.PUSH:
+            if self.before is not None:
+                return Data(self.before, found.offset, found.octets, False, found.start, found.stop)
+            self.before = found
+        return found
+
+
 class SilentBehindLoss(ToyDecoder):
     """What comes first behind lost octets is told to get no answer."""
 
@@ -215,6 +213,7 @@ class SilentBehindLoss(ToyDecoder):
 
 
 FAULTS = [
+    (GoesOnBehindTheEnd, "conversation", "which is not announced with more"),
     (SilentBehindLoss, "loss", "is told as one that gets no answer, and it is a request"),
     (Raises, "conversation", "KeyError"),
     (Raises, "direction", "KeyError"),
@@ -237,6 +236,17 @@ def test_a_fault_of_a_decoder_is_found(fault: type[ToyDecoder], target: str, say
 @pytest.mark.parametrize("order", [CrossesLate, WritesBackwards])
 def test_a_fault_of_an_endpoint_is_found(order: type[AnswerOrder]) -> None:
     assert "AssertionError" in str(first_fault(fuzzer(with_order(order), "endpoints")))
+
+
+class RefusesNone(ToySession):
+    """No answer of it says that something was refused."""
+
+    def reply_error(self, request: Message, status: Status, text: str) -> bytes:
+        raise Unsupported("no answer says that")
+
+
+def test_a_protocol_may_have_no_word_for_what_is_refused() -> None:
+    assert first_fault(fuzzer(toys.framed(session=RefusesNone), "endpoints"), 150) is None
 
 
 class CountsRequests(ToyDecoder):

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 import toys
-from l7codecs import Data, Protocol
+from l7codecs import Data, Flow, Limits, PairingTable, Protocol, Sender
 from l7codecs.message import Event
 from l7codecs.testing.fuzzing import Fuzzer, Material, Program, Step
 from l7codecs.testing.fuzzing.properties import TookLonger
 from l7codecs.testing.fuzzing.targets.large import MANY, ONE, Large
-from toys import NumberedDecoder, NumberedSession, ToyDecoder, ToyMessage, ToySession
+from toys import NumberedDecoder, NumberedMessage, NumberedSession, ToyDecoder, ToyMessage, ToySession
 
 
 def fuzzer(protocol: Protocol, numbered: bool = False) -> Fuzzer:
@@ -52,6 +52,13 @@ class KeepsBodies(ToyDecoder):
         return found
 
 
+class BuffersAll(ToyDecoder):
+    """Knows no limit."""
+
+    def __init__(self, flow: Flow, sender: Sender, limits: Limits, asks: PairingTable, answers: PairingTable) -> None:
+        super().__init__(flow, sender, Limits(head=1 << 30, message=1 << 30), asks, answers)
+
+
 def opened(decoder: type[ToyDecoder]) -> Protocol:
     return toys.framed(session=type("Opens", (ToySession,), {"decoders": decoder}))
 
@@ -61,6 +68,7 @@ def opened(decoder: type[ToyDecoder]) -> Protocol:
     [
         (KeepsAll, MANY, "256 messages of 16396 octets came, and "),
         (KeepsBodies, ONE, "streams, and "),
+        (BuffersAll, ONE, "262144 octets of the client wait to become an event"),
     ],
 )
 def test_a_fault_that_only_size_shows_is_found(fault: type[ToyDecoder], kind: int, says: str) -> None:
@@ -83,6 +91,23 @@ class CountsNothing(NumberedDecoder):
         found = super().message(octets, start, stop, offset, more)
         found.kept = 0
         return found
+
+
+class KeepsItsRead(NumberedMessage):
+    """Says that it lets go."""
+
+    def detach(self) -> bool:
+        return True
+
+
+def test_a_small_message_keeps_no_read() -> None:
+    decoder = type("Makes", (NumberedDecoder,), {"messages": KeepsItsRead})
+    protocol = toys.numbered(session=type("Opens", (NumberedSession,), {"decoders": decoder}))
+    (step,) = stretched(64, MANY, numbered=True).steps
+    together = Program(Large.number, (Step(MANY, 0, 64, step.octets),), 0, 0xF000).encode()
+    with pytest.raises(AssertionError, match="octets of memory are held"):
+        fuzzer(protocol, numbered=True).run(together)
+    fuzzer(toys.numbered(), numbered=True).run(together)
 
 
 def test_many_that_wait_have_numbers_of_their_own() -> None:

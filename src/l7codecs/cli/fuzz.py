@@ -169,7 +169,7 @@ def _replay(fuzzer: Fuzzer, paths: list[Path]) -> int:
     began = time.perf_counter()
     wrong = 0
     for path, data in inputs:
-        why = fuzzer.fails(data)
+        why = fuzzer.says(data)
         if why is not None:
             wrong += 1
             show(printable(f"{path}: {why}"))

@@ -62,6 +62,8 @@ _BURST = 0.2
 """Of how many of those that are not new neighbours are run, too; they are of all that are new."""
 _SIZES = (128, 512, 2048, MOST_OCTETS)
 """Octets of inputs, at most, where nothing guides: as many small ones as large, which take longer."""
+_WORDS = 600
+_LINE = "\n"
 _PATIENCE = 30.0
 """Seconds of the processor after which an input hangs."""
 
@@ -248,12 +250,22 @@ class Fuzzer:
 
     def fails(self, data: bytes) -> str | None:
         """The signature of what an input raises; None where it raises nothing."""
+        error = self.raised(data)
+        return None if error is None else signature(error)
+
+    def says(self, data: bytes) -> str | None:
+        """As `fails`, with all words and numbers of the first line."""
+        error = self.raised(data)
+        return None if error is None else f"{type(error).__name__}: {str(error).partition(_LINE)[0][:_WORDS]}"
+
+    def raised(self, data: bytes) -> BaseException | None:
+        """What an input raises."""
         try:
             self.run(data)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            return signature(error)
+            return error
         return None
 
     # The loop.

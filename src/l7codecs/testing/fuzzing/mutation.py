@@ -1,6 +1,6 @@
 """How programs are changed: their steps, and the octets in them, whose lengths are put right most of the time.
 
-A length is a number that says where something ends: 1 to 4 octets in either order, a varint of one octet, or decimal digits before CR LF.
+A length is a number that says where something ends: 1 to 4 octets in either order, a varint, or decimal digits before CR LF.
 Which numbers are lengths is guessed from the octets: that one says how many octets follow to the end, or leads over the place that changes.
 So most of what is changed passes the first check of a length, whatever the protocol.
 """
@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from l7codecs.testing.fuzzing.program import STEP_SIZE, Program, Step
 
-__all__ = ["Mutator", "resized"]
+__all__ = ["Mutator", "resized", "woven"]
 
 # With what compiled code has in the place of no number: -113, and 239 of an octet.
 _NUMBERS = (
@@ -141,7 +141,11 @@ class Mutator:
             same = self._alike.get(program.target) or self.others
             other = chance.choice(same)
             begin = chance.randrange(max(len(other.steps), 1))
-            steps[at:at] = other.steps[begin : begin + chance.randint(1, 4)]
+            taken = other.steps[begin : begin + chance.randint(1, 4)]
+            if choice < 0.83:
+                steps[at:at] = taken
+            else:  # what is in several frames comes between the frames of others
+                steps[at : at + len(taken)] = woven(steps[at : at + len(taken)], taken, chance)
         elif choice < 0.97:
             count = self.operations.get(program.target, 1)
             operation = chance.randrange(count) if chance.random() < 0.3 else step.operation
@@ -207,6 +211,15 @@ class Mutator:
         return resized(octets, at, stop, put) if part() < 0.7 else octets[:at] + put + octets[stop:]
 
 
+def woven(one: Sequence[Step], other: Sequence[Step], chance: random.Random) -> list[Step]:
+    """Both, each in its own order, one step between others."""
+    found: list[Step] = []
+    left, right = list(one), list(other)
+    while left or right:
+        found.append((left if not right or (left and chance.random() < 0.5) else right).pop(0))
+    return found
+
+
 _Length = tuple[int, int, int, str, int]
 """Where it is, of how many octets, what it says, its form, and where what it leads over ends."""
 
@@ -219,7 +232,9 @@ def resized(octets: bytes, start: int, stop: int, put: bytes) -> bytes:
         return changed
     for place, size, value, form, end in reversed(_lengths(octets, start)):
         if end >= stop and value + grows >= 0:
+            before = len(changed)
             changed = _written(changed, place, size, value + grows, form)
+            grows += len(changed) - before  # a longer number is in what lies around it
     return changed
 
 
@@ -263,12 +278,14 @@ def _all_lengths(octets: bytes) -> tuple[list[_Length], list[tuple[_Length, bool
             value = int.from_bytes(octets[place : place + size], "big")
             end = place + size + value
             if value == rest:
-                binary.append(((place, size, value, "big", total), False))
+                binary.append(((place, size, value, "short" if size == 1 else "big", total), False))
                 continue
             # Of the first, the rest of a header may lie between.
             if size > 1 and place < 4 and 0 < value < rest <= value + 12:
                 binary.append(((place, size, value, "big", total), True))
-            if size > 1 and int.from_bytes(octets[place : place + size], "little") == rest:
+            if size > 1 and octets[place] > 0x7F and _varint(octets[place : place + size]) == rest:
+                binary.append(((place, size, rest, "varint", total), False))
+            elif size > 1 and int.from_bytes(octets[place : place + size], "little") == rest:
                 binary.append(((place, size, rest, "little", total), False))
             elif (
                 value > 0
@@ -279,9 +296,21 @@ def _all_lengths(octets: bytes) -> tuple[list[_Length], list[tuple[_Length, bool
     return decimal, binary
 
 
+def _varint(octets: bytes) -> int:
+    """The number that is written in all of `octets`, seven bits in each, the lowest first; -1 where none is."""
+    if octets[-1] > 0x7F or min(octets[:-1], default=0x80) < 0x80:
+        return -1
+    return sum((octet & 0x7F) << 7 * number for number, octet in enumerate(octets))
+
+
 def _written(octets: bytes, place: int, size: int, value: int, form: str) -> bytes:
     if form == "decimal":
         written = b"%d" % value
+    elif form == "varint" or (form == "short" and value > 0xFF):
+        written = bytes(
+            (value >> shift & 0x7F) | 0x80 for shift in range(0, max(value.bit_length() - 1, 0) // 7 * 7, 7)
+        )
+        written += bytes((value >> 7 * len(written),))
     else:
         written = (value % (1 << 8 * size)).to_bytes(size, "little" if form == "little" else "big")
     return octets[:place] + written + octets[place + size :]

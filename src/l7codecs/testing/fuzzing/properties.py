@@ -21,6 +21,7 @@ __all__ = [
     "check_bounds",
     "check_conserved",
     "check_cost",
+    "check_ends",
     "check_forwarded",
     "check_messages",
     "limits_of",
@@ -79,6 +80,18 @@ def check_messages(outcome: Outcome, protocol: Protocol) -> None:
                 assert count < 3, (
                     f"{place(event)} is the end of a chain of requests: peers make it as long as they like"
                 )
+
+
+def check_ends(outcome: Outcome) -> None:
+    """Nothing goes on behind its end: a message is told before its Data, with more, and no Data follows the last of it."""
+    ended: set[Message] = set()
+    for event in outcome.events:
+        if isinstance(event, Data):
+            head = event.message
+            assert head.more, f"{place(event)} continues {place(head)}, which is not announced with more"
+            assert head not in ended, f"{place(event)} continues {place(head)}, whose last Data has come before"
+            if not event.more:
+                ended.add(head)
 
 
 def check_answers(outcome: Outcome, protocol: Protocol, loose_ids: bool = False) -> None:

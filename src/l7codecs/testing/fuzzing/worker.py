@@ -30,9 +30,7 @@ def main(request: str) -> int:
             return NOT_AGAIN
         data = fuzzer.shrink(data)
         path.write_bytes(data)
-        path.with_suffix(".txt").write_text(
-            f"{fuzzer.fails(data)}\n{fuzzer.explain(data)}", "utf-8", "backslashreplace"
-        )
+        path.with_suffix(".txt").write_text(f"{fuzzer.says(data)}\n{fuzzer.explain(data)}", "utf-8", "backslashreplace")
         return 0
     kept = [data for _, data in inputs_of([material.corpus] if material.corpus and material.corpus.is_dir() else [])]
     grown = Path(said["grown"])

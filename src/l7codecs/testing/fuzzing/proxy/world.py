@@ -28,7 +28,8 @@ __all__ = ["CLIENTS", "World"]
 CLIENTS = 3
 _FORWARDED = frozenset((Kind.REQUEST, Kind.ONEWAY, Kind.RESPONSE, Kind.TRAILERS, Kind.RESET))
 _ROUNDS = 400
-"""So often, at most, have sessions something to say to each other."""
+_ROUNDS_EACH = 4
+"""So often, at most, have sessions something to say to each other, and so much more often for each request."""
 
 
 class World:
@@ -160,7 +161,8 @@ class World:
         request = event if isinstance(event, Message) else event.message
         if request.kind is Kind.REQUEST:
             self.spoil(client)
-            self.refuse(client, request)
+            if not self.refuse(client, request):
+                self.leave(client)
 
     def from_server(self, octets: bytes) -> None:
         """Octets of the server have come."""
@@ -191,26 +193,28 @@ class World:
         except (LimitExceeded, Unsupported):
             self.leave(client)
 
-    def refuse(self, client: Client, request: Message) -> None:
-        """The proxy answers itself."""
+    def refuse(self, client: Client, request: Message) -> bool:
+        """The proxy answers itself; False where the protocol has no such answer."""
         if client.gone:
-            return
+            return True
         self.spoil_one(client, request)
         try:
             self.write_down(client, client.down.reply_error(request, Status.UNAVAILABLE, "not now"))
             client.heard.said[request] = True
         except (Unsupported, ValueError):
-            pass
+            return False
         except LimitExceeded:
             self.leave(client)
+        return True
 
     def give_up(self, client: Client, number: int) -> None:
-        """The proxy waits no longer for a request."""
+        """The proxy waits no longer for a request; a client that cannot be told has to go."""
         waits = [] if client.gone else client.down.unanswered()
         if waits:
             request = waits[number % len(waits)]
             self.cancel(request)
-            self.refuse(client, request)
+            if not self.refuse(client, request):
+                self.leave(client)
 
     def cancel(self, request: Message) -> None:
         """The server need not answer `request`."""
@@ -382,7 +386,9 @@ class World:
         for client in self.clients:
             client.agent.paused = client.down.paused = False
         self.server.up.paused = self.server.origin.paused = False
-        for _turn in range(_ROUNDS):
+        # Where all have one number that nobody can write anew, each waits for the one before.
+        waits = sum(len(client.asks) for client in self.clients)
+        for _turn in range(_ROUNDS + _ROUNDS_EACH * waits):
             moved = self.flush()
             for number in range(2 * CLIENTS + 2):
                 moved |= self.move(number, 1 << 30)

@@ -16,6 +16,7 @@ from l7codecs.testing.fuzzing.properties import (
     check_answers,
     check_conserved,
     check_cost,
+    check_ends,
     check_forwarded,
     check_messages,
     limits_of,
@@ -195,6 +196,7 @@ class Conversation(Target):
             self.compare(whole, other, lossy)
         for sender in SENDERS:
             check_conserved(whole, sender, b"".join([read.octets for read in reads if read.sender is sender]))
+        check_ends(whole)
         if not lossy:
             check_answers(whole, self.material.protocol, self.material.loose_ids)
         return whole, session

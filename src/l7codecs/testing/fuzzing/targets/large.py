@@ -10,16 +10,16 @@ import gc
 import random
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from l7codecs import Limits
 from l7codecs.errors import ProtocolError
 from l7codecs.kinds import Kind, Sender
-from l7codecs.message import Data, Message
+from l7codecs.message import Message
 from l7codecs.session import Session
 from l7codecs.testing.fuzzing.mutation import resized
 from l7codecs.testing.fuzzing.program import Program, Step
-from l7codecs.testing.fuzzing.properties import TookLonger
+from l7codecs.testing.fuzzing.properties import TookLonger, check_bounds
 from l7codecs.testing.fuzzing.reads import SENDERS
 from l7codecs.testing.fuzzing.targets.base import Target
 from l7codecs.testing.growth import growth, steady_memory
@@ -36,6 +36,7 @@ _MOST_TIMES = 8
 """What four times the octets may take; quadratic is 16."""
 _FLOOR = 0.004
 _READS = (16, 64)
+_READ = 1460
 _FILLERS = (b"a", b"\0", b"7", b"\xff", b" ", b"ab\0")
 _BUFFERED = Limits(head=8 << 20, message=8 << 20)
 _STREAMED = Limits(head=2048, message=4096, queued=16 * 1024)
@@ -46,6 +47,8 @@ _FREE = 1 << 18
 _COUNT = 256
 _EACH = 16 * 1024
 """How many wait, and their octets, which are many more than may be kept of them."""
+_TOGETHER = 64
+"""Of what a step says, that each of many comes in one read with the message as it was."""
 _WAITS = 64 * 1024
 _CROWDED = Limits(waiting=_WAITS, queued=_WAITS, shared=_WAITS)
 _SHORT = 3 * 1024
@@ -114,7 +117,7 @@ class Large(Target):
         session = self.opened(program, _BUFFERED)
         octets = self.octets(program, last, _PROBE)
         side = SENDERS[last.a & 1]
-        _, ended = feed(session, side, [octets[: len(octets) // 2]])
+        ended = feed(session, side, [octets[: len(octets) // 2]])
         return not ended and session.decoder(side).buffer.unfinished > len(octets) // 4
 
     def run(self, program: Program) -> None:
@@ -160,12 +163,14 @@ class Large(Target):
             raise TookLonger(f"{what}: {4 * _SMALL} octets take {times:.0f} times as long as a quarter of them")
 
     def check_memory(self, program: Program, last: Step) -> None:
-        """A message that streams takes no memory for what of it has passed."""
+        """No more of a message waits than may be buffered, and where it streams it takes no memory for what of it has passed."""
         side = SENDERS[last.a & 1]
         octets = self.octets(program, last, _STREAMS)
-        count, ended = feed(self.opened(program, _STREAMED), side, cut(octets))
-        if ended or not count:
-            return  # it is too large, or nothing of it is told before its end
+        session = self.opened(program, _STREAMED)
+        ended = feed(session, side, cut(octets[: _STREAMS // 2]))
+        if ended:
+            return  # it is too large
+        check_bounds(session, side, _READ)
         used = steady_memory(lambda: feed(self.opened(program, _STREAMED), side, cut(octets)), _FREE)
         assert used <= _FREE, (
             f"a message of {len(last.octets)} octets, stretched to {len(octets)}, streams, and {used} octets of memory are in use "
@@ -177,12 +182,17 @@ class Large(Target):
         side = SENDERS[last.a & 1]
         octets = self.octets(program, last, _EACH)
         session = self.opened(program, _CROWDED)
-        reads = self.numbered(program, last, octets)
+        reads = self.numbered(program, last, octets, 1)
+        if last.b & _TOGETHER:  # a small one keeps nothing of the read that it came in
+            reads = [
+                large + small
+                for large, small in zip(reads, self.numbered(program, last, last.octets, _COUNT + 1), strict=True)
+            ]
         gc.collect()
         tracemalloc.start()
         try:
             before = tracemalloc.get_traced_memory()[0]
-            _, ended = feed(session, side, (bytes(bytearray(each)) for each in reads))
+            ended = feed(session, side, (bytes(bytearray(each)) for each in reads))
             gc.collect()
             held = tracemalloc.get_traced_memory()[0] - before
         finally:
@@ -194,8 +204,8 @@ class Large(Target):
                 f"with {_CROWDED}; {session.pending} requests wait"
             )
 
-    def numbered(self, program: Program, last: Step, octets: bytes) -> Sequence[bytes]:
-        """The same message many times, each with a number of its own where it can be written."""
+    def numbered(self, program: Program, last: Step, octets: bytes, first: int) -> Sequence[bytes]:
+        """The same message many times, each with a number of its own, from `first` on, where it can be written."""
         session = self.opened(program, Limits())
         found: list[Message] = []
         try:
@@ -207,7 +217,7 @@ class Large(Target):
         bits = self.material.protocol.id_bits
         if len(found) != 1 or not bits or found[0].kind is not Kind.REQUEST:
             return [octets] * _COUNT
-        numbers = [found[0].renumbered(number % (1 << bits)) for number in range(1, _COUNT + 1)]
+        numbers = [found[0].renumbered(number % (1 << bits)) for number in range(first, first + _COUNT)]
         return [octets if each is None else each for each in numbers]
 
     def explain(self, program: Program) -> str:
@@ -220,17 +230,16 @@ class Large(Target):
 
 def cut(octets: bytes) -> Iterator[bytes]:
     """In reads as they come from a network."""
-    for at in range(0, len(octets), 1460):
-        yield octets[at : at + 1460]
+    for at in range(0, len(octets), _READ):
+        yield octets[at : at + _READ]
 
 
-def feed(session: Session, side: Sender, reads: Sequence[bytes] | Iterator[bytes]) -> tuple[int, bool]:
-    """How many events that tell of octets while more of them are to come there were, and whether an error ended it."""
-    count = 0
+def feed(session: Session, side: Sender, reads: Iterable[bytes]) -> bool:
+    """Whether an error ended it."""
     try:
         for each in reads:
-            for event in session.receive(side, each):
-                count += isinstance(event, (Message, Data)) and event.more
+            for _event in session.receive(side, each):
+                pass
     except ProtocolError:
-        return count, True
-    return count, False
+        return True
+    return False
