@@ -52,6 +52,12 @@ def _schema() -> dict[str, Any]:
     return found
 
 
+@cache
+def _pattern(text: str) -> re.Pattern[str]:
+    """An expression as JSON Schema has it: ``$`` is the end, and not the place before a line's end there."""
+    return re.compile(text[:-1] + r"\Z" if text.endswith("$") else text)
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON schema (draft 2020-12) of our own configurations, for editors and other checkers."""
     text = json.dumps(_schema())
@@ -121,7 +127,7 @@ def _check(node: Config, schema: Any, stack: list[tuple[Config, Any]], bad: set[
             wrong = "is empty"
         elif len(value) > schema.get("maxLength", len(value)):
             wrong = f"has {len(value)} characters; the limit is {schema['maxLength']}"
-        elif "pattern" in schema and not re.fullmatch(schema["pattern"], value):  # `$` alone allows a line's end
+        elif "pattern" in schema and not _pattern(schema["pattern"]).search(value):
             wrong = f"{value!r} is not as it has to be: {schema['description']}"
     elif isinstance(value, int | float) and not isinstance(value, bool):
         if value < schema.get("minimum", value) or value > schema.get("maximum", value):
