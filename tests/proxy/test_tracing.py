@@ -80,7 +80,7 @@ class Headed:
 def exchange_of(message: Any, **given: object) -> Any:
     class Loose:
         listener, rule, cluster, host, attempts, request_octets, answer_octets = "front", None, "c", None, 1, 5, 5
-        answer, status, error, failure, started, ended = None, Status.OK, None, None, 100.0, 100.5
+        answer, status, error, failure, reason, started, ended = None, Status.OK, None, None, None, 100.0, 100.5
 
     found = Loose()
     found.request = message  # type: ignore[attr-defined]

@@ -140,18 +140,22 @@ class Answering(Asker):
             status = answer.status
             error = answer.error
         if server is not None:
-            detector = server.host.pool.detector
-            if detector is not None:
-                if status is _UNAVAILABLE or status is _INTERNAL:
-                    detector.failed(server.host.address, self.turn.now)
-                else:
-                    detector.succeeded(server.host.address, self.turn.now)
+            self._judge(server, status)
         if self.doubts:
             self.turns = self.turns + 1 if ask.request is self.latest else -_NEVER
             self.site.one_way.was_answered(ask.request)
         ask.status = status
         ask.error = error
         self.end(ask)
+
+    def _judge(self, server: Server, status: Status | None) -> None:
+        """The host of `server` has answered so."""
+        detector = server.host.pool.detector
+        if detector is not None:
+            if status is _UNAVAILABLE or status is _INTERNAL:
+                detector.failed(server.host.address, self.turn.now)
+            else:
+                detector.succeeded(server.host.address, self.turn.now)
 
     def _sent_again(self, ask: Ask, answer: Message) -> bool:
         """Whether `ask` is sent again rather than answered with `answer`."""
@@ -162,7 +166,7 @@ class Answering(Asker):
             return False
         if not plan.retry.allows(ask.request, status, int(ask.attempts)):
             return False
-        server.host.pool.failed(server.host, self.turn.now)
+        self._judge(server, status)
         ask.answer = None
         ask.answer_octets = 0
         return self.send_again(ask)
@@ -182,6 +186,7 @@ class Answering(Asker):
         if ask.server is not server:
             return
         ask.server = None
+        ask.reason = server.reason or None
         if ask.attempts < _TRIES and not request.more and not server.own and self.send_again(ask):
             return
         self.fail(ask, failure)
@@ -191,6 +196,7 @@ class Answering(Asker):
         if ask is None or ask.server is not server:
             return
         ask.server = None
+        ask.reason = server.reason or None
         server.host.pool.failed(server.host, self.turn.now)
         plan = ask.plan
         if (

@@ -40,6 +40,7 @@ class Ask(Exchange):
         self.status = None
         self.error = None
         self.failure = None
+        self.reason = None
         self.plan: Plan | None = None
         self.server: Server | None = None
         """The connection that it was sent on latest, as long as an answer may come there."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any
 
 from l7codecs.kinds import Address, Sender
@@ -76,11 +78,40 @@ class Connector:
                 if isinstance(at, str):
                     await self._loop.create_unix_connection(wire, at, **given)
                 else:
-                    await self._loop.create_connection(wire, at[0], at[1], **given)
+                    await self._connect_to_one(wire, at, settings.connect, given)
         except (OSError, ValueError) as error:  # ValueError: a name that nobody can look up, or no certificate can have
             if not server.connected:
                 observers.host_disconnected(host.pool.name, host.address, True)
                 server.lost(str(error) or "no connection in time")
+
+    async def _connect_to_one(
+        self, wire: Callable[[], Handshake], at: Address, seconds: float, given: dict[str, Any]
+    ) -> None:
+        """Connect to the first of a name's addresses that answers: each has its share of what is left of the time."""
+        loop = self._loop
+        end = loop.time() + seconds
+        addresses = await self._addresses(at)
+        for left in range(len(addresses), 0, -1):
+            host = addresses[-left]
+            try:
+                async with asyncio.timeout((end - loop.time()) / left):
+                    await loop.create_connection(wire, host, at[1], **given)
+            except OSError:
+                if left == 1:
+                    raise
+            else:
+                return
+
+    async def _addresses(self, at: Address) -> list[str]:
+        """Those of a name, in the order in which the system gives them."""
+        host, port = at
+        try:
+            ip_address(host)
+        except ValueError:
+            found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+            return list(dict.fromkeys(socket.getnameinfo(each[4], numeric)[0] for each in found)) or [host]
+        return [host]
 
     def _context(self, tls: TlsClient, protocol: Protocol) -> ssl.SSLContext:
         key = tls, protocol.alpn

@@ -70,6 +70,8 @@ class Exchange:
         self.error: str | None = None
         """The protocol's own word for a failure, or the text that was answered here."""
         self.failure: Failure | None = None
+        self.reason: str | None = None
+        """What was the matter with the connection to a host that failed, or broke the protocol: for operators, not for clients."""
 
     @property
     def protocol(self) -> str:

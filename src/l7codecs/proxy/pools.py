@@ -25,6 +25,8 @@ _AWAY: Final = 0.5
 """Seconds for which a host that refused a connection is passed over, where there is another."""
 _SPARE: Final[i64] = 64
 """So many connections wait for a client that needs one for itself, of each kind."""
+_MOST_TURNS: Final = 10_000
+"""After about so many requests the order in which hosts get them begins again."""
 _GONE: Final = 20.0
 """Seconds for which one is that has said that it goes."""
 
@@ -165,7 +167,9 @@ class Pool:
         self.only: Host | None = None
         """Where there is one only."""
         self.detector: OutlierDetector | None = None
+        self._weights: dict[str, int] = {}
         self._ring: Ring | None = None
+        """Made when a key asks for it: it takes a while where there are many hosts."""
         self._turns: list[Host] = []
         """In which order they get requests: each as often as its weight says."""
         self._next: i64 = 0
@@ -187,7 +191,9 @@ class Pool:
         found = list(self.hosts.values())
         self.only = found[0] if len(found) == 1 else None
         weights = {each.address: each.weight for each in settings.cluster.hosts}
-        self._ring = Ring(weights) if weights else None
+        if weights != self._weights:
+            self._weights = weights
+            self._ring = None
         self._turns = [self.hosts[name] for name in _turns(weights)]
         self._next = 0
         policy = settings.cluster.outliers
@@ -204,6 +210,7 @@ class Pool:
             host.retire()
         self.hosts = {}
         self.only = None
+        self._weights = {}
         self._turns = []
         self._ring = None
 
@@ -214,9 +221,12 @@ class Pool:
         count: i64 = len(self._turns)
         if count == 0:
             return None
-        if key is not None and self._ring is not None:
+        if key is not None:
+            ring = self._ring
+            if ring is None:
+                ring = self._ring = Ring(self._weights)
             first: Host | None = None
-            for name in self._ring.hosts(key) if self._some_away(now, failed) else [self._ring.host(key)]:
+            for name in ring.hosts(key) if self._some_away(now, failed) else [ring.host(key)]:
                 host = None if name is None else self.hosts.get(name)
                 if host is not None:
                     if first is None:
@@ -275,17 +285,15 @@ class Pool:
 
 
 def _turns(weights: dict[str, int]) -> list[str]:
-    """Each name as often as its weight, divided by what all have in common, and spread out evenly."""
+    """Each name as often as its weight, divided by what all have in common, and spread out evenly; where that would be too often, in
+    proportion, and each at least once.
+    """
     from math import gcd
 
-    divisor = gcd(*weights.values()) if weights else 1
-    left = dict.fromkeys(weights, 0)
-    whole = sum(weights.values()) // divisor
-    found: list[str] = []
-    for _ in range(min(whole, 10_000)):
-        for name, weight in weights.items():
-            left[name] += weight // divisor
-        name = max(left, key=lambda each: left[each])
-        left[name] -= whole
-        found.append(name)
-    return found
+    common = float(gcd(*weights.values()))
+    divisor = max(common, sum(weights.values()) / _MOST_TURNS)
+    moments: list[tuple[float, int, str]] = []
+    for place, (name, weight) in enumerate(weights.items()):
+        count = max(1, round(weight / divisor))
+        moments.extend([((turn + 0.5) / count, place, name) for turn in range(count)])
+    return [name for _, _, name in sorted(moments)]

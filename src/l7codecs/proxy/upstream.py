@@ -97,6 +97,8 @@ class Server(Leg):
         self.users: dict[Asker, None] = {}
         """Who has sent here."""
         self._clients = clients
+        self.reason = ""
+        """Why it failed, or has ended."""
         self._replayed: dict[Message, None] = {}
         self.stopped: dict[Asker, None] = {}
         """Who is not read because too much waits here."""
@@ -199,6 +201,7 @@ class Server(Leg):
     def _broken(self, text: str) -> None:
         """It breaks the protocol."""
         self.serves = False
+        self.reason = text
         self.write(self.session.pending_output())
         self._give_back(Failure.PROTOCOL)
         self.abort()
@@ -316,6 +319,7 @@ class Server(Leg):
 
     def lost(self, text: str) -> None:
         self.serves = False
+        self.reason = self.reason or text
         reached = self.connected
         self.transport = None
         self.turn.begin_read()

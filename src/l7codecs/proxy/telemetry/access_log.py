@@ -204,6 +204,7 @@ def exchange_record(exchange: Exchange, mask: Mask) -> Record:
     found["answer_octets"] = exchange.answer_octets
     found["attempts"] = exchange.attempts
     found["failure"] = None if failure is None else failure.value
+    found["reason"] = exchange.reason
     return found
 
 

@@ -187,6 +187,7 @@ def _describe(span: trace.Span, exchange: Exchange, mask: Mask) -> None:
         ("l7codecs.host", exchange.host),
         ("l7codecs.status", None if status is None else status.name),
         ("l7codecs.failure", None if failure is None else failure.value),
+        ("l7codecs.reason", exchange.reason),
     ):
         if value is not None:
             attributes[name] = value
