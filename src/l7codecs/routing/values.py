@@ -22,6 +22,13 @@ class ValueTest:
         raise NotImplementedError
 
 
+def _lower(octets: bytes) -> bytes:
+    """`octets` in lower case, by the characters that they are of UTF-8."""
+    if octets.isascii():
+        return octets.lower()
+    return octets.decode("utf-8", "surrogateescape").lower().encode("utf-8", "surrogateescape")
+
+
 @final
 class Present(ValueTest):
     """Any value."""
@@ -56,7 +63,7 @@ class Exact(ValueTest):
                 self.texts[text] = True
                 self.octets[text.encode("utf-8", "surrogatepass")] = True
             else:
-                octets = value.lower() if fold else value
+                octets = _lower(value) if fold else value
                 self.octets[octets] = True
                 text = octets.decode("utf-8", "replace")
                 if text.encode() == octets:
@@ -66,7 +73,7 @@ class Exact(ValueTest):
         if isinstance(value, str):
             return (value.lower() if self.fold else value) in self.texts
         if isinstance(value, bytes):
-            return (value.lower() if self.fold else value) in self.octets
+            return (_lower(value) if self.fold else value) in self.octets
         if isinstance(value, bool):
             return value in self.flags
         if isinstance(value, int):
@@ -91,7 +98,7 @@ class Prefix(_Affix):
         if isinstance(value, str):
             return (value.lower() if self.fold else value).startswith(self.text)
         if isinstance(value, bytes):
-            return (value.lower() if self.fold else value).startswith(self.octets)
+            return (_lower(value) if self.fold else value).startswith(self.octets)
         return False
 
 
@@ -103,7 +110,7 @@ class Suffix(_Affix):
         if isinstance(value, str):
             return (value.lower() if self.fold else value).endswith(self.text)
         if isinstance(value, bytes):
-            return (value.lower() if self.fold else value).endswith(self.octets)
+            return (_lower(value) if self.fold else value).endswith(self.octets)
         return False
 
 
