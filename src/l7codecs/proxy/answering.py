@@ -28,6 +28,11 @@ _INTERNAL: Final = Status.INTERNAL
 _CLIENT: Final = Sender.CLIENT
 _NEVER: Final[i64] = 1 << 30
 """So many turns no client takes."""
+_KEPT: Final[i64] = 1 << 20
+"""So many octets of a client's requests, beside their heads, are kept in all."""
+_SLACK: Final[i64] = 4096
+_PIECE: Final[i64] = 128
+"""What each piece of it takes by itself."""
 _TRIES: Final[i64] = 3
 """So often a request is sent that no server has seen."""
 
@@ -58,6 +63,8 @@ class Answering(Asker):
         self.clogged: dict[Server, None] = {}
         """What is not read because this client takes too little."""
         self.clogged_at: float = 0.0
+        self._kept: i64 = 0
+        """The octets that are kept of requests, to be sent again."""
         self.turns: i64 = 0
         """How often in a row the client has asked nothing more before it was answered."""
 
@@ -71,6 +78,8 @@ class Answering(Asker):
             return
         if ask.answer is None:
             ask.answer = answer
+            if ask.kept is not None:
+                self.drop_kept(ask)
         ask.answer_octets += answer.stop - answer.start
         try:
             self.session.put(answer)
@@ -128,6 +137,8 @@ class Answering(Asker):
                 edited = plan.response.changes(answer)
                 if edited:
                     changes = edited if changes is None else changes.joined(edited)
+        if ask.kept is not None:
+            self.drop_kept(ask)
         self.session.put(answer, changes)
         if not answer.more and answer.last:
             self._answered(ask, answer.status, answer.error)
@@ -164,9 +175,12 @@ class Answering(Asker):
         server = ask.server
         if plan is None or plan.retry is None or status is None or server is None:
             return False
-        if not plan.retry.allows(ask.request, status, int(ask.attempts)):
+        request = ask.request
+        if not plan.retry.allows(request, status, int(ask.attempts), ask.kept is not None):
             return False
         self._judge(server, status)
+        if request in self.streams:
+            server.cancel(request, self.in_order)  # it has answered before it had all
         ask.answer = None
         ask.answer_octets = 0
         return self.send_again(ask)
@@ -174,6 +188,28 @@ class Answering(Asker):
     def send_again(self, ask: Ask) -> bool:
         """Send `ask` to another host than the latest, where there is one; whether it was sent."""
         return False
+
+    # What may have to be sent again.
+
+    def keep(self, ask: Ask, data: Data) -> None:
+        """Keep `data`, which belongs to `ask`; where that becomes too much, nothing of it: it is sent once then."""
+        size: i64 = data.stop - data.start + _PIECE
+        kept = ask.kept
+        if kept is None or self._kept + size > _KEPT:
+            self.drop_kept(ask)
+            return
+        if len(data.octets) > 2 * size + _SLACK:
+            first = data.payload_offset - data.offset
+            data = Data(data.message, data.offset, data.raw, data.more, 0, -1, first, first + data.payload_size)
+        ask.kept_octets += size
+        self._kept += size
+        kept.append(data)
+
+    def drop_kept(self, ask: Ask) -> None:
+        """Nothing of `ask` is sent again."""
+        self._kept -= ask.kept_octets
+        ask.kept_octets = 0
+        ask.kept = None
 
     # Where there is none.
 
@@ -187,7 +223,8 @@ class Answering(Asker):
             return
         ask.server = None
         ask.reason = server.reason or None
-        if ask.attempts < _TRIES and not request.more and not server.own and self.send_again(ask):
+        whole = not request.more or ask.kept is not None
+        if ask.attempts < _TRIES and whole and not server.own and self.send_again(ask):
             return
         self.fail(ask, failure)
 
@@ -204,7 +241,7 @@ class Answering(Asker):
             and plan is not None
             and plan.retry is not None
             and not server.own
-            and plan.retry.allows(request, _UNAVAILABLE, int(ask.attempts))
+            and plan.retry.allows(request, _UNAVAILABLE, int(ask.attempts), ask.kept is not None)
             and self.send_again(ask)
         ):
             return
@@ -261,6 +298,8 @@ class Answering(Asker):
         asks.remove(ask)
         if ask.ended > 0.0:
             return
+        if ask.kept is not None:
+            self.drop_kept(ask)
         ask.server = None
         ask.plan = None
         ask.ended = self.turn.now

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from mypy_extensions import i64, mypyc_attr
 
-from l7codecs.message import Message
+from l7codecs.message import Data, Message
 from l7codecs.proxy.exchange import Exchange
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ class Ask(Exchange):
         """Whether it pins or blocks."""
         self.copied = False
         """Mirrors have had it: they get it once, however often it is sent."""
+        self.kept: list[Data] | None = None
+        """What has come behind its head, all of it, as long as it may have to be sent again."""
+        self.kept_octets: i64 = 0
 
 
 @final

@@ -143,6 +143,8 @@ class Client(Sending):
         ask = self.asks.find(data.message)
         if ask is not None:
             ask.request_octets += data.payload_size
+            if ask.kept is not None:
+                self.keep(ask, data)
         server = servers[0]
         try:
             server.put_rest(data)
@@ -197,6 +199,8 @@ class Client(Sending):
                 pass
             server.mark()
         kind = message.kind
+        if ask is not None and ask.kept is not None:
+            self.drop_kept(ask)  # this is not kept, and what has come is not all then
         if kind is _TRAILERS:
             self._sent(request)
         elif kind is _RESET or (kind is Kind.CONTROL and message.error is not None):

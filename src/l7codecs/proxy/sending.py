@@ -23,6 +23,7 @@ from l7codecs.ties import Tie
 __all__ = ["Sending"]
 
 _ONEWAY: Final = Kind.ONEWAY
+_REQUEST: Final = Kind.REQUEST
 _FREE: Final = Tie.NONE
 _OPENS: Final = Tie.OPENS
 _STAYS: Final = Tie.STAYS
@@ -64,12 +65,32 @@ class Sending(Tying):
             return
         server.mark()
         if message.more:
-            self.streams[message] = [server]
+            self._begin_rest(ask, server)
         elif message.kind is _ONEWAY:
             self.end(ask)
         if plan.mirrors and not ask.copied:
             ask.copied = True
             self._mirror(ask, plan)
+
+    def _begin_rest(self, ask: Ask, server: Server) -> None:
+        """What follows the head of `ask` goes to `server`: first what has been kept of it, where it is sent again."""
+        message = ask.request
+        before = self.streams.get(message)
+        self.streams[message] = [server] if before is None else [server, *before[1:]]
+        kept = ask.kept
+        if kept is None:
+            if ask.attempts == 1 and message.kind is _REQUEST and not server.own:
+                ask.kept = []
+            return
+        try:
+            for data in kept:
+                server.put_rest(data)
+        except L7Error as error:
+            self.fail(ask, Failure.OVERLOAD, str(error))
+            server.cancel(message, self.in_order)
+            return
+        if kept and not kept[-1].more:
+            del self.streams[message]
 
     def _put(self, ask: Ask, host: Host, plan: Plan) -> Server | None:
         """Give `ask` to a connection, which is returned; without ``ask.server`` where it did not take it. None: it is answered here."""

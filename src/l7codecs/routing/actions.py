@@ -76,9 +76,14 @@ class Retry:
     on: frozenset[Status]
     any_access: bool = False
 
-    def allows(self, request: Message, outcome: Status, attempt: int) -> bool:
-        """Whether `request`, whose attempt number `attempt` (1 is the first) came out as `outcome`, may be sent again."""
-        if attempt >= self.attempts or outcome not in self.on or request.more or request.kind is not _REQUEST:
+    def allows(self, request: Message, outcome: Status, attempt: int, kept: bool = False) -> bool:
+        """Whether `request`, whose attempt number `attempt` (1 is the first) came out as `outcome`, may be sent again.
+
+        One with ``more`` has to be `kept`: what has come of it is at hand, and goes again behind its head.
+        """
+        if attempt >= self.attempts or outcome not in self.on or request.kind is not _REQUEST:
+            return False
+        if request.more and not kept:
             return False
         if request.pins is not None:
             return False  # what it belongs to is on the connection that it was sent on
