@@ -9,6 +9,7 @@ import socket
 import ssl
 import stat
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from l7codecs.detect import AutoSession
@@ -24,7 +25,7 @@ from l7codecs.proxy.pools import Pool
 from l7codecs.proxy.settings import Listener, Settings
 from l7codecs.proxy.site import Place, Site
 from l7codecs.proxy.sweeping import SWEEP, sweep
-from l7codecs.proxy.tls import server_context
+from l7codecs.proxy.tls import server_context, tell_failures
 from l7codecs.proxy.turn import Leg, Turn
 from l7codecs.proxy.wire import Handshake
 from l7codecs.registry import get_protocol, usable_protocols
@@ -114,7 +115,8 @@ class Engine:
         contexts: dict[str, ssl.SSLContext] = {}
         for listener in settings.listeners:
             if listener.tls is not None:
-                contexts[listener.name] = server_context(listener.tls, _alpn(listener))
+                contexts[listener.name] = context = server_context(listener.tls, _alpn(listener))
+                tell_failures(context, partial(self._refuse, listener.name))
         opened: dict[str, list[asyncio.Server]] = {}
         closed = dict(self._servers)
         listening = {
@@ -222,6 +224,10 @@ class Engine:
             self.observers.refused(place.name, f"more than {place.settings.connections} clients", peer)
             client.abort()
         return client, lost
+
+    def _refuse(self, name: str, text: str) -> None:
+        """A client of the listener `name` was not let in; who that is nobody says so early."""
+        self.observers.refused(name, text, None)
 
     def open_client(self, place: Place, transport: Any) -> Client:
         """A session for a client at the other end of `transport`."""

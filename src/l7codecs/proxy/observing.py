@@ -44,7 +44,9 @@ class Observer:
         """An exchange is over. Called once for each request, one-way ones and those that were refused included."""
 
     def refused(self, listener: str, text: str, peer: Address | None) -> None:
-        """A client has broken the protocol (or a limit), or left off in the middle of a message, and its connection is closed."""
+        """A client has broken the protocol (or a limit), or left off in the middle of a message, and its connection is closed; or TLS
+        has not come about, where `peer` is None.
+        """
 
     def reopen(self) -> None:
         """Files that are written may have been moved: open them again."""

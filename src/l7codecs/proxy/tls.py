@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from l7codecs.proxy.settings import TlsClient, TlsServer
 
-__all__ = ["client_context", "server_context"]
+__all__ = ["client_context", "server_context", "tell_failures"]
 
 
 def server_context(settings: TlsServer, alpn: Iterable[str]) -> ssl.SSLContext:
@@ -22,6 +22,23 @@ def server_context(settings: TlsServer, alpn: Iterable[str]) -> ssl.SSLContext:
     if names:
         context.set_alpn_protocols(names)
     return context
+
+
+def tell_failures(context: ssl.SSLContext, told: Callable[[str], None]) -> None:
+    """Call `told` with what is wrong whenever a client of `context` and we do not come to terms: a loop keeps that to itself."""
+
+    class Telling(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            try:
+                super().do_handshake()
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                raise
+            except ssl.SSLError as error:
+                reason = getattr(error, "verify_message", None) or error.reason or str(error)
+                told(f"saw no TLS that can be agreed on: {reason}")
+                raise
+
+    context.sslobject_class = Telling
 
 
 def client_context(settings: TlsClient, alpn: Iterable[str]) -> ssl.SSLContext:
