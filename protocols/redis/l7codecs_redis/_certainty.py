@@ -101,6 +101,7 @@ def lose_client(state: ConnectionState, size: i64, begun: i64, until: i64, named
     state.cut = 0 if begun > 0 and named else begun + size
     state.said = NOBODY
     state.probation = 0
+    state.off_doubted = state.replies_off
     state.forget()
 
 

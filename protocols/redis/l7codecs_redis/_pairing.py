@@ -65,6 +65,8 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
     selects: i64 = -1
     fallback: str | None = None
     lasting = False
+    doubted = state.off_doubted and not state.skip_next  # or what comes now is silent for sure
+    muted = False
     if state.subscribed and state.resp == 2 and not _ALLOWED[effect]:
         # "only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context": refused, without effect.
         effect = NO_EFFECT
@@ -81,6 +83,7 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
         pass
     elif state.silent() and not _answers_anyway(state, effect):
         kind = _ONEWAY
+        muted = doubted
         if effect == HELLO and not queued:
             state.switch(message.arguments)
     elif effect == PING and not queued:
@@ -140,7 +143,7 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
     if kind is not _ONEWAY:
         remember(state, message, queued and effect != MULTI and effect != WATCH, received)
     if received:
-        message.kind = kind
+        message.kind = _REQUEST if muted else kind  # nothing waits for an answer of which nobody knows
         if pins is not None or batch_size >= 0 or selects >= 0:
             message.situation = Situation(
                 pins, batch_size, extra_items, selects, fallback, None, message.database, queued, lasting
@@ -190,10 +193,12 @@ def _client_reply(state: ConnectionState, message: RedisRequest) -> Kind:
     mode = _argument(message, 2).upper() if message.argument_count == 3 else b""
     if mode == b"ON":
         state.replies_off = False
+        state.off_doubted = False
         state.skip_next = False
         return _REQUEST
     if mode == b"OFF":
         state.replies_off = True
+        state.off_doubted = False
         return _ONEWAY
     if mode == b"SKIP":
         if not state.replies_off:

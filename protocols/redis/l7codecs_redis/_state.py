@@ -210,6 +210,8 @@ class ConnectionState:
         self.watching = False
         self.replies_off = False
         self.skip_next = False
+        self.off_doubted = False
+        """Octets of the client were lost while replies were off: they may be on."""
         self.uncounted = False
         """Whether octets of the server were lost, so that nobody knows how many subscriptions there are, until there is none."""
         self.ending: Message | None = None
@@ -268,6 +270,7 @@ class ConnectionState:
         self.queued = 0
         self.watching = False
         self.replies_off = False
+        self.off_doubted = False
         self.skip_next = False
         self.monitor_asked = False
 

@@ -498,3 +498,14 @@ def test_errors_behind_what_is_certain_are_errors() -> None:
     for sender in Sender:
         with pytest.raises(ProtocolError):
             list(session.receive(sender, b"*1\r\n$3\r\nXyyyy\r\n"))
+
+
+def test_behind_octets_lost_while_replies_are_off_commands_are_no_one_way_calls() -> None:
+    """CLIENT REPLY ON may be among them: none of what follows is told to get no answer, and nothing waits for one."""
+    session = open_session("redis")
+    list(session.receive(C, SILENT[1] + get(0)))
+    list(session.gap(C, 200))
+    told = said(session, C, get(1)) + said(session, S, value(1)) + said(session, C, SILENT[1] + get(2))
+    kinds = [message.kind.value for message in told if message.sender is C]
+    assert kinds == ["request", "oneway", "oneway"]
+    assert [message.request for message in told if message.sender is S] == [None]
