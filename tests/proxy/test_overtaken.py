@@ -111,7 +111,7 @@ def later(here: Running, seconds: float) -> None:
             for host in pool.hosts.values():
                 for server in host.servers:
                     server.heard -= seconds
-        sweep(engine._site, engine.clients, engine.pools.values())
+        sweep(engine._site, engine.clients, engine._hosts(), {})
 
     here.call(look())
 

@@ -21,7 +21,7 @@ from l7codecs.proxy.detecting import choose
 from l7codecs.proxy.downstream import Client
 from l7codecs.proxy.observing import Observer, Observers
 from l7codecs.proxy.plans import Router, plain_plan
-from l7codecs.proxy.pools import Pool
+from l7codecs.proxy.pools import Host, Pool
 from l7codecs.proxy.settings import Listener, Settings
 from l7codecs.proxy.site import Place, Site
 from l7codecs.proxy.sweeping import SWEEP, sweep
@@ -59,6 +59,9 @@ class Engine:
         self._tasks: list[asyncio.Task[None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._hurries = False
+        self._left: set[Host] = set()
+        """Hosts that are in the configuration no more, and answer what they have."""
+        self._ending: dict[Leg, float] = {}
 
     async def start(self) -> None:
         """Listen. Raises OSError where an address cannot be had, or a file of TLS is not what it should be."""
@@ -156,11 +159,13 @@ class Engine:
         self._buckets = buckets
         self._site.limits = settings.limits
         self._connector.forget()
+        hosts = self._hosts()
         for name, upstreams in settings.clusters.items():
             pools[name].update(upstreams)
         for name in [each for each in pools if each not in settings.clusters]:
             pools.pop(name).retire()
         self.pools = pools
+        self._left |= hosts - self._hosts()
         for listener in settings.listeners:
             if listener.name in places:
                 places[listener.name].settings = listener
@@ -276,7 +281,12 @@ class Engine:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP)
-            sweep(self._site, self.clients, self.pools.values())
+            self._left = {host for host in self._left if host.servers}
+            sweep(self._site, self.clients, self._hosts() | self._left, self._ending)
+
+    def _hosts(self) -> set[Host]:
+        """Those of all clusters."""
+        return {host for pool in self.pools.values() for host in pool.hosts.values()}
 
     # The end.
 
@@ -314,10 +324,9 @@ class Engine:
             self._timer.cancel()
         for client in self.clients:
             client.abort()
-        for pool in self.pools.values():
-            for host in pool.hosts.values():
-                for server in list(host.servers):
-                    server.close_now()
+        for host in self._hosts() | self._left:
+            for server in list(host.servers):
+                server.close_now()
         await self._connector.stop()
         await asyncio.sleep(0)
 

@@ -7,8 +7,9 @@ from typing import Final
 
 from l7codecs.message import Message
 from l7codecs.proxy.downstream import Client
-from l7codecs.proxy.pools import Pool
+from l7codecs.proxy.pools import Host
 from l7codecs.proxy.site import Site
+from l7codecs.proxy.turn import Leg
 from l7codecs.proxy.upstream import Server
 
 __all__ = ["SWEEP", "sweep"]
@@ -17,22 +18,40 @@ SWEEP: Final = 1.0
 """Seconds from one look to the next."""
 _RETIRED: Final = 60.0
 """Seconds that a connection which gets no requests any more may stay for what may be one-way, when nothing comes of it."""
+_TAKEN: Final = 10.0
+"""Seconds that a host has for the last octets of a connection, requests for whose answers nobody waits."""
 _DOUBTFUL: Final = 10.0
 """Seconds after which it is asked whether a request is waited for at all."""
 
 
-def sweep(site: Site, clients: Iterable[Client], pools: Iterable[Pool]) -> None:
-    """Look at all that there is."""
+def sweep(site: Site, clients: Iterable[Client], hosts: Iterable[Host], ending: dict[Leg, float]) -> None:
+    """Look at all that there is. In `ending` is since when connections are closed whose last octets nobody has taken yet."""
     turn = site.turn
     turn.begin_read()
     now = turn.now
+    before = ending.copy()
+    ending.clear()
     for client in list(clients):
-        _look_at_client(client, now)
-    for pool in pools:
-        for host in pool.hosts.values():
-            for server in list(host.servers):
-                _look_at_server(server, now, pool.settings.idle)
+        if client.done:
+            _look_at_end(client, before, ending, now, client.place.settings.stalled)
+        else:
+            _look_at_client(client, now)
+    for host in hosts:
+        for server in list(host.servers):
+            if server.done:
+                _look_at_end(server, before, ending, now, _TAKEN)
+            else:
+                _look_at_server(server, now, host.pool.settings.idle)
     turn.end_read()
+
+
+def _look_at_end(leg: Leg, before: dict[Leg, float], ending: dict[Leg, float], now: float, most: float) -> None:
+    """End at once what is closed, and whose peer does not take the rest: it may wait itself for us to read, which nobody does any more."""
+    since = before.get(leg, now)
+    if now - since > most:
+        leg.abort()
+    else:
+        ending[leg] = since
 
 
 def _look_at_client(client: Client, now: float) -> None:
