@@ -68,6 +68,8 @@ class ThriftSession(RewritingSession):
     def rewritten(self, message: Message, changes: Changes) -> Message | None:
         if not isinstance(message, ThriftMessage):
             raise Unsupported(f"this is no message of Thrift: {message!r}")
+        if message.inner is not None:
+            raise Unsupported("a message within a stream of zlib changes at an endpoint alone, which writes the stream")
         given = Given(changes)
         octets = changed(message, given)
         note_method(message, given)

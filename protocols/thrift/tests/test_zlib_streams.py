@@ -295,3 +295,14 @@ def test_a_stream_that_follows_another_is_read_wherever_pieces_end() -> None:
         found = [event.request_id for event in events if isinstance(event, Message)]
         # The end of a stream may be told as a piece that has nothing in it.
         assert [number for number in found if number is not None] == [*range(6)], size
+
+
+def test_who_observes_a_stream_changes_no_message_of_it() -> None:
+    """It would have to be written anew from its beginning."""
+    session = l7codecs.open_session("thrift")
+    stream = Stream()
+    for packed in (stream.say(call(10)), stream.say(call(10, 2))):
+        (message,) = session.receive(C, packed)
+        assert isinstance(message, Message) and session.send(message) == packed
+        with pytest.raises(l7codecs.Unsupported, match="stream of zlib"):
+            session.send(message, Changes({"thrift.method": "x"}))
