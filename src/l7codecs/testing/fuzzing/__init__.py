@@ -11,7 +11,7 @@
     proxy/        whom a proxy serves, for `endpoints` and for the machine of a proxy
     comparison    a second implementation, for the last of these
     bursts        hundreds of neighbours of an input, each for a fraction of what it costs
-    properties    what has to hold
+    properties    what has to hold; `changing` of what is written anew
     engine        the loop, with atheris or without
 
 Needs the extra ``fuzz``; atheris, which it brings where there is a wheel, guides by coverage.

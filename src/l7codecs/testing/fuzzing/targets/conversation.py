@@ -11,6 +11,7 @@ from l7codecs.errors import ProtocolError
 from l7codecs.kinds import Kind, Sender
 from l7codecs.message import Data, Event, Gap, Message, Opaque
 from l7codecs.session import Session
+from l7codecs.testing.fuzzing.changing import check_changed
 from l7codecs.testing.fuzzing.program import Program, Step
 from l7codecs.testing.fuzzing.properties import (
     check_answers,
@@ -209,6 +210,8 @@ class Conversation(Target):
         for other_reads in (cut(reads, 1 if size <= _ONE_BY_ONE else 61), cut(reads, 0, program.seed)):
             other, _ = self.replay(other_reads, program.limits, Outcome(), False)
             self.compare(whole, other, is_lossy(reads))
+        if not is_lossy(reads) and limits_of(program.limits) == limits_of(0):
+            self.figures["changed"] += check_changed(self.material.protocol, reads, whole, program.seed)
         self.figures["examined"] += 1
 
     def compare(self, whole: Outcome, other: Outcome, lossy: bool) -> None:
