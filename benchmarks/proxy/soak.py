@@ -1,8 +1,9 @@
 """Many messages through one engine, and what became of them: ``python -m benchmarks.proxy.soak [--messages 10000000] [--protocols …]``.
 
 Each request carries its connection and its number, and its answer has to carry both again (load.c; soak_clients.py for gRPC and Kafka):
-what is lost, crossed or answered with an error is counted, and after each part how much memory the engine holds. The first part is for
-what it fills once, such as caches: memory is flat where the last parts hold no more than the first ones after it.
+what is lost, crossed or answered with an error is counted, and after each part how much memory the engine holds. Of `h2` and `h2-grpc`
+h2load counts what did not go well; it looks at no body. The first part is for what it fills once, such as caches: memory is flat where
+the last parts hold no more than the first ones after it.
 
 Messages are requests and answers together, as the engine counts them. With ``--seconds`` a protocol ends after so many of them as well:
 real clients of gRPC and Kafka ask less often than load.c. Kafka needs what protocols/kafka/tools/broker.py does.
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from l7codecs.testing import free_port, load_tool
@@ -32,6 +33,8 @@ from .works import WORKS, build_load
 
 _PART = 10.0
 """Seconds of one part."""
+_BY_H2LOAD = {"h2": "h2", "h2-grpc": "grpc"}
+"""By the name here, the work: ten connections, others in each part, with 100 streams each."""
 _ROOT = Path(__file__).resolve().parents[2]
 _TOOLS = _ROOT / "protocols" / "kafka" / "tools"
 _CLIENTS = ["env", f"PYTHONPATH={_ROOT}", sys.executable, "-m", "benchmarks.proxy.soak_clients"]
@@ -56,38 +59,50 @@ def counted(folder: Path) -> int:
 
 
 @contextlib.contextmanager
-def started(protocol: str, depth: int, folder: Path) -> Iterator[tuple[int, list[str], list[str]]]:
-    """With servers: the port for the engine, the command that starts it there, and that of a client, which wants seconds as well."""
+def started(protocol: str, depth: int, folder: Path) -> Iterator[tuple[int, list[str], Callable[[], dict[str, int]]]]:
+    """With servers: the port for the engine, the command that starts it there, and what asks for one part, and says what became of it."""
     port = free_port()
+
+    def asking(*words: str) -> Callable[[], dict[str, int]]:
+        return lambda: json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout)
+
     if protocol == "kafka":
         with load_tool(_TOOLS, "broker").Broker() as broker:
             ours = kafka.engine(port, broker.ports["CLIENTS"], folder)
-            yield port, ours, [*_CLIENTS, "kafka", str(port), "8"]
+            yield port, ours, asking(*_CLIENTS, "kafka", str(port), "8", str(_PART))
         return
     servers = [free_port(), free_port()]
-    work = next(each for each in WORKS.values() if each.protocol == protocol)
+    name = _BY_H2LOAD.get(protocol)
+    work = WORKS[name] if name else next(each for each in WORKS.values() if each.protocol == protocol)
     with contextlib.ExitStack() as stack:
         for each in servers:
             command = [*_CLIENTS, "grpc-serve", str(each)] if protocol == "grpc" else work.server(each, folder)
             stack.enter_context(running(command, each, folder / "servers.log"))
-        ours = PEERS["ours"](protocol, port, servers, folder)
-        if protocol == "grpc":
-            yield port, ours, [*_CLIENTS, "grpc", str(port), "20", str(depth)]
+        ours = PEERS["ours"](work.protocol, port, servers, folder)
+        if name:
+
+            def ask() -> dict[str, int]:
+                said = work.ask(port, folder, _PART, 0)
+                return {"answers": said.count, "failed": said.bad}
+
+            yield port, ours, ask
+        elif protocol == "grpc":
+            yield port, ours, asking(*_CLIENTS, "grpc", str(port), "20", str(depth), str(_PART))
         else:
-            yield port, ours, [str(folder / "load"), "ask", protocol, str(port), "50", str(depth)]
+            load = [str(folder / "load"), "ask", protocol, str(port), "50", str(depth)]
+            yield port, ours, asking(*load, str(_PART), "0")
 
 
 def soak(protocol: str, messages: int, seconds: float, depth: int, folder: Path) -> bool:
     """So many messages, requests and answers together, or for so long; whether all are right."""
-    with started(protocol, depth, folder) as (port, command, client), running(command, port, folder / "log") as ours:
+    with started(protocol, depth, folder) as (port, command, ask), running(command, port, folder / "log") as ours:
         held: list[int] = []
         right = bad = 0
         began = time.monotonic()
         while 2 * counted(folder) < messages and time.monotonic() - began < seconds:
-            words = [*client, str(_PART), *(["0"] if client[1] == "ask" else [])]
-            said = json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout)
+            said = ask()
             right += said["answers"]
-            bad += said["crossed"] + said["failed"] + said["lost"] + said["closed"]
+            bad += sum(said.get(each, 0) for each in ("crossed", "failed", "lost", "closed"))
             held.append(resident(ours))
             print(f"{protocol}: {2 * counted(folder):,} messages, {said}, {held[-1] / 1e6:.1f} MB", flush=True)
         took = time.monotonic() - began

@@ -26,8 +26,8 @@ __all__ = ["run"]
 
 _GARBAGE = 20_000, 50, 100
 """What a request leaves is no garbage of cycles: it is looked for less often than Python would."""
-_ENDED = 500
-"""Clients that have gone, of which some protocols' sessions leave cycles: HTTP/2's some 15 KB each."""
+_ENDED = 100
+"""Clients that have gone, of which some protocols' sessions leave cycles: HTTP/2's some 25 KB each."""
 _LARGE = 4 << 20
 """Octets. glibc goes by the largest block that was freed (mallopt(3), M_MMAP_THRESHOLD): twice as much that is free stays, where else each
 read of a quarter of a megabyte gives its pages back and gets others, which costs as much again as reading."""
