@@ -176,6 +176,27 @@ def test_what_blocks_waits_at_one_server_after_another(here: Running, servers: A
         assert read(raw, len(expected)) == expected
 
 
+@pytest.mark.parametrize("tied", ["", "WATCH a:k\r\n"], ids=["", "watching"])
+def test_who_has_gone_takes_nothing_that_comes_later(here: Running, servers: Any, tied: str) -> None:
+    """A worker that ends while it waits, as each does: what is put into its queue then is another's."""
+    first = servers.direct[0]
+    for held in (False, True):
+        with socket.create_connection(("127.0.0.1", here.port())) as raw:
+            raw.sendall(f"{tied}BLPOP a:queue 0\r\n{'BLPOP a:more 0' * held}\r\n".encode())
+            wait_until(lambda: first.info("clients")["blocked_clients"] == 1)
+        wait_until(lambda: first.info("clients")["blocked_clients"] == 0)
+        first.rpush("a:queue", "kept")
+        assert first.lpop("a:queue") == b"kept"
+        wait_until(lambda: not here.engine.clients)
+    assert {told for told in here.seen.told() if told[0] == "BLPOP"} == {("BLPOP", "a", "CLIENT_GONE")}
+    first.rpush("a:queue", "1", "2")
+    with socket.create_connection(("127.0.0.1", here.port())) as raw:
+        raw.sendall(f"{tied}BLPOP a:queue 0\r\nBLPOP a:queue 0\r\nBLPOP a:queue 0\r\n".encode())
+        raw.shutdown(socket.SHUT_WR)
+        popped = b"*2\r\n$7\r\na:queue\r\n$1\r\n%d\r\n"
+        assert read(raw, 1000) == (b"+OK\r\n" + popped % 1 if tied else popped % 1 + popped % 2), "what is there it gets"
+
+
 def test_who_wants_no_answers_gets_none_of_any_server(here: Running) -> None:
     talk(
         here,

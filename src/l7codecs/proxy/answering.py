@@ -219,7 +219,7 @@ class Answering(Asker):
             if request.kind is not _REQUEST:
                 self._lost_one_way(request)
             return
-        if ask.server is not server:
+        if ask.server is not server or self._given_up(ask, server):
             return
         ask.server = None
         ask.reason = server.reason or None
@@ -230,7 +230,7 @@ class Answering(Asker):
 
     def unanswered(self, request: Message, server: Server, failure: Failure) -> None:
         ask = self.asks.find(request)
-        if ask is None or ask.server is not server:
+        if ask is None or ask.server is not server or self._given_up(ask, server):
             return
         ask.server = None
         ask.reason = server.reason or None
@@ -246,6 +246,16 @@ class Answering(Asker):
         ):
             return
         self.fail(ask, failure)
+
+    def _given_up(self, ask: Ask, server: Server) -> bool:
+        """Whether the client said that it says no more, and `server` took that for its end: no fault of it."""
+        if not server.half_closed:
+            return False
+        ask.failure = Failure.CLIENT_GONE
+        ask.status = Status.CANCELLED
+        self.end(ask)
+        self.mark()
+        return True
 
     def awaits(self, server: Server, certainly: bool) -> bool:
         calls = self.site.one_way

@@ -34,6 +34,8 @@ _BINDS: Final = Tie.BINDS
 _OPENS: Final = Tie.OPENS
 _SEEN: Final[i64] = 20
 """Octets that are shown of what is no message."""
+_AHEAD: Final[i64] = 1 << 16
+"""Octets that are taken of a client behind what waits."""
 _TURNS: Final[i64] = 2
 """From which on a client is taken for one that asks one call at a time."""
 
@@ -52,6 +54,8 @@ class Client(Sending):
         """What has come while nobody knows what it speaks."""
         self._held: Event | None = None
         """What waits until all before it is answered."""
+        self._ahead: i64 = 0
+        """Octets that came behind that."""
 
     def speak(self, protocol: Protocol) -> None:
         """What the connection speaks is known."""
@@ -105,8 +109,11 @@ class Client(Sending):
                 return
         session = self.session
         events = session.receive(_CLIENT, octets)
-        if self._held is not None:
-            return  # what has come is read when its turn has
+        if self._held is not None:  # what has come is read when its turn has
+            self._ahead += len(octets)
+            if self._ahead > _AHEAD:
+                self.read_on(False)
+            return
         try:
             self._take_all(events)
         except L7Error as error:
@@ -124,8 +131,8 @@ class Client(Sending):
                 kind = event.kind
                 if kind is _REQUEST or kind is _ONEWAY:
                     if not self._ask(event):
-                        self._held = event
-                        self.read_on(False)
+                        self._held = event  # read on: it may be gone before that has its turn
+                        self._ahead = 0
                         return
                     if self.broken:
                         return
@@ -335,6 +342,11 @@ class Client(Sending):
         held = self._held
         if held is None or self.asks.count > 0 or self.transport is None:
             return
+        if self.bound is not None and self.bound.half_closed:
+            self._held = None  # what it is tied to ends with what has waited there
+            self.mark()
+            self.turn.flush()
+            return
         try:
             if isinstance(held, Message):
                 self._ask(held)
@@ -342,6 +354,8 @@ class Client(Sending):
             session = self.session
             ended = session.decoder(_CLIENT).ended
             self._take_all(session.eof(_CLIENT) if ended else session.receive(_CLIENT, b""))
+            if ended:
+                self._wait_no_more()
         except L7Error as error:
             self._held = None
             self._breaks(error)
@@ -384,7 +398,7 @@ class Client(Sending):
         self.close()
 
     def ended(self) -> bool:
-        """The client half-closes: it gets its answers."""
+        """The client half-closes: it gets its answers, but those that wait for others."""
         turn = self.turn
         turn.begin_read()
         try:
@@ -392,10 +406,20 @@ class Client(Sending):
         except L7Error as error:
             self._tell(str(error))
         self.ends = True
+        self._wait_no_more()
         stays = self.asks.count > 0 or self._held is not None or self.session.queued > 0
         self.mark()
         turn.end_read()
         return stays
+
+    def _wait_no_more(self) -> None:
+        """What waits for others is not waited for: its client may be gone, and what it would take were lost."""
+        if not self.pins:
+            return
+        for ask in self.asks.each():
+            server = ask.server
+            if server is not None and server.own and ask.request.blocks and not server.half_closed:
+                server.half_close()
 
     def _take_last(self) -> None:
         """What is left when the client says no more."""

@@ -83,6 +83,8 @@ class Server(Leg):
         self.own = False
         """It is of one client alone, `owner`."""
         self.owner: Asker | None = None
+        self.half_closed = False
+        """Its client says no more, and so it was told."""
         self.drops = False
         """It gets copies, whose answers are nobody's."""
         self.serves = True
@@ -223,6 +225,8 @@ class Server(Leg):
 
     def settle(self, wrote: bool) -> None:
         session = self.session
+        if self.half_closed:
+            self._pass_end()
         if self.stopped and not session.full:
             stopped = self.stopped
             self.stopped = {}
@@ -287,6 +291,22 @@ class Server(Leg):
             self.given_up = True
             self.connecting.cancel()
             self.lost("given up")
+
+    def half_close(self) -> None:
+        """Its client says no more. Told so, the host gives what it has for it, and does not wait for what others do."""
+        self.half_closed = True
+        self.serves = False
+        self.mark()
+
+    def _pass_end(self) -> None:
+        """All that was asked is written: say that there is no more."""
+        transport = self.transport
+        if self.session.queued == 0 and not self.done:
+            self.done = True
+            if transport.can_write_eof():
+                transport.write_eof()
+            else:
+                transport.abort()
 
     @property
     def is_idle(self) -> bool:
