@@ -257,7 +257,10 @@ class Message(Event):
 
     @property
     def unshared(self) -> bool:
-        """Whether its client needs connections to servers of its own, one to each: where the end of one says something, as in HTTP/1.1."""
+        """Whether its client needs connections to servers of its own, one to each: where the end of one says something, as in HTTP/1.1.
+
+        Of what `prepares` it is so from then on, as long as that holds: the servers tell each of these connections what was asked there.
+        """
         return False
 
     @property

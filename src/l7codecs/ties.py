@@ -33,6 +33,9 @@ class Tie(Enum):
     """It ties its client to the server that the next of its messages goes to (``MULTI``); its answer is known: `Ties.reply_opened`."""
     STAYS = "stays"
     """It belongs to what ties its client already (``EXEC``), and has no meaning elsewhere; where nothing does, it binds."""
+    LEADS = "leads"
+    """It concerns the next message, wherever that goes, of a client whose connections are its own (`Message.unshared`); its answer is
+    known: `Ties.reply_opened`. Of any other client it goes where it would."""
 
 
 _NONE: Final = Tie.NONE
@@ -59,5 +62,5 @@ class Ties:
         return None
 
     def reply_opened(self, session: Session, message: Message) -> bytes:
-        """The octets by which `session`, to a client, answers `message`, which opens, as a server that takes it. Raises `Unsupported`."""
+        """The octets by which `session`, to a client, answers `message`, which opens or leads, as a server does. Raises `Unsupported`."""
         raise Unsupported(f"{message.protocol} has nothing that opens")

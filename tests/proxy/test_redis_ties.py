@@ -176,6 +176,71 @@ def test_what_blocks_waits_at_one_server_after_another(here: Running, servers: A
         assert read(raw, len(expected)) == expected
 
 
+def resp3(here: Running, tracking: str) -> socket.socket:
+    raw = socket.create_connection(("127.0.0.1", here.port()))
+    raw.sendall(f"HELLO 3\r\nCLIENT TRACKING {tracking}\r\nPING\r\n".encode())
+    assert read_to(raw, b"+PONG\r\n").endswith(b"\r\n+OK\r\n+PONG\r\n")
+    return raw
+
+
+def test_every_server_tells_a_client_what_it_may_not_keep(here: Running, servers: Any) -> None:
+    """Of keys at both: it has connections of its own, one to each."""
+    with resp3(here, "ON") as raw, resp3(here, "ON"):
+        raw.sendall(b"GET a:k\r\nGET b:k\r\nMULTI\r\nGET b:more\r\nEXEC\r\nGET a:more\r\n")
+        assert read_to(raw, b"*1\r\n_\r\n_\r\n") == b"_\r\n_\r\n+OK\r\n+QUEUED\r\n*1\r\n_\r\n_\r\n"
+        for direct, key in zip((*servers.direct, *servers.direct), ("a:k", "b:k", "a:more", "b:more"), strict=True):
+            direct.set(key, "1")
+            told = f">2\r\n$10\r\ninvalidate\r\n*1\r\n${len(key)}\r\n{key}\r\n".encode()
+            assert read(raw, len(told)) == told
+        raw.sendall(b"CLIENT TRACKING OFF\r\nGET a:k\r\nGET b:k\r\n")
+        assert read_to(raw, b"1\r\n$1\r\n1\r\n") == b"+OK\r\n$1\r\n1\r\n$1\r\n1\r\n"
+        for direct, key in zip(servers.direct, ("a:k", "b:k"), strict=True):
+            direct.set(key, "2")
+        raw.sendall(b"PING\r\n")
+        assert read_to(raw, b"+PONG\r\n") == b"+PONG\r\n", "nothing is tracked any more"
+
+
+def test_what_a_client_wants_to_keep_it_says_of_any_key(here: Running, servers: Any) -> None:
+    with resp3(here, "ON OPTIN") as raw:
+        for direct, key in zip(servers.direct, ("a:k", "b:k"), strict=True):
+            asked = f"CLIENT CACHING YES\r\nGET {key}\r\nGET {key}:not\r\n"
+            asked += f"CLIENT CACHING YES\r\nMULTI\r\nPTTL {key}:m\r\nGET {key}:m\r\nEXEC\r\n"
+            raw.sendall(asked.encode())
+            answer = b"+OK\r\n_\r\n_\r\n+OK\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:-2\r\n_\r\n"
+            assert read(raw, len(answer)) == answer
+            direct.mset({f"{key}:not": "1", key: "1", f"{key}:m": "1"})
+            raw.sendall(b"PING\r\n")
+            told = read_to(raw, b"+PONG\r\n")
+            while told.count(b"invalidate") < 2:
+                told += read_to(raw, b"\r\n")
+            assert f"\r\n{key}\r\n".encode() in told and f"\r\n{key}:m\r\n".encode() in told
+            assert b":not" not in told
+        raw.sendall(b"CLIENT TRACKING OFF\r\nCLIENT CACHING YES\r\n")
+        assert b"-ERR CLIENT CACHING can be called only" in read_to(raw, b"enabled\r\n")
+
+
+def test_who_is_not_told_any_more_what_to_keep_is_told_that(here: Running, servers: Any) -> None:
+    """A server ends the connection on which it would tell: so ends that to the client, which forgets what it has kept."""
+    with resp3(here, "ON") as raw:
+        raw.sendall(b"GET a:k\r\nGET b:k\r\n")
+        assert read(raw, 6) == b"_\r\n_\r\n"
+        for each in servers.direct[1].client_list():
+            if each["cmd"] == "get":
+                servers.direct[1].client_kill(each["addr"])
+        assert read(raw, 1) == b""
+
+
+def test_what_is_selected_while_something_is_watched_holds_there_too(here: Running, servers: Any) -> None:
+    talk(
+        here,
+        ("WATCH a:k", b"+OK\r\n"),
+        ("SELECT 3", b"+OK\r\n"),
+        ("MULTI\r\nSET a:k 3\r\nEXEC", b"+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n"),
+        ("GET a:k", b"$1\r\n3\r\n"),
+        ("SELECT 0\r\nGET a:k\r\nSELECT 3\r\nDEL a:k\r\nSELECT 0", b"+OK\r\n$-1\r\n+OK\r\n:1\r\n+OK\r\n"),
+    )
+
+
 @pytest.mark.parametrize("tied", ["", "WATCH a:k\r\n"], ids=["", "watching"])
 def test_who_has_gone_takes_nothing_that_comes_later(here: Running, servers: Any, tied: str) -> None:
     """A worker that ends while it waits, as each does: what is put into its queue then is another's."""
@@ -194,7 +259,9 @@ def test_who_has_gone_takes_nothing_that_comes_later(here: Running, servers: Any
         raw.sendall(f"{tied}BLPOP a:queue 0\r\nBLPOP a:queue 0\r\nBLPOP a:queue 0\r\n".encode())
         raw.shutdown(socket.SHUT_WR)
         popped = b"*2\r\n$7\r\na:queue\r\n$1\r\n%d\r\n"
-        assert read(raw, 1000) == (b"+OK\r\n" + popped % 1 if tied else popped % 1 + popped % 2), "what is there it gets"
+        assert read(raw, 1000) == (b"+OK\r\n" + popped % 1 if tied else popped % 1 + popped % 2), (
+            "what is there it gets"
+        )
 
 
 def test_who_wants_no_answers_gets_none_of_any_server(here: Running) -> None:

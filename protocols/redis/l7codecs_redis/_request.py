@@ -30,7 +30,7 @@ UNSEEN: Final = unknown_command(b"")
 """What a command is whose name does not fit into the head of a message."""
 
 _PREPARING: Final = frozenset(
-    {"authentication", "client mode", "client name", "database", "protocol version", "read mode"}
+    {"authentication", "client mode", "client name", "database", "protocol version", "read mode", "tracking"}
 )
 """Why a command ties what follows to its connection, of those that do no more than set it up."""
 
@@ -236,7 +236,17 @@ class RedisRequest(Message):
     @property
     def prepares(self) -> bool:
         why = self.spec.pins
-        return why is not None and self.situation.pins is None and why in _PREPARING
+        return (
+            why is not None and self.situation.pins is None and why in _PREPARING and self.spec.name != "CLIENT CACHING"
+        )
+
+    @property
+    def unshared(self) -> bool:
+        """Whether the client is told on this connection what it may not keep any longer, of the keys that it has read here."""
+        if self.spec.name != "CLIENT TRACKING" or self.situation.pins is not None:
+            return False
+        arguments = self.arguments
+        return len(arguments) > 2 and arguments[2].upper() == b"ON"
 
     @property
     def blocks(self) -> bool:

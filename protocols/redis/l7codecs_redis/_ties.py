@@ -1,6 +1,7 @@
 """How commands tie their client: transactions, WATCH, subscriptions, and what else `_state.py` says of each command.
 
 MULTI   opens: it is OK wherever it is asked, and belongs where the keys behind it do
+CACHING leads: it is said of the next command, wherever that goes
 EXEC    frees, unless something was queued that lasts (SELECT, SUBSCRIBE)
 GET k   within a transaction stays; where it is refused on the way, GET of nothing stands in: a server refuses that for the number of its
         arguments before it asks anything else (`processCommand`, redis/src/server.c), and EXEC with it
@@ -23,11 +24,11 @@ _NONE: Final = Tie.NONE
 _BINDS: Final = Tie.BINDS
 _OPENS: Final = Tie.OPENS
 _STAYS: Final = Tie.STAYS
+_LEADS: Final = Tie.LEADS
 
 _STAY: Final = frozenset(
     {
-        "EXEC", "DISCARD", "UNWATCH", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE", "CLIENT CACHING", "CLIENT REPLY", "RESET",
-        "QUIT", "WAIT", "WAITAOF",
+        "EXEC", "DISCARD", "UNWATCH", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE", "CLIENT REPLY", "RESET", "QUIT", "WAIT", "WAITAOF",
     }
 )  # fmt: skip
 """What belongs to the connection that its client has for itself, if there is one."""
@@ -60,6 +61,8 @@ class RedisTies(Ties):
             return _STAYS
         if spec.name == "MULTI":
             return _OPENS
+        if spec.name == "CLIENT CACHING":
+            return _LEADS
         return _NONE if spec.pins is None else _BINDS
 
     def frees(self, message: Message) -> tuple[str, ...]:
@@ -88,7 +91,7 @@ class RedisTies(Ties):
             not isinstance(session, RedisSession)
             or not isinstance(message, RedisRequest)
             or message.kind is not _REQUEST
-            or self.tie(message) is not _OPENS
+            or (self.tie(message) is not _OPENS and self.tie(message) is not _LEADS)
         ):
-            raise Unsupported("only MULTI opens")
+            raise Unsupported("only MULTI opens, and CLIENT CACHING leads")
         return session.reply(message, b"+OK\r\n")

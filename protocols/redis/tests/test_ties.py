@@ -31,6 +31,10 @@ UNSUBSCRIBE c  | stays |
 BLPOP k 1      | none  |
 WAIT 1 1       | stays |
 CLIENT TRACKING ON | binds |
+CLIENT CACHING YES | leads |
+MULTI          | opens |
+CLIENT CACHING NO | stays |
+DISCARD        | stays | transaction watch
 CLIENT REPLY OFF | stays |
 GET k          | stays |
 """
@@ -78,3 +82,24 @@ def test_what_opens_is_answered_as_a_server_does() -> None:
         HOW.reply_opened(session, before)
     with pytest.raises(Unsupported):
         Ties().reply_opened(session, multi)
+
+
+def test_what_leads_is_answered_as_a_server_does() -> None:
+    session = open_session("redis", endpoint=S)
+    (leading,) = asked(session, "CLIENT CACHING YES")
+    assert HOW.reply_opened(session, leading) == b"+OK\r\n"
+
+
+def test_who_is_told_of_keys_needs_connections_of_its_own() -> None:
+    session = open_session("redis", endpoint=S)
+    said = [
+        "CLIENT TRACKING ON",
+        "client tracking on OPTIN",
+        "CLIENT TRACKING OFF",
+        "CLIENT TRACKING",
+        "CLIENT CACHING YES",
+        "SELECT 1",
+    ]
+    found = [(each.prepares, each.unshared) for each in asked(session, *said)]
+    assert found == [(True, True), (True, True), (True, False), (True, False), (False, False), (True, False)]
+    assert [(each.prepares, each.unshared) for each in asked(session, "MULTI", *said)] == [(False, False)] * 7

@@ -32,6 +32,7 @@ _RESET: Final = Kind.RESET
 _CLIENT: Final = Sender.CLIENT
 _BINDS: Final = Tie.BINDS
 _OPENS: Final = Tie.OPENS
+_LEADS: Final = Tie.LEADS
 _SEEN: Final[i64] = 20
 """Octets that are shown of what is no message."""
 _AHEAD: Final[i64] = 1 << 16
@@ -282,7 +283,7 @@ class Client(Sending):
             return True
         if self.bound is not None and self.ties:
             return message.blocks or message.prepares
-        return tied
+        return tied and not (self.alone and self.how.tie(message) is _LEADS)
 
     def _plan_without(self, ask: Ask) -> Plan | None:
         """What is done with `ask`, which no rule holds for; None where it is answered here."""
@@ -308,7 +309,7 @@ class Client(Sending):
     @property
     def is_tied(self) -> bool:
         """Whether it may wait for what nobody has asked for."""
-        return self.bound is not None and bool(self.ties)
+        return self.alone or (self.bound is not None and bool(self.ties))
 
     @property
     def is_new(self) -> bool:

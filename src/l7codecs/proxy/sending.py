@@ -27,6 +27,7 @@ _REQUEST: Final = Kind.REQUEST
 _FREE: Final = Tie.NONE
 _OPENS: Final = Tie.OPENS
 _STAYS: Final = Tie.STAYS
+_LEADS: Final = Tie.LEADS
 _TRIES: Final[i64] = 3
 
 
@@ -182,7 +183,7 @@ class Sending(Tying):
         message = ask.request
         protocol = self.protocol
         assert protocol is not None
-        if self.shares and self.server is None and message.unshared:
+        if self.shares and self.server is None and message.unshared and not message.prepares:
             self.shares = False
         if not self.shares:
             return self._own_server(ask, host, protocol)
@@ -191,6 +192,9 @@ class Sending(Tying):
         ):
             tie = self.how.tie(message)
             bound = self.bound
+            if tie is _LEADS and self.alone:
+                self._answer_leading(ask)
+                return None
             if bound is not None and (
                 bound.host is host or ((tie is _STAYS or tie is _OPENS) and not message.resources)
             ):
@@ -198,16 +202,27 @@ class Sending(Tying):
                 if message.prepares and not self._prepare(ask):
                     return None
                 ask.cluster = bound.host.pool.name
+                self._lead(bound)
                 return bound
-            if tie is not _FREE or message.blocks:
-                return self._tied_server(ask, host, protocol)
+            if (tie is not _FREE and tie is not _LEADS) or message.blocks:
+                server = self._tied_server(ask, host, protocol)
+                if server is not None:
+                    self._lead(server)
+                return server
         key = self.key
         dialect = message.dialect
         if dialect is not None:
             self.speaks = True
             self._dialect = dialect
             key = f"{key} {dialect}"
-        server = host.server(protocol, key, self.number, self._preparation)
+        if self.alone:
+            own = self._own_server(ask, host, protocol)
+            if own is None:
+                return None
+            server = own
+            self._lead(server)
+        else:
+            server = host.server(protocol, key, self.number, self._preparation)
         self.host = host
         self.server = server
         self._shared[host] = server

@@ -80,8 +80,12 @@ class Tying(Answering):
         """It is tied to nothing any more, or something went aside: once all is answered that is over."""
         self.aside = False
         """What it waits for came on a connection of its own which it is not tied to: nothing is sent before that is answered."""
+        self.alone = False
+        """All its connections are its own, since servers tell on each what was asked there; the end of one is the end of all."""
         self.opened: Message | None = None
         """What it was answered here, and its server has not had."""
+        self._leading: Message | None = None
+        """What it was answered here as well, and goes before whatever it asks next."""
         self._spoiled: Message | None = None
         """What that server has to be sent right behind that, since something was refused."""
         self._shared: dict[Host, Server] = {}
@@ -96,10 +100,16 @@ class Tying(Answering):
         if message.prepares:
             if not self._prepare(ask):
                 return None
-            server = host.server(protocol, self.key, self.number, self._preparation[:-1])
-            self._shared = {host: server}
-            self.host = host
-            self.server = server
+            if self.bound is not None:
+                self.bound.replay(message)
+            before = self._preparation[:-1]
+            server = self._own_server(ask, host, protocol, before) if self.alone else None
+            if not self.alone:
+                server = host.server(protocol, self.key, self.number, before)
+            if server is not None:
+                self._shared = {host: server}
+                self.host = host
+                self.server = server
             return server
         if self.how.tie(message) is _OPENS and self.bound is None and not message.resources:
             self.answer_opened(ask)
@@ -124,12 +134,14 @@ class Tying(Answering):
             self._note_tie(message)
         return self.bound
 
-    def _own_server(self, ask: Ask, host: Host, protocol: Protocol) -> Server | None:
-        """The connection that this client has at `host` for itself."""
+    def _own_server(
+        self, ask: Ask, host: Host, protocol: Protocol, preparation: list[Message] | None = None
+    ) -> Server | None:
+        """The connection that this client has at `host` for itself; a new one is set up by `preparation`, or by all that there is."""
         server = self.own.get(host)
         if server is not None and server.serves:
             return server
-        server = host.own_server(protocol, self.key, self._preparation)
+        server = host.own_server(protocol, self.key, self._preparation if preparation is None else preparation)
         if server is None:
             self.fail(ask, Failure.OVERLOAD, "too many connections that clients have for themselves")
             return None
@@ -164,6 +176,7 @@ class Tying(Answering):
         self.opened = None
         self.bound = server
         self._note_tie(opened)
+        self._lead(server)
         server.replay(opened)
         if self._spoiled is not None:
             server.replay(self._spoiled)
@@ -173,18 +186,37 @@ class Tying(Answering):
 
     def answer_opened(self, ask: Ask) -> None:
         """Answer `ask`, which opens, here; it is sent where the next goes."""
+        if self._answer_here(ask):
+            self.opened = ask.request
+
+    def _answer_leading(self, ask: Ask) -> None:
+        """Answer `ask`, which leads, here; it is sent where the next goes."""
+        if self._answer_here(ask):
+            self._leading = ask.request
+            self._shared = {}
+            self.host = None
+            self.server = None
+
+    def _answer_here(self, ask: Ask) -> bool:
         message = ask.request
         try:
             self.write(self.how.reply_opened(self.session, message))
         except L7Error as error:
             self.fail(ask, Failure.UNSUPPORTED, str(error))
-            return
+            return False
         self.mark()
         let_go(message)
-        self.opened = message
         ask.cluster = None
         ask.status = Status.OK
         self.end(ask)
+        return True
+
+    def _lead(self, server: Server) -> None:
+        """What leads goes to `server` now."""
+        leading = self._leading
+        if leading is not None:
+            self._leading = None
+            server.replay(leading)
 
     def _note_tie(self, message: Message) -> None:
         """Remember why the client is tied, where `message` says so, and what ties it no more."""
@@ -207,7 +239,7 @@ class Tying(Answering):
         self.aside = False
         if not self.ties:
             self.bound = None
-        if self.shares and not self.speaks:
+        if self.shares and not self.speaks and not self.alone:
             for host, server in list(self.own.items()):
                 if server is not self.bound:
                     del self.own[host]
@@ -221,9 +253,9 @@ class Tying(Answering):
         for host, each in list(self.own.items()):
             if each is server:
                 del self.own[host]
-        if self.bound is server and self.shares and not self.ties:
+        if self.bound is server and self.shares and not self.ties and not self.alone:
             self.bound = None
-        elif self.bound is server or not self.shares:
+        elif self.bound is server or not self.shares or self.alone:
             self.bound = None
             self.ends = True
             self.broken = True
@@ -269,6 +301,10 @@ class Tying(Answering):
         protocol = self.protocol
         assert protocol is not None
         self._preparation = messages
+        self.alone = False
+        for each in messages:
+            if each.unshared:
+                self.alone = True
         self.key = protocol.name
         if messages:
             self.key += " " + b"".join([each.raw for each in messages]).hex()
