@@ -376,6 +376,13 @@ class Session:
         """The octets that answer `heartbeat`. Raises `Unsupported` for any other message."""
         raise Unsupported(f"{self.flow.protocol} has no heartbeats")
 
+    def probe(self) -> bytes:
+        """The octets, or a part of what `pending_output` brings, that a peer which listens still passes over; none where there are no such.
+
+        To one that has gone they bring its end to light.
+        """
+        return b""
+
     def pending_output(self) -> bytes:
         """The octets that were `put` or owed to the peer by now, or whose turn has come; they are returned once."""
         asked = self._of_client

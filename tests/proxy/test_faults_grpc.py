@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import socket
 import threading
 import time
@@ -13,7 +14,10 @@ from typing import Any
 import grpc
 import pytest
 
-from .running import Running, running
+from l7codecs import Status
+from l7codecs.proxy.exchange import Failure
+
+from .running import Running, running, wait_until
 from .servers import reset
 
 ONE = """
@@ -41,6 +45,8 @@ class Shop(grpc.GenericRpcHandler):
     def service(self, call: Any) -> Any:
         if call.method.endswith("/Watch"):
             return grpc.unary_stream_rpc_method_handler(self.watch)
+        if call.method.endswith("/Collect"):
+            return grpc.stream_unary_rpc_method_handler(self.collect)
         return grpc.unary_unary_rpc_method_handler(self.unary)
 
     def unary(self, asked: bytes, context: Any) -> bytes:
@@ -49,6 +55,12 @@ class Shop(grpc.GenericRpcHandler):
         if asked.startswith(b"wait"):
             self.go_on.wait(10)
         return asked
+
+    def collect(self, asked: Iterator[bytes], context: Any) -> bytes:
+        context.add_callback(self.gone.release)
+        next(asked)
+        self.begun.release()
+        return b"".join(asked)
 
     def watch(self, asked: bytes, context: Any) -> Iterator[bytes]:
         context.add_callback(self.gone.release)
@@ -90,6 +102,14 @@ class Cut:
                 with contextlib.suppress(OSError):
                     each.shutdown(socket.SHUT_RD)  # whoever reads it stops
                 reset(each)
+
+    def leave(self) -> None:
+        """Close each connection to the other side, with FIN, as the system does for a client that is killed."""
+        pairs, self.pairs = self.pairs, []
+        for near, far in pairs:
+            far.shutdown(socket.SHUT_RDWR)
+            far.close()
+            near.close()
 
     def close(self) -> None:
         self.listener.close()
@@ -152,6 +172,30 @@ def test_a_client_that_leaves_is_told_to_the_server(between: Any) -> None:
     while here.engine.in_flight and time.monotonic() < end:
         time.sleep(0.01)
     assert here.engine.in_flight == 0
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["of what it asked", "in the middle"])
+def test_a_client_that_is_killed_is_told_to_the_server(between: Any, whole: bool) -> None:
+    """It waits, and nothing comes that could not be written to it."""
+    here, shop, _, _ = between
+    cut = Cut(here.port())
+    with grpc.insecure_channel(f"127.0.0.1:{cut.port}") as channel:
+        if whole:
+            waiting = channel.unary_unary("/shop.A/Unary").future(b"wait", timeout=20)
+        else:
+            asked: queue.Queue[bytes] = queue.Queue()
+            asked.put(b"first")
+            waiting = channel.stream_unary("/shop.A/Collect").future(iter(asked.get, None), timeout=20)
+        assert shop.begun.acquire(timeout=10)
+        cut.leave()
+        assert shop.gone.acquire(timeout=8), "before it had answered"
+        wait_until(lambda: here.engine.in_flight == 0)
+        (ended,) = here.seen.exchanges
+        assert (ended.failure, ended.status) == (Failure.CLIENT_GONE, Status.CANCELLED)
+        assert waiting.code() is not grpc.StatusCode.OK
+        if not whole:
+            asked.put(None)  # type: ignore[arg-type]  # the end
+    cut.close()
 
 
 def test_a_deadline_of_the_rule_cancels_at_the_server(between: Any) -> None:

@@ -209,6 +209,12 @@ class Http2Session(Session):
             return b""
         return self.flush(b"\0\0\x08\x06\x01\0\0\0\0" + heartbeat.payload)
 
+    def probe(self) -> bytes:
+        """A PING, of an endpoint: RFC 9113 §6.7."""
+        if self._writer is not None:
+            self._writer.probe()
+        return b""
+
     def pending_output(self) -> bytes:
         writer = self._writer
         if writer is None:

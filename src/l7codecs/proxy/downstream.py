@@ -49,6 +49,8 @@ class Client(Sending):
         super().__init__(site, place, session, number)
         self.seen = False
         """Whether anything has come."""
+        self.half_closed = False
+        """It says no more."""
         self.draining = False
         """It was told to ask elsewhere."""
         self._first = b""
@@ -407,6 +409,7 @@ class Client(Sending):
         except L7Error as error:
             self._tell(str(error))
         self.ends = True
+        self.half_closed = True
         self._wait_no_more()
         stays = self.asks.count > 0 or self._held is not None or self.session.queued > 0
         self.mark()
@@ -414,13 +417,28 @@ class Client(Sending):
         return stays
 
     def _wait_no_more(self) -> None:
-        """What waits for others is not waited for: its client may be gone, and what it would take were lost."""
+        """What waits for others is not waited for: its client may be gone, and what it took were lost. Nor is what it did not finish."""
+        for head, servers in list(self.streams.items()):
+            ask = self.asks.find(head)
+            if ask is not None:
+                ask.failure = Failure.CLIENT_GONE
+                ask.status = Status.CANCELLED
+                self.end(ask)
+            for each in servers:
+                each.cancel(head, self.in_order)
+        self.streams = {}
         if not self.pins:
             return
         for ask in self.asks.each():
             server = ask.server
             if server is not None and server.own and ask.request.blocks and not server.half_closed:
                 server.half_close()
+
+    def probe(self) -> None:
+        """It has half-closed, and waits: see whether it is there."""
+        if self.asks.count > 0:
+            self.write(self.session.probe())
+            self.mark()
 
     def _take_last(self) -> None:
         """What is left when the client says no more."""

@@ -60,6 +60,8 @@ def _look_at_client(client: Client, now: float) -> None:
     if client.clogged and now - client.clogged_at > settings.stalled:
         client.abort()
         return
+    if client.half_closed:
+        client.probe()
     if client.asks.first is not None:
         if client.doubts:
             _look_at_doubtful(client, now)

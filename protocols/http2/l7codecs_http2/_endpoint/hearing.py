@@ -46,6 +46,7 @@ _FRAME_SIZE: Final[i64] = 65536
 _OWED_LIMIT: Final[i64] = 1 << 16
 """Octets of acknowledgements that may wait to be written: more are a flood."""
 _NO_ERROR: Final[i64] = 0
+_PROBE: Final = bytes(8)
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _SWITCHING: Final = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
 
@@ -161,6 +162,11 @@ class Hears(EndpointHooks):
         write_frame(self._owed, PING, ACK, 0, payload)
         self.on_noise(offset)
         self._owe(offset)
+
+    def probe(self) -> None:
+        """Owe a PING, whose ACK is passed over: RFC 9113 §6.7."""
+        if self._open:
+            write_frame(self._owed, PING, 0, 0, _PROBE)
 
     def on_goaway(self, last: i64, offset: i64) -> None:
         self.on_noise(offset)
