@@ -264,6 +264,11 @@ class Message(Event):
         return False
 
     @property
+    def spreads(self) -> bool:
+        """Whether it is for every server that its client may come to, since later messages count on it there (``SCRIPT LOAD``)."""
+        return False
+
+    @property
     def dialect(self) -> str | None:
         """Of what there is only one on a connection, in what clients may differ: a transport, an encoding. None where there is no such."""
         return None

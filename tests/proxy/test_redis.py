@@ -48,6 +48,53 @@ def test_each_command_goes_where_its_key_says(servers: Any, protocol: int) -> No
 
 
 @BOTH
+def test_scripts_are_loaded_where_their_keys_are(servers: Any, protocol: int) -> None:
+    """redis-py loads a script once a server has it not, and counts on it from then on; so do its locks."""
+    rules = """
+- match: {{ resources: {{ prefix: "a:" }} }}
+  cluster: a
+- match: {{ resources: {{ prefix: "b:" }} }}
+  cluster: b
+- match: {{ operation: [SCRIPT LOAD, SCRIPT FLUSH] }}
+  cluster: a
+  mirror: [{{ cluster: b }}]
+- cluster: a
+"""
+    with (
+        running((TWO_OF_REDIS + rules).format(*servers.hosts)) as here,
+        connect(here.port(), protocol=protocol) as client,
+    ):
+        for _ in range(2):
+            script = client.register_script("return {KEYS[1], ARGV[1], redis.call('INCR', KEYS[1])}")
+            for name in ("b:n", "a:n"):
+                servers.direct[name == "b:n"].delete(name)
+                assert script(keys=[name], args=["x"]) == [name.encode(), b"x", 1]
+                pipeline = client.pipeline()
+                pipeline.incr(name)
+                script(keys=[name], args=["y"], client=pipeline)
+                assert pipeline.execute() == [2, [name.encode(), b"y", 3]]
+                with client.lock(f"{name}:lock", timeout=5, blocking_timeout=5) as lock:
+                    assert lock.reacquire()
+            client.script_flush()
+            client.get("b:n")  # behind it
+        assert servers.direct[1].script_exists(script.sha) == [False]
+
+
+def test_scripts_are_loaded_at_every_host_of_a_cluster(servers: Any) -> None:
+    text = """
+listeners: {{ main: {{ address: "127.0.0.1:0", protocol: redis }} }}
+clusters: {{ all: {{ hosts: ["{0}", "{1}"] }} }}
+rules: [{{ cluster: all, hash: {{ by: resource }} }}]
+"""
+    with running(text.format(*servers.hosts)) as here, connect(here.port()) as client:
+        script = client.register_script("return KEYS[1]")
+        names = [f"name{number}" for number in range(50)]
+        assert [script(keys=[name]).decode() for name in names] == names
+        assert all(each.script_exists(script.sha) == [True] for each in servers.direct)
+        assert all(each.script_flush() for each in servers.direct)
+
+
+@BOTH
 def test_what_pins_has_a_connection_of_its_own(servers: Any, protocol: int) -> None:
     with running(SPLIT.format(*servers.hosts)) as here, connect(here.port(), protocol=protocol) as client:
         with client.pipeline() as transaction:

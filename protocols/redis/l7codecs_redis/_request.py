@@ -34,6 +34,11 @@ _PREPARING: Final = frozenset(
 )
 """Why a command ties what follows to its connection, of those that do no more than set it up."""
 
+_SPREADING: Final = frozenset(
+    {"SCRIPT LOAD", "SCRIPT FLUSH", "FUNCTION LOAD", "FUNCTION DELETE", "FUNCTION FLUSH", "FUNCTION RESTORE"}
+)
+"""What is kept at a server for the commands of all."""
+
 _QUERY_TEXT_ARGUMENTS: Final = 32
 _QUERY_TEXT_SIZE: Final = 1024
 
@@ -239,6 +244,10 @@ class RedisRequest(Message):
         return (
             why is not None and self.situation.pins is None and why in _PREPARING and self.spec.name != "CLIENT CACHING"
         )
+
+    @property
+    def spreads(self) -> bool:
+        return self.spec.name in _SPREADING and self.situation.pins is None
 
     @property
     def unshared(self) -> bool:

@@ -103,3 +103,9 @@ def test_who_is_told_of_keys_needs_connections_of_its_own() -> None:
     found = [(each.prepares, each.unshared) for each in asked(session, *said)]
     assert found == [(True, True), (True, True), (True, False), (True, False), (False, False), (True, False)]
     assert [(each.prepares, each.unshared) for each in asked(session, "MULTI", *said)] == [(False, False)] * 7
+
+
+def test_what_is_kept_at_servers_is_for_all_of_them() -> None:
+    session = open_session("redis", endpoint=S)
+    said = ["SCRIPT LOAD x", "function flush", "SCRIPT EXISTS x", "EVAL x 0", "MULTI", "SCRIPT LOAD x"]
+    assert [each.spreads for each in asked(session, *said)] == [True, True, False, False, False, False]

@@ -69,9 +69,13 @@ class Sending(Tying):
             self._begin_rest(ask, server)
         elif message.kind is _ONEWAY:
             self.end(ask)
-        if plan.mirrors and not ask.copied:
-            ask.copied = True
-            self._mirror(ask, plan)
+        if (plan.mirrors or server.host.pool.only is None) and not ask.copied:
+            if message.spreads:
+                ask.copied = True
+                self._spread(ask, server.host, plan)
+            elif plan.mirrors:
+                ask.copied = True
+                self._mirror(ask, plan)
 
     def _begin_rest(self, ask: Ask, server: Server) -> None:
         """What follows the head of `ask` goes to `server`: first what has been kept of it, where it is sent again."""
@@ -255,6 +259,28 @@ class Sending(Tying):
             server.mark()
             if message.more:
                 self.streams[message].append(server)
+
+    def _spread(self, ask: Ask, host: Host, plan: Plan) -> None:
+        """Send it to the other hosts of its cluster, and to all of the mirrors', where what this client asks there next comes behind it."""
+        message = ask.request
+        protocol = self.protocol
+        if protocol is None or not self.shares or message.more:
+            return
+        for pool in (host.pool, *plan.mirrors):
+            for other in list(pool.hosts.values()):
+                if other is host:
+                    continue
+                if self.alone:
+                    server = self._own_server(ask, other, protocol)
+                    if server is None:
+                        return
+                else:
+                    server = other.server(protocol, self.key, self.number, self._preparation)
+                self._use(server)
+                try:
+                    server.replay(message)
+                except L7Error:
+                    continue  # it takes nothing: nor what would count on it
 
     def send_again(self, ask: Ask) -> bool:
         plan = ask.plan
