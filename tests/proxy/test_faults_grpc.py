@@ -98,7 +98,7 @@ class Cut:
     def cut(self) -> None:
         pairs, self.pairs = self.pairs, []
         for pair in pairs:
-            for each in pair:
+            for each in reversed(pair):  # the far one first: the server is not to say what it makes of it
                 with contextlib.suppress(OSError):
                     each.shutdown(socket.SHUT_RD)  # whoever reads it stops
                 reset(each)
