@@ -62,3 +62,24 @@ def test_a_host_that_waits_for_us_to_read_does_not_keep_its_connection(
             here.apply(text_of("127.0.0.1:1"))
         wait_until(lambda: not host.servers)
         accepted.close()
+
+
+def test_asyncio_ends_a_transport_once_that_is_closed_when_it_takes_more_again(servers: Any) -> None:
+    """It calls `resume_writing` in the midst of its own work, and would call what comes at the end a second time behind that."""
+    servers.direct[0].set("k", b"v" * 400_000)
+    told: list[dict[str, Any]] = []
+    with running(text_of(servers.hosts[0])) as here:
+
+        async def listen() -> None:
+            here.loop.set_exception_handler(lambda loop, context: told.append(context))
+
+        here.call(listen())
+        for _ in range(5):
+            with socket.socket() as raw:
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                raw.connect(("127.0.0.1", here.port()))
+                raw.sendall(b"SUBSCRIBE c\r\nUNSUBSCRIBE c\r\nMULTI\r\n" + b"GET k\r\n" * 20 + b"EXEC\r\nWATCH k\r\n")
+                raw.shutdown(socket.SHUT_WR)
+                assert len(read(raw, 9_000_000)) > 8_000_000
+        wait_until(lambda: here.engine.connected == 0)
+    assert told == []

@@ -46,6 +46,8 @@ class Wire(asyncio.BaseProtocol):
 
 
 class _Buffered(Wire, asyncio.BufferedProtocol):
+    _full = False
+
     def attach(self, leg: Leg) -> None:
         super().attach(leg)
         self._received = leg.received
@@ -55,6 +57,19 @@ class _Buffered(Wire, asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self._received(bytes(_BUFFER[:nbytes]))
+
+    def pause_writing(self) -> None:
+        self._full = True
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        # asyncio goes on with the transport behind this: one that was closed within would be ended there and once more later.
+        self._full = False
+        asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if not self._full:
+            super().resume_writing()
 
 
 class _Direct(Wire, asyncio.Protocol):
