@@ -482,6 +482,9 @@ class AutoSession(Session):
             return super().reply_heartbeat(heartbeat)
         return self._behind(self._found.reply_heartbeat(heartbeat))
 
+    def probe(self) -> bytes:
+        return b"" if self._found is None else self._behind(self._found.probe())
+
     def pending_output(self) -> bytes:
         return super().pending_output() if self._found is None else self._behind(self._found.pending_output())
 
