@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum, IntEnum
 from typing import Literal, TypeAlias
 
-__all__ = ["Address", "AttrValue", "Kind", "RequestId", "Sender", "Status"]
+__all__ = ["Address", "AttrValue", "Kind", "RequestId", "Sender", "Status", "format_address"]
 
 AttrValue: TypeAlias = (
     str | int | bool | bytes | tuple[str, ...] | tuple[int, ...] | tuple[bool, ...] | tuple[bytes, ...]
@@ -85,3 +85,9 @@ class Status(IntEnum):
 
     def __bool__(self) -> Literal[True]:
         return True
+
+
+def format_address(address: Address) -> str:
+    """``10.0.0.1:6379``, or ``[::1]:6379``."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

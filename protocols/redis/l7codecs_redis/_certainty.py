@@ -134,9 +134,8 @@ def lose_server(state: ConnectionState, size: i64, begun: i64, inside: bool) -> 
             alignment.begin(-1)
         else:
             alignment.lessen()
-        state.alone &= (
-            pairing.turns >= TURNS
-        )  # one answer that was waited for says little of what comes behind another loss
+        # One answer that was waited for says little of what comes behind another loss.
+        state.alone &= pairing.turns >= TURNS
     pairing.clear()
     state.uncounted = True
     state.said = SERVER

@@ -91,7 +91,7 @@ class RedisTies(Ties):
             not isinstance(session, RedisSession)
             or not isinstance(message, RedisRequest)
             or message.kind is not _REQUEST
-            or (self.tie(message) is not _OPENS and self.tie(message) is not _LEADS)
+            or self.tie(message) not in (_OPENS, _LEADS)
         ):
             raise Unsupported("only MULTI opens, and CLIENT CACHING leads")
         return session.reply(message, b"+OK\r\n")

@@ -5,7 +5,7 @@ from typing import final
 
 from mypy_extensions import mypyc_attr
 
-from l7codecs.kinds import Sender
+from l7codecs.kinds import Sender, format_address
 
 __all__ = ["Closed", "Connection", "Ended", "Hole", "Opened", "Segment", "StreamEvent", "oriented"]
 
@@ -23,7 +23,7 @@ class Connection:
         #: Neither SYN nor SYN-ACK was seen: who is client is a guess, and the first octets may be from inside a message.
         self.midstream = midstream
         #: The text ``client_ip:port>server_ip:port``, IPv6 addresses in brackets.
-        self.flow = f"{format_endpoint(client)}>{format_endpoint(server)}"
+        self.flow = f"{format_address(client)}>{format_address(server)}"
 
     def __repr__(self) -> str:
         return f"<Connection {self.id} {self.flow}>"
@@ -115,9 +115,3 @@ def read_endpoints(key: bytes) -> tuple[tuple[str, int], tuple[str, int]]:
     ports = 2 * size
     source = (inet_ntop(family, key[:size]), (key[ports] << 8) | key[ports + 1])
     return source, (inet_ntop(family, key[size:ports]), (key[ports + 2] << 8) | key[ports + 3])
-
-
-def format_endpoint(endpoint: tuple[str, int]) -> str:
-    """Write ``10.0.0.1:6379`` or ``[::1]:6379``."""
-    address, port = endpoint
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

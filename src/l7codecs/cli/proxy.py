@@ -16,6 +16,7 @@ from contextlib import suppress
 from l7codecs.cli.errors import UsageError
 from l7codecs.cli.terminal import say
 from l7codecs.config import ConfigError
+from l7codecs.kinds import Address, format_address
 from l7codecs.proxy.engine import Engine
 from l7codecs.proxy.loading import load_settings
 from l7codecs.proxy.settings import Settings
@@ -133,17 +134,14 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _tell(address: tuple[str, int] | str | None) -> None:
+def _tell(address: Address | str | None) -> None:
     if address is not None:
         say(f"admin listens on {_written(address)}")
 
 
-def _written(address: tuple[str, int] | str) -> str:
+def _written(address: Address | str) -> str:
     """As a configuration has it."""
-    if isinstance(address, str):
-        return address
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return address if isinstance(address, str) else format_address(address)
 
 
 async def _lead(settings: Settings, path: str) -> int:

@@ -112,9 +112,8 @@ def _handles(entry: Candidate, key: _Key) -> tuple[list[str | bytes], list[Prefi
 
 def _build(entries: list[Candidate], done: list[_Key], budget: _Budget) -> Branch:
     """The tree for `entries`, which do not ask for the keys in `done` any more."""
-    sleep(
-        0
-    )  # the loop of an engine that reads its rules again in a thread goes on: compiled, this would let nobody else run
+    # The loop of an engine that reads its rules again in a thread goes on: compiled, this would let nobody else run.
+    sleep(0)
     entries = _cut(entries)
     best: _Key | None = None
     most = 0

@@ -21,7 +21,7 @@ from random import random
 from typing import Final
 
 from l7codecs.json_lines import json_line
-from l7codecs.kinds import Address
+from l7codecs.kinds import Address, format_address
 from l7codecs.message import Message
 from l7codecs.proxy.exchange import Exchange
 from l7codecs.proxy.observing import Observer
@@ -215,7 +215,4 @@ def flow_of(message: Message) -> str:
 
 
 def _endpoint(address: Address | None) -> str:
-    if address is None:
-        return "-"
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return "-" if address is None else format_address(address)
