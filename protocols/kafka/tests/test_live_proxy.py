@@ -54,6 +54,11 @@ class Cluster:
         found: list[dict[str, Any]] = said["steps"]
         return found
 
+    def create(self, *topics: str) -> None:
+        """Create topics of two partitions, each a name and the numbers of partitions and copies; they take records then."""
+        created, led = self.admin(self.proxied, ["create", *topics], ["lead", *topics])
+        assert "error" not in created and led == {"partitions": 2 * len(topics)}, (created, led)
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
@@ -98,7 +103,7 @@ def test_a_tenant_sees_its_own(cluster: Cluster) -> None:
 @pytest.mark.parametrize("client", CLIENTS)
 def test_every_client(cluster: Cluster, client: str) -> None:
     topic = f"of-{client.replace('_', '-')}"
-    cluster.admin(cluster.proxied, ["create", f"{topic}:2:2"])
+    cluster.create(f"{topic}:2:2")
     peer = cluster.peers[client]
     records = [{"partition": number % 2, "key": f"k{number}", "value": f"v{number}"} for number in range(20)]
     said = peer.ask("produce", to=cluster.proxied.split(",")[0], topic=topic, records=records)
@@ -117,7 +122,7 @@ def test_every_client(cluster: Cluster, client: str) -> None:
 
 def test_group_protocols(cluster: Cluster) -> None:
     """The new consumer protocol and share groups name topics by id, and groups by name."""
-    cluster.admin(cluster.proxied, ["create", "newer:2:2"])
+    cluster.create("newer:2:2")
     java = cluster.peers["java"]
     records = [{"partition": number % 2, "value": f"v{number}"} for number in range(6)]
     java.ask("produce", to=cluster.proxied, topic="newer", records=records)
@@ -133,7 +138,7 @@ def test_brokers_that_start_again(cluster: Cluster) -> None:
     """Records are copied in transactions with the offsets of their group, while each broker is away for a while: each is there once."""
     count, names = 400, ("java", "confluent")
     for name in names:
-        cluster.admin(cluster.proxied, ["create", f"from-{name}:2:2", f"to-{name}:2:2"])
+        cluster.create(f"from-{name}:2:2", f"to-{name}:2:2")
         records = [{"partition": number % 2, "value": f"{name} {number}"} for number in range(count)]
         assert (
             len(cluster.peers[name].ask("produce", to=cluster.proxied, topic=f"from-{name}", records=records)["sent"])

@@ -420,7 +420,14 @@ public class Talk {
                                 String[] parts = each.split(":");
                                 for (int at = 0; at < Integer.parseInt(parts[1]); at++) all.put(new TopicPartition(parts[0], at), OffsetSpec.latest());
                             }
-                            found.put("partitions", admin.listOffsets(all).all().get().size());
+                            for (long end = System.nanoTime() + 60_000_000_000L; ; Thread.sleep(20)) {
+                                try {
+                                    found.put("partitions", admin.listOffsets(all).all().get().size());
+                                    break;
+                                } catch (java.util.concurrent.ExecutionException error) {
+                                    if (!(error.getCause() instanceof org.apache.kafka.common.errors.RetriableException) || System.nanoTime() > end) throw error;
+                                }
+                            }
                         }
                         case "truncate" -> {
                             TopicPartition where = new TopicPartition(names.get(0), 0);

@@ -269,7 +269,7 @@ class Aiokafka:
                 await consumer._client.force_metadata_update()
                 found = consumer.partitions_for_topic(ask["topic"]) or ()
                 consumer.assign([self.kafka.TopicPartition(ask["topic"], each) for each in found])
-            end = time.monotonic() + 20
+            end = time.monotonic() + 60
             while len(records) < ask["count"] and time.monotonic() < end:
                 for several in (await consumer.getmany(timeout_ms=100)).values():
                     records += [described(r.partition, r.offset, r.key, r.value, r.headers) for r in several]
@@ -382,7 +382,7 @@ class KafkaPython:
             ]
             consumer.assign(places)
             consumer.seek_to_beginning(*places)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while len(records) < ask["count"] and time.monotonic() < end:
             for several in consumer.poll(100).values():
                 records += [described(r.partition, r.offset, r.key, r.value, r.headers) for r in several]
