@@ -8,7 +8,7 @@ import pytest
 
 from l7codecs import Kind, Message, Sender
 from l7codecs.message import Flow
-from l7codecs.proxy.asks import Ask, Asks
+from l7codecs.proxy.downstream.asks import Ask, Asks
 
 FLOW = Flow("toy")
 

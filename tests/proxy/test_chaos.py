@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Any
 
-from l7codecs.proxy.upstream import Server
+from l7codecs.proxy.upstream.server import Server
 
 from .running import running
 

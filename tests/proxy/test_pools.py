@@ -10,10 +10,10 @@ import pytest
 
 from l7codecs import Status
 from l7codecs.proxy.exchange import Failure
-from l7codecs.proxy.pools import Pool
 from l7codecs.proxy.settings import Upstreams
 from l7codecs.proxy.telemetry.access_log import exchange_record
 from l7codecs.proxy.telemetry.masking import Mask
+from l7codecs.proxy.upstream.pools import Pool
 from l7codecs.routing import Cluster, Ring
 from l7codecs.routing.actions import Host
 from l7codecs.testing import free_port

@@ -16,18 +16,18 @@ from l7codecs.detect import AutoSession
 from l7codecs.kinds import Address, Sender
 from l7codecs.message import Flow
 from l7codecs.protocol import Protocol
-from l7codecs.proxy.connecting import Connector, split_address
-from l7codecs.proxy.detecting import choose
-from l7codecs.proxy.downstream import Client
+from l7codecs.proxy.downstream.client import Client
+from l7codecs.proxy.downstream.detecting import choose
 from l7codecs.proxy.observing import Observer, Observers
 from l7codecs.proxy.plans import Router, plain_plan
-from l7codecs.proxy.pools import Host, Pool
 from l7codecs.proxy.settings import Listener, Settings
 from l7codecs.proxy.site import Place, Site
 from l7codecs.proxy.sweeping import SWEEP, sweep
-from l7codecs.proxy.tls import server_context, tell_failures
-from l7codecs.proxy.turn import Leg, Turn
-from l7codecs.proxy.wire import Handshake
+from l7codecs.proxy.transport.tls import server_context, tell_failures
+from l7codecs.proxy.transport.turn import Leg, Turn
+from l7codecs.proxy.transport.wire import Handshake
+from l7codecs.proxy.upstream.connecting import Connector, split_address
+from l7codecs.proxy.upstream.pools import Host, Pool
 from l7codecs.registry import get_protocol, usable_protocols
 from l7codecs.routing import TokenBuckets
 from l7codecs.session import Session

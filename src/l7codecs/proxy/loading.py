@@ -20,7 +20,7 @@ from l7codecs.limits import Limits
 from l7codecs.proxy.settings import Listener, Node, Settings, TlsClient, TlsServer, Upstreams
 from l7codecs.proxy.telemetry.masking import shown
 from l7codecs.proxy.telemetry.settings import read_telemetry, sections
-from l7codecs.proxy.tls import client_context, server_context
+from l7codecs.proxy.transport.tls import client_context, server_context
 from l7codecs.registry import get_protocol, list_protocols
 from l7codecs.routing import Cluster, Routes, Rule, load_routes
 from l7codecs.routing import json_schema as routes_schema

@@ -9,7 +9,7 @@ from typing import Final, final
 from mypy_extensions import i64
 
 from l7codecs.message import Message
-from l7codecs.proxy.pools import Pool
+from l7codecs.proxy.upstream.pools import Pool
 from l7codecs.routing.actions import Action, Edit, Reply, Retry
 from l7codecs.routing.state import TokenBucket, TokenBuckets
 from l7codecs.routing.table import RouteTable, Rule

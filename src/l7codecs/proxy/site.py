@@ -10,12 +10,12 @@ from mypy_extensions import i64
 from l7codecs.limits import Limits
 from l7codecs.message import Flow, Message
 from l7codecs.protocol import Protocol
-from l7codecs.proxy.asks import Ask
 from l7codecs.proxy.deadlines import Deadlines
+from l7codecs.proxy.downstream.asks import Ask
 from l7codecs.proxy.observing import Observers
 from l7codecs.proxy.settings import Listener
-from l7codecs.proxy.turn import Turn
-from l7codecs.proxy.upstream import Asker
+from l7codecs.proxy.transport.turn import Turn
+from l7codecs.proxy.upstream.server import Asker
 
 if TYPE_CHECKING:
     from l7codecs.proxy.plans import Plan, Router
@@ -85,7 +85,7 @@ class Site:
         self.draining = False
         self._wake = wake
         self.choose = choose
-        """What a client speaks that begins so, over a transport; `l7codecs.proxy.detecting`."""
+        """What a client speaks that begins so, over a transport; `l7codecs.proxy.downstream.detecting`."""
 
     def add_deadline(self, ask: Ask, seconds: float) -> None:
         """`ask` has to be answered within so many seconds of its start."""

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from l7codecs.message import Message
-from l7codecs.proxy.downstream import Client
-from l7codecs.proxy.pools import Host
+from l7codecs.proxy.downstream.client import Client
 from l7codecs.proxy.site import Site
-from l7codecs.proxy.turn import Leg
-from l7codecs.proxy.upstream import Server
+from l7codecs.proxy.transport.turn import Leg
+from l7codecs.proxy.upstream.pools import Host
+from l7codecs.proxy.upstream.server import Server
 
 __all__ = ["SWEEP", "sweep"]
 

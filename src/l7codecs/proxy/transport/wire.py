@@ -1,4 +1,4 @@
-"""Between asyncio and `l7codecs.proxy.turn.Leg`: what a transport tells, and nothing more.
+"""Between asyncio and `l7codecs.proxy.transport.turn.Leg`: what a transport tells, and nothing more.
 
 A loop that gives what it has read as octets (uvloop) gives them to the leg itself, which is compiled. asyncio's own would allocate for the
 largest read each time: there all connections read into one buffer, since what is in it is taken at once.
@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final
 
-from l7codecs.proxy.turn import Leg
+from l7codecs.proxy.transport.turn import Leg
 
 __all__ = ["Handshake"]
 

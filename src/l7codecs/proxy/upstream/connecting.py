@@ -13,13 +13,13 @@ from l7codecs.kinds import Address, Sender
 from l7codecs.message import Flow
 from l7codecs.pairing.tables import Pairing
 from l7codecs.protocol import Protocol
-from l7codecs.proxy.pools import Host
 from l7codecs.proxy.settings import TlsClient
 from l7codecs.proxy.site import Site
-from l7codecs.proxy.tls import client_context
-from l7codecs.proxy.turn import Leg
-from l7codecs.proxy.upstream import Server
-from l7codecs.proxy.wire import Handshake
+from l7codecs.proxy.transport.tls import client_context
+from l7codecs.proxy.transport.turn import Leg
+from l7codecs.proxy.transport.wire import Handshake
+from l7codecs.proxy.upstream.pools import Host
+from l7codecs.proxy.upstream.server import Server
 
 __all__ = ["Connector", "split_address"]
 

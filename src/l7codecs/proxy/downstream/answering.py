@@ -10,11 +10,11 @@ from l7codecs.endpoint.changes import Changes
 from l7codecs.errors import L7Error, LimitExceeded
 from l7codecs.kinds import Kind, Sender, Status
 from l7codecs.message import Data, Event, Message
-from l7codecs.proxy.asks import Ask, Asks
+from l7codecs.proxy.downstream.asks import Ask, Asks
+from l7codecs.proxy.downstream.failures import status_of, text_of
 from l7codecs.proxy.exchange import Failure
-from l7codecs.proxy.failures import status_of, text_of
 from l7codecs.proxy.site import Place, Site
-from l7codecs.proxy.upstream import Asker, Server
+from l7codecs.proxy.upstream.server import Asker, Server
 from l7codecs.session import Session
 
 __all__ = ["Answering"]

@@ -21,12 +21,12 @@ from l7codecs.kinds import Kind, Status
 from l7codecs.message import Message
 from l7codecs.pairing.retention import let_go
 from l7codecs.protocol import Protocol
-from l7codecs.proxy.answering import Answering
-from l7codecs.proxy.asks import Ask
+from l7codecs.proxy.downstream.answering import Answering
+from l7codecs.proxy.downstream.asks import Ask
 from l7codecs.proxy.exchange import Failure
-from l7codecs.proxy.pools import Host
 from l7codecs.proxy.site import Place, Site
-from l7codecs.proxy.upstream import Server
+from l7codecs.proxy.upstream.pools import Host
+from l7codecs.proxy.upstream.server import Server
 from l7codecs.session import Session
 from l7codecs.ties import Tie, Ties
 

@@ -27,7 +27,7 @@ _SAMPLE: Final[i64] = 16
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Leg:
-    """One connection, and the session that plays a side of it. What the transport tells comes here from `l7codecs.proxy.wire`."""
+    """One connection, and the session that plays a side of it. What the transport tells comes here from `l7codecs.proxy.transport.wire`."""
 
     def __init__(self, turn: Turn, session: Session, hears: Sender) -> None:
         self.turn = turn

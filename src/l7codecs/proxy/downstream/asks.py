@@ -11,7 +11,7 @@ from l7codecs.proxy.exchange import Exchange
 
 if TYPE_CHECKING:
     from l7codecs.proxy.plans import Plan
-    from l7codecs.proxy.upstream import Server
+    from l7codecs.proxy.upstream.server import Server
 
 __all__ = ["Ask", "Asks"]
 

@@ -10,13 +10,13 @@ from mypy_extensions import i64, mypyc_attr
 from l7codecs.endpoint.changes import Changes
 from l7codecs.errors import L7Error, LimitExceeded, Unsupported
 from l7codecs.kinds import Kind, Status
-from l7codecs.proxy.asks import Ask
+from l7codecs.proxy.downstream.asks import Ask
+from l7codecs.proxy.downstream.tying import Tying
 from l7codecs.proxy.exchange import Exchange, Failure
 from l7codecs.proxy.plans import Plan
-from l7codecs.proxy.pools import Host, Pool
 from l7codecs.proxy.site import Place, Site
-from l7codecs.proxy.tying import Tying
-from l7codecs.proxy.upstream import Server
+from l7codecs.proxy.upstream.pools import Host, Pool
+from l7codecs.proxy.upstream.server import Server
 from l7codecs.session import Session
 from l7codecs.ties import Tie
 

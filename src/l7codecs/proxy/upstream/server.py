@@ -13,11 +13,11 @@ from l7codecs.message import Data, Event, Flow, Message
 from l7codecs.pairing.retention import let_go
 from l7codecs.protocol import Protocol
 from l7codecs.proxy.exchange import Failure
-from l7codecs.proxy.turn import Leg, Turn
+from l7codecs.proxy.transport.turn import Leg, Turn
 from l7codecs.session import Session
 
 if TYPE_CHECKING:
-    from l7codecs.proxy.pools import Host
+    from l7codecs.proxy.upstream.pools import Host
 
 __all__ = ["Asker", "Server"]
 

@@ -14,7 +14,7 @@ from mypy_extensions import i64
 from l7codecs.message import Message
 from l7codecs.protocol import Protocol
 from l7codecs.proxy.settings import Upstreams
-from l7codecs.proxy.upstream import Server
+from l7codecs.proxy.upstream.server import Server
 from l7codecs.routing.ring import Ring
 from l7codecs.routing.state import OutlierDetector
 from l7codecs.sharing import Shared

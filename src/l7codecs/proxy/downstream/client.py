@@ -12,13 +12,13 @@ from l7codecs.kinds import Kind, Sender, Status
 from l7codecs.message import Data, Event, Message
 from l7codecs.pairing.tables import Pairing
 from l7codecs.protocol import Protocol
-from l7codecs.proxy.asks import Ask
+from l7codecs.proxy.downstream.asks import Ask
+from l7codecs.proxy.downstream.sending import Sending
 from l7codecs.proxy.exchange import Failure
 from l7codecs.proxy.plans import Plan, plain_plan
-from l7codecs.proxy.pools import Host
-from l7codecs.proxy.sending import Sending
 from l7codecs.proxy.site import Place, Site
-from l7codecs.proxy.upstream import Server
+from l7codecs.proxy.upstream.pools import Host
+from l7codecs.proxy.upstream.server import Server
 from l7codecs.session import Session
 from l7codecs.ties import Tie
 
