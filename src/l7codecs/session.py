@@ -18,7 +18,7 @@ from l7codecs.decoder import Decoder
 from l7codecs.endpoint.changes import Changes
 from l7codecs.endpoint.held import AT_ONCE, LARGE, Held
 from l7codecs.endpoint.ordering import AnswerOrder
-from l7codecs.errors import LimitExceeded, ProtocolError, Unsupported
+from l7codecs.errors import IncompleteMessage, LimitExceeded, ProtocolError, Unsupported
 from l7codecs.kinds import Kind, Sender, Status
 from l7codecs.limits import DEFAULT_LIMITS, REFUSED_AT, Limits
 from l7codecs.message import Data, Event, Flow, Gap, Message
@@ -64,6 +64,8 @@ class Session:
         self._held: Held | None = None
         self._paused = False
         self._closed = False
+        self._parted = False
+        """Whether `last_words` are said."""
         self._of_client: AnswerOrder | None = None
         """The order of what the client writes; None until something is, so that an observer has none."""
         self._of_server: AnswerOrder | None = None
@@ -391,7 +393,27 @@ class Session:
         if answered is not None:
             more = answered.output()
             octets = octets + more if octets else more
+        error = self._client.error
+        if error is not None and self.endpoint is _SERVER and not self._parted:
+            octets += self._part(error)
         return self.flush(octets) if self._holds else octets
+
+    def _part(self, error: ProtocolError) -> bytes:
+        """What is said last, once all that was asked before `error` is answered."""
+        unfinished: i64 = 0 if self._client.head is None else 1
+        if self._client.asks.pending > unfinished or isinstance(error, IncompleteMessage):
+            return b""
+        if self._of_server is not None and self._of_server.streaming is not None:
+            return b""
+        self._parted = True
+        return self.last_words(error)
+
+    def last_words(self, error: ProtocolError) -> bytes:
+        """The octets by which a server tells its client that it has broken the protocol, where the protocol has such.
+
+        A room overrides it; `pending_output` brings them, behind the answers to all that was asked before.
+        """
+        return b""
 
     def pending_pieces(self) -> list[bytes] | None:
         """What `pending_output` would copy to make one of it: large pieces, which go out as they are. None where it is to be asked instead.

@@ -45,6 +45,10 @@ _ZERO: Final[i64] = 0x30
 _HEAD: Final[i64] = 0x0A0D00240A0D002A
 """``*``, CR LF, ``$`` and CR LF, with nothing in place of the two digits between them."""
 _HEAD_MASK: Final[i64] = -0x0000FF000000FF01
+_AN_ARGUMENT: Final = "'$' and the length of an argument"
+_ENDLESS: Final = "a line that does not end"
+_NO_NUL: Final = "a line without NUL"
+_UNBALANCED: Final = "unbalanced quotes"
 _FEW: Final = 99
 """Arguments of a command that is read at once, at most."""
 
@@ -164,6 +168,18 @@ class RequestDecoder(ResumingDecoder):
         self._left = -1
         self._payload = -1
         self.head = None
+
+    def complaint(self, error: ProtocolError) -> str:
+        """What the server says of the octets that are `error` here (`setProtocolError`, redis/src/networking.c), or would."""
+        if error.expected == _AN_ARGUMENT:
+            return f"expected '$', got '{error.seen[2:-1]}'"
+        if self._left > 0:
+            return "invalid bulk length" if self._payload < 0 else "expected CR LF behind an argument"
+        if error.seen == _ENDLESS:
+            return "too big inline request"
+        if error.seen == _UNBALANCED:
+            return "unbalanced quotes in request"
+        return "NUL in an inline request" if error.expected == _NO_NUL else "invalid multibulk length"
 
     def find(self, octets: bytes, fresh: bool, at: int) -> int:
         return find_command_boundary(octets, fresh, at)
@@ -332,7 +348,7 @@ class RequestDecoder(ResumingDecoder):
                 if not buffer.need(1):
                     return self.rest()
                 if buffer.data[buffer.pos] != DOLLAR:
-                    bad_octet(buffer, buffer.pos, "'$' and the length of an argument")
+                    bad_octet(buffer, buffer.pos, _AN_ARGUMENT)
                 offset = buffer.offset
                 size = read_length(buffer)
                 if size < 0:
@@ -463,18 +479,16 @@ class RequestDecoder(ResumingDecoder):
         if size <= 0:
             if size == 0:
                 return None
-            raise LimitExceeded(
-                buffer.offset, "a line that does not end", f"at most limits.head = {self.limits.head} octets", SPEC
-            )
+            raise LimitExceeded(buffer.offset, _ENDLESS, f"at most limits.head = {self.limits.head} octets", SPEC)
         at = buffer.pos
         line = buffer.data[at : at + size]
         nul: i64 = line.find(b"\0")
         if nul >= 0:
             # The server looks for the LF with strchr, which ends at a NUL: it would wait for ever.
-            raise ProtocolError(buffer.offset + nul, "b'\\x00'", "a line without NUL", SPEC)
+            raise ProtocolError(buffer.offset + nul, "b'\\x00'", _NO_NUL, SPEC)
         arguments = split_arguments(line)
         if arguments is None:
-            raise ProtocolError(buffer.offset, "unbalanced quotes", "a closing quote before a space or LF", SPEC)
+            raise ProtocolError(buffer.offset, _UNBALANCED, "a closing quote before a space or LF", SPEC)
         buffer.pos = at + size
         self._key_size = -1
         if not arguments:

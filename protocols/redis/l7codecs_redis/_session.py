@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, cast, final
 
-from l7codecs import AnswerOrder, Changes, Kind, Limits, Message, Sender, Session, Status, Unsupported
+from l7codecs import AnswerOrder, Changes, Kind, Limits, Message, ProtocolError, Sender, Session, Status, Unsupported
 from l7codecs.message import Event, Flow
 from l7codecs.pairing.tables import NO_PAIRING
 
@@ -119,6 +119,13 @@ class RedisSession(Session):
         if len(octets) > self.limits.head:
             raise ValueError(f"text makes a line of {len(octets)} octets, more than limits.head = {self.limits.head}")
         return self.reply(request, octets)
+
+    def last_words(self, error: ProtocolError) -> bytes:
+        """The server's own, ``-ERR Protocol error: …``; none to who wants no replies."""
+        decoder = self.decoder(_CLIENT)
+        if self._state.silent() or not isinstance(decoder, RequestDecoder):
+            return b""
+        return f"-ERR Protocol error: {decoder.complaint(error)}\r\n".encode()
 
     def reply_heartbeat(self, heartbeat: Message) -> bytes:
         if not isinstance(heartbeat, RedisRequest) or heartbeat.kind is not _HEARTBEAT:

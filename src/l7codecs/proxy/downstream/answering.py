@@ -279,6 +279,18 @@ class Answering(Asker):
                     continue
             self.unanswered(request, server, failure)
 
+    def drop_unfinished(self) -> None:
+        """What the client has not asked to the end it never will: its servers are not to wait, and others behind it."""
+        for head, servers in list(self.streams.items()):
+            ask = self.asks.find(head)
+            if ask is not None:
+                ask.failure = Failure.CLIENT_GONE
+                ask.status = Status.CANCELLED
+                self.end(ask)
+            for each in servers:
+                each.cancel(head, self.in_order)
+        self.streams = {}
+
     def _lost_one_way(self, request: Message) -> None:
         """A one-way request that was not sent: nobody is told."""
         self.streams.pop(request, None)

@@ -372,6 +372,7 @@ class Client(Sending):
         self._tell(str(error))
         self.broken = True
         self.read_on(False)
+        self.drop_unfinished()
         try:
             self.write(self.session.pending_output())
         except L7Error:
@@ -418,15 +419,7 @@ class Client(Sending):
 
     def _wait_no_more(self) -> None:
         """What waits for others is not waited for: its client may be gone, and what it took were lost. Nor is what it did not finish."""
-        for head, servers in list(self.streams.items()):
-            ask = self.asks.find(head)
-            if ask is not None:
-                ask.failure = Failure.CLIENT_GONE
-                ask.status = Status.CANCELLED
-                self.end(ask)
-            for each in servers:
-                each.cancel(head, self.in_order)
-        self.streams = {}
+        self.drop_unfinished()
         if not self.pins:
             return
         for ask in self.asks.each():

@@ -257,10 +257,7 @@ class Tying(Answering):
             self.bound = None
         elif self.bound is server or not self.shares or self.alone:
             self.bound = None
-            self.ends = True
-            self.broken = True
-            self.read_on(False)
-            self.mark()
+            self.stop_asking()
 
     def fail(self, ask: Ask, failure: Failure, text: str = "", status: Status | None = None) -> None:
         super().fail(ask, failure, text, status)
@@ -322,5 +319,6 @@ class Tying(Answering):
         """The client is answered what it has asked, and nothing more."""
         self.broken = True
         self.ends = True
+        self.drop_unfinished()
         self.read_on(False)
         self.mark()
