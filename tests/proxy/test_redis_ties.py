@@ -360,3 +360,36 @@ def test_two_servers_answer_as_one_does(servers: Any) -> None:
                         at = until
                     found.append(read_to(raw, b"$3\r\nend\r\n"))
             assert found[0] == found[1], seed
+
+
+@pytest.mark.parametrize(
+    ("rules", "error"),
+    [
+        (
+            "- match: {{ operation: CLIENT REPLY }}\n  reply: {{ status: PERMISSION_DENIED, text: no }}\n",
+            b"-NOPERM no\r\n",
+        ),
+        ("- match: {{ operation: CLIENT REPLY }}\n  cluster: a\n  rate_limit: {{ tokens: 1, every: 1h }}\n", None),
+        ("", b"-ERR no route for CLIENT REPLY\r\n"),
+    ],
+    ids=["by a rule", "by a limit", "for want of a route"],
+)
+@pytest.mark.parametrize("quiet", ["OFF", "SKIP"])
+def test_who_may_not_do_without_answers_gets_them(servers: Any, rules: str, error: bytes | None, quiet: str) -> None:
+    """That it may not, too, as a server that does not let it (`ACL SETUSER … -client|reply`)."""
+    text = TWO_OF_REDIS + rules + '- match: {{ resources: {{ prefix: "a:" }} }}\n  cluster: a\n'
+    with running(text.format(*servers.hosts)) as here, socket.create_connection(("127.0.0.1", here.port())) as raw:
+        if error is None:
+            raw.sendall(b"CLIENT REPLY ON\r\n")
+            assert read(raw, 5) == b"+OK\r\n"
+            error = b"-OOM too many requests: CLIENT REPLY\r\n"
+        said = b"SET a:k 1\r\nGET a:k\r\nCLIENT REPLY %s\r\nINCR a:k\r\n"
+        expected = b"+OK\r\n$1\r\n1\r\n" + error + b":2\r\n"
+        if rules:
+            said += b"MULTI\r\nINCR a:k\r\nCLIENT REPLY %s\r\nEXEC\r\n"
+            expected += b"+OK\r\n+QUEUED\r\n" + error + ABORTED
+        for _ in range(2):
+            raw.sendall(said.replace(b"%s", quiet.encode()))
+            assert read(raw, len(expected)) == expected
+        raw.sendall(said.split(b"INCR")[0].replace(b"%s", quiet.encode()) + b"*x\r\n")
+        assert read(raw, 1000).endswith(error + b"-ERR Protocol error: invalid multibulk length\r\n")

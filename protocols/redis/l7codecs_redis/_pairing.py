@@ -10,6 +10,7 @@ from typing import Final
 from mypy_extensions import i64
 
 from l7codecs import Kind, Message
+from l7codecs.pairing.retention import let_go
 
 from ._certainty import answered_unsure, came_early, confirmed_early, fits, remember, selected, unsettle
 from ._items import first_items
@@ -36,7 +37,7 @@ from ._state import (
     ConnectionState,
 )
 
-__all__ = ["answer", "ask", "is_pushed"]
+__all__ = ["answer", "ask", "is_pushed", "take_back"]
 
 _REQUEST: Final = Kind.REQUEST
 _ONEWAY: Final = Kind.ONEWAY
@@ -57,6 +58,7 @@ def ask(state: ConnectionState, message: RedisRequest, received: bool) -> None:
         if received:
             message.kind = _CONTROL
         return
+    state.silenced = None
     effect = spec.effect
     kind = _REQUEST
     pins: str | None = None
@@ -196,6 +198,9 @@ def _client_reply(state: ConnectionState, message: RedisRequest) -> Kind:
         state.off_doubted = False
         state.skip_next = False
         return _REQUEST
+    if mode in _SILENT and not state.replies_off and not state.skip_next:
+        let_go(message)
+        state.silenced = message
     if mode == b"OFF":
         state.replies_off = True
         state.off_doubted = False
@@ -207,6 +212,17 @@ def _client_reply(state: ConnectionState, message: RedisRequest) -> Kind:
     return _ONEWAY if state.silent() else _REQUEST
 
 
+def take_back(state: ConnectionState, message: RedisRequest) -> None:
+    """`message`, the CLIENT REPLY that is `ConnectionState.silenced`, is refused on the way: it has no effect, and is answered."""
+    state.silenced = None
+    state.replies_off = False
+    state.skip_next = False
+    message.kind = _REQUEST
+    state.pairing.asked(message)
+    state.settle()
+
+
+_SILENT: Final = frozenset({b"OFF", b"SKIP"})
 _DELIVERIES: Final = frozenset({b"message", b"pmessage", b"smessage"})
 _CONFIRMATIONS: Final[dict[bytes, str]] = {
     b"subscribe": "SUBSCRIBE",

@@ -13,7 +13,7 @@ from l7codecs.message import Event, Flow
 from l7codecs.pairing.tables import NO_PAIRING
 
 from ._commands import find_command, unknown_command
-from ._pairing import answer, ask
+from ._pairing import answer, ask, take_back
 from ._reply import PUSH_TYPE, RedisReply, status_of
 from ._reply_decoder import ReplyDecoder
 from ._request import RedisRequest, Situation, encode_command
@@ -109,7 +109,8 @@ class RedisSession(Session):
     def reply_error(self, request: Message, status: Status, text: str) -> bytes:
         if not isinstance(request, RedisRequest) or request.sender is not _CLIENT:
             raise Unsupported("only a command can be answered with an error")
-        if request.kind is _ONEWAY or request.kind is Kind.CONTROL:
+        silenced = self._state.silenced is request and self.endpoint is _SERVER
+        if (request.kind is _ONEWAY and not silenced) or request.kind is Kind.CONTROL:
             raise Unsupported(f"{request.operation} expects no answer")
         if status is Status.OK:
             raise ValueError("an error needs a status other than OK")
@@ -118,6 +119,8 @@ class RedisSession(Session):
         octets = f"-{word} {line}\r\n".encode("utf-8", "replace")
         if len(octets) > self.limits.head:
             raise ValueError(f"text makes a line of {len(octets)} octets, more than limits.head = {self.limits.head}")
+        if silenced:
+            take_back(self._state, request)
         return self.reply(request, octets)
 
     def last_words(self, error: ProtocolError) -> bytes:

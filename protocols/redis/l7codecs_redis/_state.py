@@ -214,6 +214,8 @@ class ConnectionState:
         """Octets of the client were lost while replies were off: they may be on."""
         self.uncounted = False
         """Whether octets of the server were lost, so that nobody knows how many subscriptions there are, until there is none."""
+        self.silenced: Message | None = None
+        """The CLIENT REPLY OFF or SKIP that was asked latest, behind which nothing has come, where there were replies before it."""
         self.ending: Message | None = None
         """The UNSUBSCRIBE of all that was asked last while they are not counted: how many answers it has is not known."""
         self.mutes = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from l7codecs import Message, Sender, Status, Tie, Ties, Unsupported, open_session
+from l7codecs import Kind, Message, ProtocolError, Sender, Status, Tie, Ties, Unsupported, open_session
 from l7codecs_redis import PROTOCOL
 
 C, S = Sender.CLIENT, Sender.SERVER
@@ -109,3 +109,55 @@ def test_what_is_kept_at_servers_is_for_all_of_them() -> None:
     session = open_session("redis", endpoint=S)
     said = ["SCRIPT LOAD x", "function flush", "SCRIPT EXISTS x", "EVAL x 0", "MULTI", "SCRIPT LOAD x"]
     assert [each.spreads for each in asked(session, *said)] == [True, True, False, False, False, False]
+
+
+@pytest.mark.parametrize("quiet", ["OFF", "SKIP"])
+def test_client_reply_that_is_refused_has_no_effect(quiet: str) -> None:
+    """As long as nothing came behind it, of which nobody knows then whether it is answered; nor where there were no answers before."""
+    session = open_session("redis", endpoint=S)
+    said = session.receive(C, f"GET a\r\nCLIENT REPLY {quiet}\r\nGET b\r\nCLIENT REPLY {quiet}\r\nGET c\r\n".encode())
+    first, refused = next(said), next(said)
+    assert isinstance(first, Message) and isinstance(refused, Message)
+    with pytest.raises(ValueError, match="OK"):
+        session.reply_error(refused, Status.OK, "")
+    assert session.reply_error(refused, Status.PERMISSION_DENIED, "no") == b""
+    assert session.reply_error(first, Status.NOT_FOUND, "a") == b"-ERR a\r\n-NOPERM no\r\n"
+    second, late, silent = (each for each in said if isinstance(each, Message))
+    assert [each.kind for each in (refused, second, late, silent)] == [
+        Kind.REQUEST,
+        Kind.REQUEST,
+        Kind.ONEWAY,
+        Kind.ONEWAY,
+    ]
+    for each in (late, silent, refused):
+        with pytest.raises(Unsupported):
+            session.reply_error(each, Status.INTERNAL, "")
+    (again,) = asked(session, "CLIENT REPLY OFF")
+    if quiet == "OFF":
+        with pytest.raises(Unsupported):
+            session.reply_error(again, Status.INTERNAL, "it is off already")
+
+
+def test_who_breaks_the_protocol_is_told_behind_all_answers() -> None:
+    session = open_session("redis", endpoint=S)
+    up = open_session("redis", endpoint=C)
+    said = session.receive(C, b"GET a\r\nGET b\r\n*1\r\nx")
+    up.put(next(said))
+    up.put(next(said))
+    with pytest.raises(ProtocolError):
+        next(said)
+    assert session.pending_output() == b""
+    for said, answer in (
+        (b"$1\r\na\r\n", b"$1\r\na\r\n"),
+        (b"$2000000\r\n" + b"b" * 2_000_000, b"$2000000\r\n" + b"b" * 2_000_000),
+    ):
+        for each in up.receive(S, said):
+            session.put(each)
+        assert session.pending_output() == answer
+    for each in up.receive(S, b"\r\n"):
+        session.put(each)
+    session.paused = True
+    assert session.pending_output() == b""
+    session.paused = False
+    assert session.pending_output() == b"\r\n-ERR Protocol error: expected '$', got 'x'\r\n"
+    assert session.pending_output() == b""

@@ -33,6 +33,7 @@ from l7codecs.ties import Tie, Ties
 __all__ = ["Tying"]
 
 _REQUEST: Final = Kind.REQUEST
+_ONEWAY: Final = Kind.ONEWAY
 _TIES: Final = Ties()
 _FREE: Final = Tie.NONE
 _OPENS: Final = Tie.OPENS
@@ -261,8 +262,16 @@ class Tying(Answering):
 
     def fail(self, ask: Ask, failure: Failure, text: str = "", status: Status | None = None) -> None:
         super().fail(ask, failure, text, status)
-        if self.pins and failure not in _LATE and (self.bound is not None or self.opened is not None):
-            self._spoil(ask.request)
+        if not self.pins or failure in _LATE:
+            return
+        request = ask.request
+        if request.kind is _ONEWAY and request.pins is not None and ask.status is not None:
+            try:
+                self.write(self.session.reply_error(request, ask.status, ask.error or ""))
+            except (L7Error, ValueError):
+                pass  # nobody waits for its answer, be it refused
+        if self.bound is not None or self.opened is not None:
+            self._spoil(request)
 
     def _spoil(self, refused: Message) -> None:
         """`refused` belonged to what is under way at a server: that is told."""
