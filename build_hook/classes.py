@@ -50,6 +50,17 @@ static inline PyObject *l7_bytes_slice(PyObject *octets, CPyTagged start, CPyTag
     }
     return CPyObject_GetSlice(octets, start, stop);
 }
+/* What leads to one of these is done seldom: the compiler lays it aside, so what is done each time lies close together. */
+#ifdef __GNUC__
+#define L7_SELDOM(function) extern __typeof__(function) function __attribute__((cold))
+L7_SELDOM(CPy_AddTraceback);
+L7_SELDOM(CPy_AttributeError);
+L7_SELDOM(CPy_TypeError);
+L7_SELDOM(CPy_TypeErrorTraceback);
+L7_SELDOM(CPyError_OutOfMemory);
+L7_SELDOM(PyErr_SetString);
+L7_SELDOM(PyErr_Format);
+#endif
 #endif
 """
 """What the changed C calls: it stands behind the headers of each file."""
