@@ -86,7 +86,9 @@ class Answering(Asker):
         except L7Error:
             self.abort()  # it takes too little: the others go on
             return
-        if not answer.more and answer.last:
+        if request.settled:
+            self._refused(ask, answer.error)
+        elif not answer.more and answer.last:
             self._answered(ask, answer.status, answer.error)
 
     def give(self, event: Event, request: Message | None) -> None:
@@ -105,14 +107,18 @@ class Answering(Asker):
                     return
                 changes = self.changes
                 self.session.put(event, changes)
-                if event.kind is _TRAILERS or event.kind is _RESET:
+                if ask.request.settled:
+                    self._refused(ask, event.error)
+                elif event.kind is _TRAILERS or event.kind is _RESET:
                     if ask.answer is None:
                         ask.answer = event
                     self._answered(ask, event.status, event.error)
             elif isinstance(event, Data):
                 ask.answer_octets += event.payload_size
                 self.session.put(event)
-                if not event.more:
+                if ask.request.settled:
+                    self._refused(ask, event.message.error)
+                elif not event.more:
                     self._answered(ask, event.status, event.error)
             else:
                 self.session.put(event)
@@ -140,8 +146,20 @@ class Answering(Asker):
         if ask.kept is not None:
             self.drop_kept(ask)
         self.session.put(answer, changes)
-        if not answer.more and answer.last:
+        if ask.request.settled:
+            self._refused(ask, answer.error)
+        elif not answer.more and answer.last:
             self._answered(ask, answer.status, answer.error)
+
+    def _refused(self, ask: Ask, error: str | None) -> None:
+        """Its server broke the protocol in what it answers: both sessions have ended it, and the client has an error."""
+        ask.failure = Failure.PROTOCOL
+        ask.reason = error
+        self._answered(ask, _INTERNAL, error)
+        servers = self.streams.pop(ask.request, None)
+        if servers is not None:
+            for copy in servers[1:]:
+                copy.cancel(ask.request, False)
 
     def _answered(self, ask: Ask, status: Status | None, error: str | None) -> None:
         """All of the answer has come."""

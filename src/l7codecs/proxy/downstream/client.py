@@ -172,7 +172,9 @@ class Client(Sending):
                 except L7Error:
                     servers.remove(copy)
                     copy.cancel(data.message, False)  # what comes behind a gap is not of this message
-        if not data.more:
+        if data.message.error is not None:
+            self._withdrawn(data.message)
+        elif not data.more:
             self._sent(data.message)
 
     def _sent(self, head: Message) -> None:
@@ -208,17 +210,21 @@ class Client(Sending):
             except L7Error:
                 pass
             server.mark()
-        kind = message.kind
         if ask is not None and ask.kept is not None:
             self.drop_kept(ask)  # this is not kept, and what has come is not all then
-        if kind is _TRAILERS:
+        if message.kind is _RESET or message.error is not None:
+            self._withdrawn(request)
+        elif message.kind is _TRAILERS:
             self._sent(request)
-        elif kind is _RESET or (kind is Kind.CONTROL and message.error is not None):
-            self.streams.pop(request, None)
-            if ask is not None:
-                ask.failure = Failure.CLIENT_GONE
-                ask.status = Status.CANCELLED
-                self.end(ask)
+
+    def _withdrawn(self, request: Message) -> None:
+        """The client has ended it early, or broke the protocol in it, so that its session did."""
+        self.streams.pop(request, None)
+        ask = self.asks.find(request)
+        if ask is not None:
+            ask.failure = Failure.CLIENT_GONE
+            ask.status = Status.CANCELLED
+            self.end(ask)
 
     def _only(self) -> Server | None:
         """The connection that gets what belongs to no request; None where clients share it."""
