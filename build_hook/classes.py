@@ -7,6 +7,7 @@
 - `with_direct_making`: what such an object holds is written once.
 - `with_direct_slices`: a slice of octets is cut in place.
 - `with_plain_ends`: an iterator ends without an exception.
+- `PRELUDE` says what is done seldom, so that it stands apart from what is done each time.
 """
 
 from __future__ import annotations

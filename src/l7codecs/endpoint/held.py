@@ -39,7 +39,7 @@ class Held:
     def add_span(self, read: bytes, start: i64, stop: i64) -> None:
         """What comes next is ``read[start:stop]``."""
         if read is not self._read:
-            if self._read:
+            if self._read is not _NOTHING:
                 self._end_span()
             self._read = read
             self._start = start

@@ -125,7 +125,7 @@ class AnswerOrder(Requesting):
             return False
         if fifo.head() is not request:
             return not message.more and not self._lanes and self._keeps(fifo, request, message)
-        if early.count > 0 and (early.has_at(fifo.place) or request in early.first):
+        if early.count > 0 and (early.has_at(fifo.place) or (early.first and request in early.first)):
             return False
         self.begun(message)
         held.add_span(message.octets, message.start, message.stop)

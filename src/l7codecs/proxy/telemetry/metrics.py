@@ -60,13 +60,16 @@ class _Recent:
 
     def is_of(self, exchange: Exchange, request: Message) -> bool:
         """Whether `exchange`, of the same cluster and operation, is of that series."""
-        return (
-            self.status is exchange.status
-            and self.failure is exchange.failure
-            and self.listener is exchange.listener
-            and self.protocol is request.protocol
-            and _same(self.service, request.service)
-        )
+        if (
+            self.status is not exchange.status
+            or self.failure is not exchange.failure
+            or self.listener is not exchange.listener
+            or self.protocol is not request.protocol
+        ):
+            return False
+        own = self.service
+        other = request.service
+        return own is other or (own is not None and other is not None and own == other)
 
 
 @final
@@ -173,7 +176,3 @@ class Metrics(Observer):
         self.clients.fill(report["clients"])
         self.hosts.fill(report["hosts"])
         self.records.fill(report["records"])
-
-
-def _same(one: str | None, other: str | None) -> bool:
-    return one is other or (one is not None and other is not None and one == other)
