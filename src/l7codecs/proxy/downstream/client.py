@@ -506,7 +506,5 @@ class Client(Sending):
         self.server = None
         self.host = None
         for server in own.values():
-            server.owner = None
-            server.serves = False
-            server.close_now()
+            server.end_with_owner()
         self.turn.end_read()

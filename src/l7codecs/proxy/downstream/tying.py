@@ -320,9 +320,7 @@ class Tying(Answering):
         for host, server in list(self.own.items()):
             if server is not self.bound:  # it was set up otherwise
                 del self.own[host]
-                server.owner = None
-                server.serves = False
-                server.close_now()
+                server.end_with_owner()
 
     def stop_asking(self) -> None:
         """The client is answered what it has asked, and nothing more."""

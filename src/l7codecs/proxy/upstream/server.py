@@ -292,6 +292,19 @@ class Server(Leg):
             self.connecting.cancel()
             self.lost("given up")
 
+    def end_with_owner(self) -> None:
+        """Its client is gone. What that said without waiting for an answer is still written, also where there is no connection yet."""
+        self.owner = None
+        self.serves = False
+        if self.session.queued == 0 and not self.connected:
+            self.close_now()
+            return
+        for request in self.session.unanswered():
+            if request not in self._replayed:
+                self.close_now()
+                return
+        self.check_idle()
+
     def half_close(self) -> None:
         """Its client says no more. Told so, the host gives what it has for it, and does not wait for what others do."""
         self.half_closed = True
