@@ -342,6 +342,37 @@ def test_a_filter_is_read_whole() -> None:
     assert len(parse_routes(text).table) == 6
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("apiVersion: networking.istio.io/v1\nkind: DestinationRule\nspec: {}", "2:7: of Kubernetes' resources only"),
+        (
+            "apiVersion: metaprotocol.aeraki.io/v1alpha1\nkind: ApplicationProtocol\nspec: {codec: a}",
+            "2:7: expected the kind MetaRouter",
+        ),
+        ("static_resources: {listeners: []}", "1:19: this is all of Envoy's configuration"),
+    ],
+)
+def test_what_is_no_routes_is_refused_as_what_it_is(text: str, expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_routes(text, "f", protocol="dubbo")
+    (problem,) = caught.value.problems
+    assert f"f:{expected}" in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "expected"),
+    [("{seconds: 3}", "a string, found a mapping"), ("3", "a string, "), ("3h", "is no duration")],
+)
+def test_a_duration_that_is_none_is_told_once(timeout: str, expected: str) -> None:
+    name = "type.googleapis.com/envoy.extensions.filters.network.redis_proxy.v3.RedisProxy"
+    rest = "prefix_routes: {catch_all_route: {cluster: a}}"
+    with pytest.raises(ConfigError) as caught:
+        parse_routes(f'"@type": {name}\nsettings: {{op_timeout: {timeout}}}\n{rest}')
+    (problem,) = caught.value.problems
+    assert expected in str(problem) and "Config" not in str(problem)
+
+
 def test_what_nobody_reads() -> None:
     found = problems(whole("thrift_proxy.v3.ThriftProxi", THRIFT))
     assert found == [

@@ -62,9 +62,11 @@ def _camel(name: str) -> str:
 
 def seconds(node: Config) -> float:
     """A Duration: ``0.5s``."""
-    found = _DURATION.fullmatch(node.text())
+    text = node.text()
+    found = _DURATION.fullmatch(text)
     if found is None:
-        node.problem(f"{node.value!r} is no duration: 0.5s")
+        if text:
+            node.problem(f"{text!r} is no duration: 0.5s")
         return 1.0
     return float(found[1])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import socket
 import subprocess
@@ -54,6 +55,14 @@ def test_a_scrape_asks_all_workers() -> None:
         assert in_flight(found) == {"front": 3}
         assert found["listeners"] == {"front": {"connections": 3, "in_flight": 3}}
         assert found["clusters"] == {"cache": {"h:1": {"ejected": 3}}}
+        starting, silent = socket.socketpair()
+        tasks.append(asyncio.ensure_future(parent.admit(starting)))
+        await asyncio.sleep(0)
+        before = time.monotonic()
+        assert (await parent.fresh())["listeners"] == found["listeners"]
+        assert parent.worker_count == 3, "one that has not reported does not listen, and is not waited for"
+        assert time.monotonic() - before < gathering.PATIENCE
+        silent.close()
         workers[1].exchanges.find(CALL).add(0.1, 10, 20, 1)
         tasks[3].cancel()  # in order: it reports once more
         await asyncio.wait([tasks[3], tasks[2]])
@@ -119,6 +128,7 @@ def test_one_that_does_not_answer_holds_nobody_up(monkeypatch) -> None:
         parent = Gathering(Metrics())
         mine, theirs = socket.socketpair()
         admitting = asyncio.ensure_future(parent.admit(mine))
+        theirs.send(json.dumps({"report": Metrics().drain()}).encode() + b"\n")
         while not parent.worker_count:
             await asyncio.sleep(0)
         began = time.monotonic()

@@ -188,6 +188,46 @@ def test_workers_count_as_one(servers: Any, tmp_path: Path) -> None:
     assert (tmp_path / "log").read_bytes().count(b'"operation":"SET"') >= 1
 
 
+def test_it_is_ready_when_a_worker_listens(servers: Any, tmp_path: Path) -> None:
+    port, admin = free_port(), free_port()
+    (tmp_path / "proxy.yaml").write_text(CONFIG.format(port=port, admin=admin, host=servers.hosts[0], workers=2))
+    process = subprocess.Popen([sys.executable, "-m", "l7codecs", "proxy", "-c", str(tmp_path / "proxy.yaml")])
+    try:
+        wait_until(lambda: connects(admin))
+        assert httpx.get(f"http://127.0.0.1:{admin}/healthz").status_code == 200
+        wait_until(lambda: httpx.get(f"http://127.0.0.1:{admin}/ready").status_code == 200)
+        assert connects(port)
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+def test_a_worker_that_replaces_another_goes_by_what_all_go_by(servers: Any, tmp_path: Path) -> None:
+    """Whatever the file has become since: what is wrong with it ends no worker. The parent tells of a change, and shows it."""
+    port, admin, path = free_port(), free_port(), tmp_path / "proxy.yaml"
+    text = CONFIG.format(port=port, admin=admin, host=servers.hosts[0], workers=2) + "watch: true\n"
+
+    def engines() -> int:
+        found: int = httpx.get(f"http://127.0.0.1:{admin}/stats").json()["state"].get("engines", 0)
+        return found
+
+    with proxy(path, text, port) as process:
+        wait_until(lambda: engines() == 2)
+        path.write_text(text.replace("name: rest", "name: others"))
+        config = f"http://127.0.0.1:{admin}/config"
+        wait_until(lambda: httpx.get(config).json()["rules"][1]["name"] == "others")
+        path.write_text(text.replace("rules:", "rulez:"))
+        workers = [each for each in psutil.Process(process.pid).children() if "--worker" in each.cmdline()]
+        assert len(workers) == 2
+        for worker in workers:
+            worker.kill()
+        wait_until(lambda: engines() == 0)
+        wait_until(lambda: engines() == 2)
+        with redis.Redis(port=port, protocol=2, retry=None) as client:
+            client.set("k", "v")
+        assert httpx.get(config).json()["rules"][1]["name"] == "others"
+
+
 def test_the_log_is_opened_again_on_sighup(servers: Any, tmp_path: Path) -> None:
     port = free_port()
     text = CONFIG.format(port=port, admin=free_port(), host=servers.hosts[0], workers=1) + "access_log: { file: log }\n"

@@ -10,15 +10,16 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 
 from l7codecs.cli.errors import UsageError
 from l7codecs.cli.terminal import say
 from l7codecs.config import ConfigError
 from l7codecs.kinds import Address, format_address
 from l7codecs.proxy.engine import Engine
-from l7codecs.proxy.loading import load_settings
+from l7codecs.proxy.loading import load_settings, parse_settings
 from l7codecs.proxy.settings import Settings
 from l7codecs.proxy.telemetry.running import Lead, Telemetry
 from l7codecs.proxy.workers import Workers
@@ -45,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
     path = options.check or options.config
     if path is None or (options.check and options.config):
         raise UsageError("expected one file: -c FILE or --check FILE (see l7codecs proxy --help)")
-    settings = _settings(path)
+    text = _text(path) if options.worker is None else sys.stdin.buffer.read()
+    settings = _settings(text, path)
     if options.check is not None:
         print(
             f"{path}: {len(settings.listeners)} listeners, {len(settings.clusters)} clusters, "
@@ -55,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     _allow_files()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_serve(settings, options))
+            return runner.run(_serve(settings, text, options))
     except OSError as error:
         raise UsageError(f"cannot listen: {error}") from None
 
@@ -77,15 +79,21 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
     return factory
 
 
-def _settings(path: str) -> Settings:
+def _text(path: str) -> bytes:
     try:
-        return load_settings(path)
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from None
+
+
+def _settings(text: bytes, path: str) -> Settings:
+    try:
+        return parse_settings(text, path)
     except ConfigError as error:
         for problem in error.problems:
             say(problem)
-        raise UsageError(f"{path}: {len(error.problems)} problems") from None
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}") from None
+        count = len(error.problems)
+        raise UsageError(f"{path}: {count} problem{'s' if count > 1 else ''}") from None
 
 
 def _telemetry(settings: Settings) -> Telemetry:
@@ -96,9 +104,9 @@ def _telemetry(settings: Settings) -> Telemetry:
         raise UsageError(f"the access log cannot be written: {error}") from None
 
 
-async def _serve(settings: Settings, options: argparse.Namespace) -> int:
+async def _serve(settings: Settings, text: bytes, options: argparse.Namespace) -> int:
     if settings.workers > 1 and options.worker is None:
-        return await _lead(settings, options.config)
+        return await _lead(settings, text, options.config)
     loop = asyncio.get_running_loop()
     files = Files(settings.files)
     telemetry = _telemetry(settings)
@@ -116,9 +124,11 @@ async def _serve(settings: Settings, options: argparse.Namespace) -> int:
     told = Told(options.worker is not None)
     ends, again = told.ends, told.again
     tasks = [
-        loop.create_task(_watch(engine, files, again)),
+        loop.create_task(_care(engine)),
         loop.create_task(_reload(engine, options.config, files, again)),
     ]
+    if options.worker is None:
+        tasks.append(loop.create_task(_watch(files, lambda: engine.settings.watch, again)))
     if telemetry.orphaned is not None:
         telemetry.orphaned.add_done_callback(lambda _: ends.set())
     elif parent is not None:
@@ -144,20 +154,22 @@ def _written(address: Address | str) -> str:
     return address if isinstance(address, str) else format_address(address)
 
 
-async def _lead(settings: Settings, path: str) -> int:
-    """Run several workers."""
+async def _lead(settings: Settings, text: bytes, path: str) -> int:
+    """Run several workers, which have `text`, or what `path` has become when a reload found nothing wrong with it."""
 
     def command(number: int, descriptor: int) -> list[str]:
         words = [sys.executable, "-m", "l7codecs", "proxy", "-c", path]
         return [*words, "--worker", str(number), "--parent", str(descriptor)]
 
     lead = Lead(settings.telemetry)
-    workers = Workers(settings.workers, command, lead.admit)
+    workers = Workers(settings.workers, command, lambda: text, lead.admit)
     told = Told()
     ends, again = told.ends, told.again
     await lead.start(lambda: not ends.is_set(), lambda: settings.document)
     _tell(lead.address)
     await workers.start()
+    files = Files(settings.files)
+    watching = asyncio.ensure_future(_watch(files, lambda: settings.watch, again))
     while not ends.is_set():
         waiting = [asyncio.ensure_future(ends.wait()), asyncio.ensure_future(again.wait())]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -166,8 +178,17 @@ async def _lead(settings: Settings, path: str) -> int:
         if again.is_set():
             again.clear()
             workers.send(signal.SIGHUP)
-            with suppress(ConfigError, OSError):  # the workers tell what is wrong
-                settings = await asyncio.to_thread(load_settings, path)
+            try:  # the workers tell what is wrong
+                read = await asyncio.to_thread(Path(path).read_bytes)
+                settings = await asyncio.to_thread(parse_settings, read, path)
+            except ConfigError as error:
+                files.follow((*settings.files, *error.files))
+            except OSError:
+                pass
+            else:
+                text = read
+                files.follow(settings.files)
+    watching.cancel()
     say("ends when what is under way is answered")
     told.hurries.add_done_callback(lambda _: workers.hurry())
     await workers.end(settings.drain + _LAST)
@@ -254,7 +275,7 @@ class Remains:
         return True
 
 
-async def _watch(engine: Engine, files: Files, again: asyncio.Event) -> None:
+async def _care(engine: Engine) -> None:
     dropped = 0
     remains = Remains()
     while True:
@@ -263,7 +284,13 @@ async def _watch(engine: Engine, files: Files, again: asyncio.Event) -> None:
         for text in engine.observers.failed[dropped:]:
             say(text)
         dropped = len(engine.observers.failed)
-        if files.have_changed() and engine.settings.watch:
+
+
+async def _watch(files: Files, watches: Callable[[], bool], again: asyncio.Event) -> None:
+    """Of several workers the parent does, and tells them."""
+    while True:
+        await asyncio.sleep(_LOOK)
+        if files.have_changed() and watches():
             again.set()
 
 

@@ -1,7 +1,9 @@
 """Several processes that run an engine each, on the same ports (``SO_REUSEPORT``), and the parent that looks after them.
 
-A worker that dies is replaced; one that dies at once, again and again, not faster than once a second. Between the parent and each worker is
-a pair of sockets: a worker whose parent is gone ends in order. A Unix socket is that of the first worker alone.
+A worker that dies is replaced; one that dies at once, again and again, not faster than once a second. Between the parent and each worker
+is a pair of sockets: a worker whose parent is gone ends in order. Each is given, as its standard input, the configuration that the parent
+has, so that one that replaces another goes by what all others go by, whatever has become of the file since. A Unix socket is that of the
+first worker alone.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import tempfile
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
@@ -26,10 +29,14 @@ class Workers:
         self,
         count: int,
         command: Callable[[int, int], Sequence[str]],
+        configuration: Callable[[], bytes],
         admit: Callable[[socket.socket], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
-        """`command` is what runs the worker of a number, which finds its end of the pair at a descriptor; `admit` takes the other one."""
+        """`command` is what runs the worker of a number, which finds its end of the pair at a descriptor, and
+        `configuration` as its standard input; `admit` takes the other one.
+        """
         self._command = command
+        self._configuration = configuration
         self._admit = admit
         self._processes: dict[int, asyncio.subprocess.Process] = {}
         self._count = count
@@ -54,9 +61,15 @@ class Workers:
         """Run the worker of `number`, and another where that dies."""
         while not self._ends():
             ours, theirs = socket.socketpair()
-            process = await asyncio.create_subprocess_exec(
-                *self._command(number, theirs.fileno()), pass_fds=(theirs.fileno(),), start_new_session=True
-            )
+            with tempfile.TemporaryFile() as given:
+                given.write(self._configuration())
+                given.seek(0)
+                process = await asyncio.create_subprocess_exec(
+                    *self._command(number, theirs.fileno()),
+                    stdin=given,
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,
+                )
             theirs.close()
             self._processes[number] = process
             if self._ends():

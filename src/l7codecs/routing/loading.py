@@ -78,6 +78,13 @@ def load_routes(path: str | PathLike[str], *, protocol: str | None = None) -> Ro
         return parse_routes(file.read(), fspath(path), protocol=protocol)
 
 
+_OTHERS = {
+    "kind": "of Kubernetes' resources only Aeraki's MetaRouter has routes for a table",
+    "static_resources": "this is all of Envoy's configuration: expected the typed_config of one filter",
+}
+"""What others write that is no route configuration, by a key at its top."""
+
+
 def parse_routes(text: str | bytes, file: str = "<text>", *, protocol: str | None = None) -> Routes:
     """Read a configuration of routes, YAML or JSON.
 
@@ -131,6 +138,10 @@ def _foreign(config: Config, protocols: Mapping[str, Protocol]) -> tuple[str, Co
         node = top["typed_config"]
     mapping = node.mapping()
     if "@type" not in mapping:
+        for key, what in _OTHERS.items():
+            if key in mapping and "rules" not in mapping:
+                mapping[key].problem(what)
+                return "", []
         return None
     name = mapping["@type"].text().rpartition("/")[2]
     types = {}

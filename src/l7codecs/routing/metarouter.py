@@ -39,6 +39,7 @@ def read_metarouter(config: Config, protocol: Protocol) -> tuple[tuple[str, ...]
         top["apiVersion"].problem(f"expected {_GROUP}{_VERSION}")
     if "kind" not in top or top["kind"].value != "MetaRouter":
         top.get("kind", config).problem("expected the kind MetaRouter")
+        return (), []
     if "spec" not in top:
         config.problem("'spec' is missing")
         return (), []

@@ -1,9 +1,9 @@
 """The workers of a proxy report to their parent: it counts what all of them counted, and asks them how they are.
 
-Between a worker and the parent is a pair of sockets, and on it a line of JSON for each thing said. A worker sends what it has counted since
-its last report, each second and whenever it is asked; the parent adds it to a `Metrics` of its own. So what was reported stays counted
-whatever becomes of the worker, and no counter goes down. What a worker that is killed had counted since its last report is lost; one that
-ends in order reports before it does.
+Between a worker and the parent is a pair of sockets, and on it a line of JSON for each thing said. A worker sends what it has counted
+since its last report, as soon as it listens, each second, and whenever it is asked; the parent adds it to a `Metrics` of its own. So what
+was reported stays counted whatever becomes of the worker, and no counter goes down. What a worker that is killed had counted since its
+last report is lost; one that ends in order reports before it does.
 
 ``{"report": …}`` is said by a worker; where it was asked, ``{"ask": 7}``, with that number and its ``state``.
 """
@@ -94,8 +94,9 @@ def one_source(metrics: Metrics, state: Callable[[], State]) -> Source:
 
 
 async def report_to(parent: socket.socket, metrics: Metrics, state: Callable[[], State], every: float = EVERY) -> None:
-    """Report, in a worker, until the parent is gone or the task is cancelled; then a last time."""
+    """Report, in a worker that listens, at once, and until the parent is gone or the task is cancelled; then a last time."""
     reader, writer = await asyncio.open_unix_connection(sock=parent, limit=LINE)
+    _say(writer, metrics, None, None)
     question: int | None = None
     asking = asyncio.ensure_future(reader.readline())
     try:
@@ -134,6 +135,8 @@ class _Worker:
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self.writer = writer
+        self.reports = False
+        """Whether it has: it listens then."""
         self.state: State = {}
         self.clients: dict[tuple[Label, ...], int] = {}
         self.hosts: dict[tuple[Label, ...], int] = {}
@@ -151,8 +154,8 @@ class Gathering(Source):
 
     @property
     def worker_count(self) -> int:
-        """How many are connected."""
-        return len(self._workers)
+        """How many listen: those that have reported."""
+        return len(self._reporting())
 
     async def admit(self, worker: socket.socket) -> None:
         """Take the reports of one worker, until it is gone."""
@@ -174,7 +177,11 @@ class Gathering(Source):
                     answer.set_result(None)
             writer.close()
 
+    def _reporting(self) -> list[_Worker]:
+        return [worker for worker in self._workers if worker.reports]
+
     def _take(self, worker: _Worker, said: dict[str, object]) -> None:
+        worker.reports = True
         report = _report(cast(dict[str, list[Any]], said["report"]))
         self.metrics.fill(report)
         _follow(worker.clients, report["clients"])
@@ -192,11 +199,11 @@ class Gathering(Source):
                 counters.add(labels, CLOSED, count)
 
     async def fresh(self) -> State:
-        """Ask all workers; one that does not answer in time is as it was."""
+        """Ask all that listen; one that does not answer in time is as it was."""
         self._questions += 1
         waiting = []
         loop = asyncio.get_running_loop()
-        for worker in list(self._workers):
+        for worker in self._reporting():
             waiting.append(loop.create_future())
             worker.answers[self._questions] = waiting[-1]
             worker.writer.write(b'{"ask":%d}\n' % self._questions)
