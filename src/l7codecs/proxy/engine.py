@@ -18,7 +18,7 @@ from l7codecs.message import Flow
 from l7codecs.protocol import Protocol
 from l7codecs.proxy.downstream.client import Client
 from l7codecs.proxy.downstream.detecting import choose
-from l7codecs.proxy.observing import Observer, Observers
+from l7codecs.proxy.observing import Observer, Observers, said
 from l7codecs.proxy.plans import Router, plain_plan
 from l7codecs.proxy.settings import Listener, Settings
 from l7codecs.proxy.site import Place, Site
@@ -28,7 +28,7 @@ from l7codecs.proxy.transport.turn import Leg, Turn
 from l7codecs.proxy.transport.wire import Handshake
 from l7codecs.proxy.upstream.connecting import Connector, split_address
 from l7codecs.proxy.upstream.pools import Host, Pool
-from l7codecs.registry import get_protocol, usable_protocols
+from l7codecs.registry import BROKEN, get_protocol, usable_protocols
 from l7codecs.routing import TokenBuckets
 from l7codecs.session import Session
 
@@ -68,6 +68,7 @@ class Engine:
         loop = asyncio.get_running_loop()
         self._loop = loop
         self._turn = Turn(loop.call_soon, getattr(loop, "_ready", None))
+        self._turn.fault = self.observers.fault
         self._site = Site(self._turn, self.observers, self.settings.limits, self._set_timer, _choose)
         self._connector = Connector(loop, self._site)
         try:
@@ -214,10 +215,16 @@ class Engine:
             return [await loop.create_server(wire, sock=each, **given) for each in kept]
         return [await loop.create_server(wire, at[0], at[1], reuse_port=self._worker is not None or None, **given)]
 
-    def _admit(self, place: Place, transport: Any) -> tuple[Leg, Callable[[], None]]:
+    def _admit(self, place: Place, transport: Any) -> tuple[Leg, Callable[[], None]] | None:
         """A client has connected."""
+        try:
+            client = self.open_client(place, transport)
+        except BROKEN as error:
+            self.observers.fault(place.settings.protocol, error)
+            self._refuse(place.name, said(error))
+            transport.abort()
+            return None
         place.count += 1
-        client = self.open_client(place, transport)
         peer = client.session.flow.client
         self.observers.connected(place.name, peer)
 
@@ -274,7 +281,10 @@ class Engine:
         for exchange in self._site.deadlines.due(self._turn.now):
             client = self._site.clients.get(exchange.request.connection)
             if isinstance(client, Client):
-                client.too_late(exchange)
+                try:
+                    client.too_late(exchange)
+                except BROKEN as error:
+                    client.at_fault(error)
         self._set_timer()
         self._turn.end_read()
 
@@ -305,7 +315,10 @@ class Engine:
         self._site.draining = True
         end = self._loop.time() + (self.settings.drain if seconds is None else seconds)
         for client in self.clients:
-            client.drain()
+            try:
+                client.drain()
+            except BROKEN as error:
+                client.at_fault(error)
         self._turn.flush()
         while self._site.clients and self._loop.time() < end and not self._hurries:
             await asyncio.sleep(0.01)

@@ -40,6 +40,8 @@ class Failure(Enum):
     """More waits than there may be."""
     CLIENT_GONE = "client gone"
     """The client left before it had its answer."""
+    PLUGIN = "plugin"
+    """The plugin of its protocol raised what no plugin may; ``reason`` is what."""
 
 
 @mypyc_attr(acyclic=True)

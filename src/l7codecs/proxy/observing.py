@@ -1,20 +1,30 @@
 """Who looks at what the engine does: metrics, logs, traces.
 
 An engine calls its observers from its event loop, at once: what takes long, or may wait, is for another task or thread. What one raises is
-told once and ends nothing but that observer.
+told once and ends nothing but that observer; what the plugin of a message raises when an observer looks at that ends not even this one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import final
+from traceback import extract_tb
+from typing import Final, final
 
 from mypy_extensions import mypyc_attr
 
+from l7codecs.json_lines import json_line
 from l7codecs.kinds import Address
+from l7codecs.message import Message
 from l7codecs.proxy.exchange import Exchange
+from l7codecs.records import message_record
+from l7codecs.registry import BROKEN
 
-__all__ = ["Observer", "Observers"]
+__all__ = ["Observer", "Observers", "said"]
+
+_FAULTS: Final = 100
+"""So many places at which plugins fail are told."""
+_SAID: Final = 200
+"""Characters that are told of what was raised."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -63,7 +73,8 @@ class Observers:
             if observer.wants_begun:
                 self.wants_begun = True
         self.failed: list[str] = []
-        """What observers have raised, each once; those are asked no more."""
+        """What observers have raised, each once; those are asked no more. And what plugins have, once for each place."""
+        self._places: set[str] = set()
 
     def connected(self, listener: str, peer: Address | None) -> None:
         for observer in self.each:
@@ -100,8 +111,8 @@ class Observers:
                 continue
             try:
                 headers = observer.begun(exchange)
-            except Exception as error:
-                self._drop(observer, error)
+            except BROKEN as error:
+                self._failed_at(observer, error, exchange)
                 continue
             if headers:
                 if found is None:
@@ -113,8 +124,8 @@ class Observers:
         for observer in self.each:
             try:
                 observer.ended(exchange)
-            except Exception as error:
-                self._drop(observer, error)
+            except BROKEN as error:
+                self._failed_at(observer, error, exchange)
 
     def refused(self, listener: str, text: str, peer: Address | None) -> None:
         for observer in self.each:
@@ -130,6 +141,39 @@ class Observers:
             except Exception as error:
                 self._drop(observer, error)
 
-    def _drop(self, observer: Observer, error: Exception) -> None:
+    def fault(self, protocol: str, error: BaseException) -> None:
+        """The plugin of `protocol` has raised what no plugin may."""
+        frames = extract_tb(error.__traceback__)
+        place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+        known = f"{protocol} {type(error).__name__}{place}"
+        if known not in self._places and len(self._places) < _FAULTS:
+            self._places.add(known)
+            self.failed.append(f"the plugin of {protocol} is at fault: {said(error)}{place}")
+
+    def _failed_at(self, observer: Observer, error: BaseException, exchange: Exchange) -> None:
+        """`observer` has raised `error` of `exchange`: by its own fault, or by that of a plugin, where others cannot read it either."""
+        request = exchange.request
+        if _is_readable(request) and (exchange.answer is None or _is_readable(exchange.answer)):
+            self._drop(observer, error)
+        else:
+            self.fault(request.protocol, error)
+
+    def _drop(self, observer: Observer, error: BaseException) -> None:
         self.each = [each for each in self.each if each is not observer]
-        self.failed.append(f"{type(observer).__name__} is dropped: {type(error).__name__}: {error}")
+        self.failed.append(f"{type(observer).__name__} is dropped: {said(error)}")
+
+
+def said(error: BaseException) -> str:
+    """What was raised, as text."""
+    try:
+        return f"{type(error).__name__}: {error}"[:_SAID]
+    except BROKEN:
+        return type(error).__name__  # it does not even say what it is
+
+
+def _is_readable(message: Message) -> bool:
+    try:
+        json_line(message_record(message, 0.0, ""))
+    except BROKEN:
+        return False
+    return True

@@ -11,6 +11,7 @@ from l7codecs.proxy.site import Site
 from l7codecs.proxy.transport.turn import Leg
 from l7codecs.proxy.upstream.pools import Host
 from l7codecs.proxy.upstream.server import Server
+from l7codecs.registry import BROKEN
 
 __all__ = ["SWEEP", "sweep"]
 
@@ -32,16 +33,22 @@ def sweep(site: Site, clients: Iterable[Client], hosts: Iterable[Host], ending: 
     before = ending.copy()
     ending.clear()
     for client in list(clients):
-        if client.done:
-            _look_at_end(client, before, ending, now, client.place.settings.stalled)
-        else:
-            _look_at_client(client, now)
+        try:
+            if client.done:
+                _look_at_end(client, before, ending, now, client.place.settings.stalled)
+            else:
+                _look_at_client(client, now)
+        except BROKEN as error:
+            client.at_fault(error)
     for host in hosts:
         for server in list(host.servers):
-            if server.done:
-                _look_at_end(server, before, ending, now, _TAKEN)
-            else:
-                _look_at_server(server, now, host.pool.settings.idle)
+            try:
+                if server.done:
+                    _look_at_end(server, before, ending, now, _TAKEN)
+                else:
+                    _look_at_server(server, now, host.pool.settings.idle)
+            except BROKEN as error:
+                server.at_fault(error)
     turn.end_read()
 
 

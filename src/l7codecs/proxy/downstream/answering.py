@@ -13,8 +13,10 @@ from l7codecs.message import Data, Event, Message
 from l7codecs.proxy.downstream.asks import Ask, Asks
 from l7codecs.proxy.downstream.failures import status_of, text_of
 from l7codecs.proxy.exchange import Failure
+from l7codecs.proxy.observing import said
 from l7codecs.proxy.site import Place, Site
 from l7codecs.proxy.upstream.server import Asker, Server
+from l7codecs.registry import BROKEN
 from l7codecs.session import Session
 
 __all__ = ["Answering"]
@@ -331,6 +333,28 @@ class Answering(Asker):
         except (L7Error, ValueError):
             self.abort()  # it has a part of its answer, or nobody can write such
         self.mark()
+
+    def fails_at(self, request: Message | None, error: BaseException) -> None:
+        ask = None if request is None else self.asks.find(request)
+        if ask is None:
+            self.at_fault(error)
+            return
+        head = ask.request
+        server = ask.server
+        failure = Failure.PLUGIN
+        text = f"the plugin of {head.protocol} failed"
+        if isinstance(error, L7Error):
+            failure = Failure.OVERLOAD if isinstance(error, LimitExceeded) else Failure.UNSUPPORTED
+            text = str(error)
+        else:
+            self.turn.fault(head.protocol, error)
+            ask.reason = said(error)
+        try:
+            self.fail(ask, failure, text)
+        except BROKEN as other:
+            self.at_fault(other)
+        if server is not None and head.more:
+            server.cancel(head, self.in_order)
 
     def end(self, ask: Ask) -> None:
         """`ask` is over."""

@@ -15,10 +15,12 @@ from l7codecs.protocol import Protocol
 from l7codecs.proxy.downstream.asks import Ask
 from l7codecs.proxy.downstream.sending import Sending
 from l7codecs.proxy.exchange import Failure
+from l7codecs.proxy.observing import said
 from l7codecs.proxy.plans import Plan, plain_plan
 from l7codecs.proxy.site import Place, Site
 from l7codecs.proxy.upstream.pools import Host
 from l7codecs.proxy.upstream.server import Server
+from l7codecs.registry import BROKEN
 from l7codecs.session import Session
 from l7codecs.ties import Tie
 
@@ -83,7 +85,7 @@ class Client(Sending):
         if found is None:
             if final:
                 seen = f"{self._first[:_SEEN]!r}"
-                self._breaks(ProtocolError(0, seen, "the beginning of a protocol that is registered"))
+                self._breaks(str(ProtocolError(0, seen, "the beginning of a protocol that is registered")))
             return b""
         flow = self.session.flow
         flow.name(found.name)
@@ -102,7 +104,10 @@ class Client(Sending):
         turn.begin_read()
         self.heard = turn.now
         self.seen = True
-        self._take(octets)
+        try:
+            self._take(octets)
+        except BROKEN as error:
+            self.at_fault(error)
         turn.end_read()
 
     def _take(self, octets: bytes) -> None:
@@ -120,7 +125,7 @@ class Client(Sending):
         try:
             self._take_all(events)
         except L7Error as error:
-            self._breaks(error)
+            self._breaks(str(error))
         self.mark()
         if session.full:
             self.read_on(False)
@@ -238,7 +243,7 @@ class Client(Sending):
         server = self._only()
         if server is None:
             seen = f"{event.raw[:_SEEN]!r}, which is no message"
-            self._breaks(ProtocolError(int(event.offset), seen, "what can be routed"))
+            self._breaks(str(ProtocolError(int(event.offset), seen, "what can be routed")))
             return
         server.session.put(event)
         server.mark()
@@ -247,31 +252,42 @@ class Client(Sending):
 
     def _ask(self, message: Message) -> bool:
         """Send a request where it goes, or answer it; False where it has to wait until all before it is answered."""
-        if message.error is not None:
-            return True  # it is malformed, and its session has answered
-        tied = self.pins and (message.pins is not None or message.blocks)
-        if self.pins and self._held is None and self.asks.count > 0 and self._waits(message, tied):
-            return False
-        ask = Ask(self.place.name, message, self.turn.now, tied)
-        self.asks.add(ask)
+        try:
+            if message.error is not None:
+                return True  # it is malformed, and its session has answered
+            tied = self.pins and (message.pins is not None or message.blocks)
+            if self.pins and self._held is None and self.asks.count > 0 and self._waits(message, tied):
+                return False
+            ask = Ask(self.place.name, message, self.turn.now, tied)
+            self.asks.add(ask)
+            self._route(ask)
+        except BROKEN as error:
+            if self.asks.find(message) is None:
+                self.asks.add(Ask(self.place.name, message, self.turn.now, False))
+            self.fails_at(message, error)
+        return True
+
+    def _route(self, ask: Ask) -> None:
+        """Send `ask` where it goes, or answer it."""
+        message = ask.request
         if self.doubts:
             self._note(message)
         try:
             plan = self.place.router.plan(message)
         except ProtocolError as error:
             self.fail(ask, Failure.UNSUPPORTED, str(error))
-            return True
+            return
         if plan is None:
             plan = self.place.otherwise
             if plan is None:
                 plan = self._plan_without(ask)
                 if plan is None:
-                    return True
+                    return
         ask.plan = plan
         ask.rule = plan.rule
         pool = plan.pool if plan.plain else self.chosen(plan, ask)
         if pool is None:
-            return True
+            return
         if pool.only is not None and plan.hashed is None:
             host: Host | None = pool.only
         else:
@@ -279,11 +295,10 @@ class Client(Sending):
         ask.cluster = pool.name
         if host is None:
             self.fail(ask, Failure.NO_HOST)
-            return True
+            return
         if plan.deadline > 0.0 and message.kind is _REQUEST:
             self.site.add_deadline(ask, plan.deadline)
         self.send(ask, host, plan)
-        return True
 
     def _waits(self, message: Message, tied: bool) -> bool:
         """Whether what was asked before has to be answered first, since `message` goes on another connection."""
@@ -367,15 +382,29 @@ class Client(Sending):
                 self._wait_no_more()
         except L7Error as error:
             self._held = None
-            self._breaks(error)
+            self._breaks(str(error))
+        except BROKEN as error:
+            self._held = None
+            self.at_fault(error)
         self.mark()
         self.turn.flush()
 
+    def at_fault(self, error: BaseException) -> None:
+        if not isinstance(error, L7Error):
+            self.turn.fault(self.session.flow.protocol, error)
+        if not self.broken:
+            try:
+                self._breaks(said(error))
+                return
+            except BROKEN:
+                pass
+        self.abort()
+
     # The end.
 
-    def _breaks(self, error: L7Error) -> None:
-        """The client breaks the protocol. What it has asked before is answered."""
-        self._tell(str(error))
+    def _breaks(self, text: str) -> None:
+        """The client breaks the protocol, as `text` says. What it has asked before is answered."""
+        self._tell(text)
         self.broken = True
         self.read_on(False)
         self.drop_unfinished()
@@ -411,14 +440,18 @@ class Client(Sending):
         """The client half-closes: it gets its answers, but those that wait for others."""
         turn = self.turn
         turn.begin_read()
+        stays = False
         try:
-            self._take_last()
-        except L7Error as error:
-            self._tell(str(error))
-        self.ends = True
-        self.half_closed = True
-        self._wait_no_more()
-        stays = self.asks.count > 0 or self._held is not None or self.session.queued > 0
+            try:
+                self._take_last()
+            except L7Error as error:
+                self._tell(str(error))
+            self.ends = True
+            self.half_closed = True
+            self._wait_no_more()
+            stays = self.asks.count > 0 or self._held is not None or self.session.queued > 0
+        except BROKEN as error:
+            self.at_fault(error)
         self.mark()
         turn.end_read()
         return stays

@@ -22,6 +22,7 @@ _STATUS: Final = {
     Failure.UNSUPPORTED: Status.UNIMPLEMENTED,
     Failure.OVERLOAD: Status.RESOURCE_EXHAUSTED,
     Failure.CLIENT_GONE: Status.CANCELLED,
+    Failure.PLUGIN: Status.INTERNAL,
 }
 _TEXT: Final = {
     Failure.NO_ROUTE: "no route for",
@@ -35,6 +36,7 @@ _TEXT: Final = {
     Failure.UNSUPPORTED: "cannot be passed on:",
     Failure.OVERLOAD: "too much waits for",
     Failure.CLIENT_GONE: "the client has gone:",
+    Failure.PLUGIN: "the plugin of its protocol failed at",
 }
 _NAME: Final = 200
 """Characters of a name that a text has."""

@@ -16,6 +16,7 @@ from mypy_extensions import i64, mypyc_attr
 
 from l7codecs.errors import L7Error
 from l7codecs.kinds import Sender
+from l7codecs.registry import BROKEN
 from l7codecs.session import Session
 
 __all__ = ["Leg", "Turn"]
@@ -62,9 +63,21 @@ class Leg:
             self.marked = True
             self.turn.legs.append(self)
 
+    def at_fault(self, error: BaseException) -> None:
+        """The plugin of what is spoken here has raised what no plugin may: this connection ends, and no other."""
+        if not isinstance(error, L7Error):
+            self.turn.fault(self.session.flow.protocol, error)
+        self.abort()
+
     def flush(self) -> None:
         """Write what is due."""
         self.marked = False
+        try:
+            self._write_due()
+        except BROKEN as error:
+            self.at_fault(error)
+
+    def _write_due(self) -> None:
         transport = self.transport
         if transport is None or self.done:
             return
@@ -121,6 +134,10 @@ class Leg:
             self.transport.close()
 
 
+def _ignore(protocol: str, error: BaseException) -> None:
+    """Nobody wants to know what a plugin has raised."""
+
+
 @final
 class Turn:
     """What is to be written at the end of this turn of the loop."""
@@ -129,6 +146,8 @@ class Turn:
         """`ready` is what the loop has still to do in this turn, where it says so: something with a length."""
         self._call_soon = call_soon
         self._ready = ready
+        self.fault: Callable[[str, BaseException], None] = _ignore
+        """Told what the plugin of a protocol has raised by its own fault."""
         self.legs: list[Leg] = []
         self.now: float = monotonic()
         """The time of the latest read."""

@@ -79,16 +79,22 @@ class _Direct(Wire, asyncio.Protocol):
 
 
 class Handshake(asyncio.Protocol):
-    """A connection that is not there yet: calls `made` with the transport, which returns the leg, and what to call at its end."""
+    """A connection that is not there yet: calls `made` with the transport, which returns the leg, and what to call at its end.
 
-    def __init__(self, made: Callable[[Any], tuple[Leg, Callable[[], None]]]) -> None:
+    Or None, where it has ended the connection.
+    """
+
+    def __init__(self, made: Callable[[Any], tuple[Leg, Callable[[], None]] | None]) -> None:
         self._made = made
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         secured = transport.get_extra_info("socket")
         if secured is not None and secured.family in (socket.AF_INET, socket.AF_INET6):
             secured.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        leg, lost = self._made(transport)
+        made = self._made(transport)
+        if made is None:
+            return
+        leg, lost = made
         buffered = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
         wire: _Buffered | _Direct = _Buffered(lost) if buffered else _Direct(lost)
         wire.attach(leg)

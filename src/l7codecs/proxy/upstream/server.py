@@ -13,7 +13,9 @@ from l7codecs.message import Data, Event, Flow, Message
 from l7codecs.pairing.retention import let_go
 from l7codecs.protocol import Protocol
 from l7codecs.proxy.exchange import Failure
+from l7codecs.proxy.observing import said
 from l7codecs.proxy.transport.turn import Leg, Turn
+from l7codecs.registry import BROKEN
 from l7codecs.session import Session
 
 if TYPE_CHECKING:
@@ -61,6 +63,10 @@ class Asker(Leg):
 
     def told_to_go(self) -> None:
         """All hosts of a cluster that this client has asked have said that they take no new requests."""
+
+    def fails_at(self, request: Message | None, error: BaseException) -> None:
+        """What concerns `request` alone has raised `error`: nobody else is harmed."""
+        self.at_fault(error)
 
     def is_streaming_to(self, server: Server) -> bool:
         """Whether the rest of a message that is written to `server` comes from here."""
@@ -126,13 +132,13 @@ class Server(Leg):
         session = self.session
         try:
             self._take(session.receive(_SERVER, octets))
+            self.mark()
+            if session.closing:
+                self.leave()
         except L7Error as error:
             self._broken(str(error))
-            turn.end_read()
-            return
-        self.mark()
-        if session.closing:
-            self.leave()
+        except BROKEN as error:
+            self.at_fault(error)
         turn.end_read()
 
     def _take(self, events: Iterator[Event]) -> None:
@@ -154,7 +160,10 @@ class Server(Leg):
             if request is None:
                 owner = self.owner
                 if owner is not None:
-                    owner.give(event, None)
+                    try:
+                        owner.give(event, None)
+                    except BROKEN as error:
+                        owner.fails_at(None, error)
                     owner.mark()
                 continue
             if self.drops or (self._replayed and self._is_replayed(request, event)):
@@ -167,10 +176,13 @@ class Server(Leg):
                     client.mark()
             if client is None:
                 continue
-            if answer is not None:
-                client.answer(answer, request)
-            else:
-                client.give(event, request)
+            try:
+                if answer is not None:
+                    client.answer(answer, request)
+                else:
+                    client.give(event, request)
+            except BROKEN as error:
+                client.fails_at(request, error)
 
     def _answers(self, message: Message) -> bool:
         """Whether `message`, which is no answer, is for a client; what concerns the connection alone is seen to."""
@@ -204,9 +216,21 @@ class Server(Leg):
         """It breaks the protocol."""
         self.serves = False
         self.reason = text
-        self.write(self.session.pending_output())
+        try:
+            self.write(self.session.pending_output())
+        except BROKEN as error:
+            self.turn.fault(self.protocol.name, error)
         self._give_back(Failure.PROTOCOL)
         self.abort()
+
+    def at_fault(self, error: BaseException) -> None:
+        """As of any connection; those who wait here are told."""
+        if not isinstance(error, L7Error):
+            self.turn.fault(self.protocol.name, error)
+        if self.connected:
+            self._broken(said(error))
+        else:
+            self.turn.later(self.close_now)
 
     def ended(self) -> bool:
         return False
@@ -264,9 +288,7 @@ class Server(Leg):
         """It takes no new requests: what it has certainly not seen goes elsewhere."""
         self.retire()
         for request in self.session.unprocessed():
-            client = self._clients.get(request.connection)
-            if client is not None and request not in self._replayed:
-                client.unsent(request, self, Failure.RESET)
+            self._give_one_back(request, Failure.RESET, False)
         self.check_idle()
 
     def retire(self) -> None:
@@ -280,8 +302,11 @@ class Server(Leg):
             return
         if self.connecting is not None and not self.connected:
             return
-        if self.session.queued == 0 and not self.session.unanswered() and not self.is_awaited(False):
-            self.close()  # what was given up may be owed an answer, which nobody waits for
+        try:
+            if self.session.queued == 0 and not self.session.unanswered() and not self.is_awaited(False):
+                self.close()  # what was given up may be owed an answer, which nobody waits for
+        except BROKEN as error:
+            self.at_fault(error)
 
     def close_now(self) -> None:
         """Nobody needs it any more, whatever is under way."""
@@ -299,10 +324,13 @@ class Server(Leg):
         if self.session.queued == 0 and not self.connected:
             self.close_now()
             return
-        for request in self.session.unanswered():
-            if request not in self._replayed:
-                self.close_now()
-                return
+        try:
+            for request in self.session.unanswered():
+                if request not in self._replayed:
+                    self.close_now()
+                    return
+        except BROKEN as error:
+            self.at_fault(error)
         self.check_idle()
 
     def half_close(self) -> None:
@@ -346,7 +374,10 @@ class Server(Leg):
         self.connected = True
         self.turn.begin_read()
         self.heard = self.turn.now
-        self.session.paused = False
+        try:
+            self.session.paused = False
+        except BROKEN as error:
+            self.at_fault(error)
         self.mark()
         self.turn.end_read()
 
@@ -360,6 +391,8 @@ class Server(Leg):
             self._take(self.session.eof(_SERVER))
         except L7Error:
             pass
+        except BROKEN as error:
+            self.turn.fault(self.protocol.name, error)
         if reached:
             self._give_back(Failure.RESET)
         else:
@@ -370,7 +403,10 @@ class Server(Leg):
         owner = self.owner
         if owner is not None:
             self.owner = None
-            owner.has_own(self)
+            try:
+                owner.has_own(self)
+            except BROKEN as error:
+                owner.at_fault(error)
         for client in self.stopped:
             client.mark()
         for client in self.users:
@@ -383,31 +419,50 @@ class Server(Leg):
     def _give_back(self, failure: Failure) -> None:
         """What will not be answered is told to who asked."""
         session = self.session
-        unseen = session.unprocessed() if self.connected else session.abandoned()
-        for request in unseen:
-            client = self._clients.get(request.connection)
-            if client is not None and request not in self._replayed:
-                client.unsent(request, self, failure)
-        for request in session.abandoned():
-            client = self._clients.get(request.connection)
-            if client is not None and request not in self._replayed:
-                client.unanswered(request, self, failure)
-        if self.protocol.doubts:
+        unknown = self.protocol.doubts
+        try:
+            unseen = session.unprocessed() if self.connected else session.abandoned()
+            for request in unseen:
+                self._give_one_back(request, failure, False)
+            for request in session.abandoned():
+                self._give_one_back(request, failure, True)
+        except BROKEN as error:
+            self.turn.fault(self.protocol.name, error)
+            unknown = True  # who waits here
+        if unknown:
             for client in list(self.users):
-                client.left_by(self, failure)
+                try:
+                    client.left_by(self, failure)
+                except BROKEN as error:
+                    client.at_fault(error)
+
+    def _give_one_back(self, request: Message, failure: Failure, seen: bool) -> None:
+        client = self._clients.get(request.connection)
+        if client is None or request in self._replayed:
+            return
+        try:
+            if seen:
+                client.unanswered(request, self, failure)
+            else:
+                client.unsent(request, self, failure)
+        except BROKEN as error:
+            client.fails_at(request, error)
 
     def cancel(self, request: Message, in_order: bool) -> None:
         """Nobody waits for the answer to `request` any more. Where answers come `in_order`, what is behind it waits for it all the same."""
         try:
-            self.write(self.session.cancel(request))
-        except L7Error:
-            pass
-        if in_order:
-            self.retire()
-        if self.session.closing and self.transport is not None:
-            # It is written in part: nothing can come behind it.
-            self.leave()
-            self.abort()
+            try:
+                self.write(self.session.cancel(request))
+            except L7Error:
+                pass
+            if in_order:
+                self.retire()
+            if self.session.closing and self.transport is not None:
+                # It is written in part: nothing can come behind it.
+                self.leave()
+                self.abort()
+        except BROKEN as error:
+            self.at_fault(error)
         self.check_idle()
 
     def clog(self, client: Asker, clogged: bool) -> None:
@@ -421,7 +476,10 @@ class Server(Leg):
 
     def hold_back(self) -> None:
         """Read on as long as somebody waits who takes what comes; what comes first for those who do not is theirs to keep, or their end."""
-        self.read_on(not self.clogs or self._serves_others())
+        try:
+            self.read_on(not self.clogs or self._serves_others())
+        except BROKEN as error:
+            self.at_fault(error)
 
     def _serves_others(self) -> bool:
         """Whether others wait for answers than those who take too little."""
