@@ -16,7 +16,7 @@ import pytest
 
 from l7codecs.testing import free_port, installed, load_tool, start_peers
 
-from .running import TWO_OF_REDIS, running
+from .running import TWO_OF_REDIS, running, wait_until
 
 pytestmark = pytest.mark.interop
 
@@ -234,6 +234,21 @@ def test_thrift(shops: list[Any], name: str) -> None:
         said = client.call(here.port(), *how, CALLS)
         assert [each for call, each in zip(CALLS, said, strict=True) if each != ANSWERS.get(call, each)] == []
         assert all(each.startswith("Oops:") for call, each in zip(CALLS, said, strict=True) if "check" in call)
+        assert here.seen.refusals == []
+
+
+@pytest.mark.parametrize("name", ["cpp", "java", "go", "node"])
+def test_thrift_over_http(shops: list[Any], name: str) -> None:
+    """C++ leaves as soon as it has written a one-way call, and comes back for the next: each reaches its server."""
+    how = ("http", "binary")
+    ports = [each.serve(*how) for each in shops]
+    shops[0].seen()
+    with running(THRIFT.format(*ports)) as here, start_peers(tool("thrift", "thrift_peers").Peer, name) as client:
+        said = client.call(here.port(), *how, CALLS)
+        assert [each for call, each in zip(CALLS, said, strict=True) if each != ANSWERS.get(call, each)] == []
+        seen: list[str] = []
+        wait_until(lambda: seen.extend(shops[0].seen()) or len(seen) >= 50)
+        assert sorted(seen) == ["Shop.fire:79"] * 25 + ["Shop.hello:78"] * 25
         assert here.seen.refusals == []
 
 
