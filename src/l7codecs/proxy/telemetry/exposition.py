@@ -67,9 +67,9 @@ def lines(metrics: Metrics, in_flight: Mapping[str, int], openmetrics: bool = Fa
     yield from page.counter("host_connections_opened", "Connections made to hosts.", host, _of(hosts, OPENED))
     yield from page.gauge("host_connections", "Connections to hosts.", host, _open(hosts))
     yield from page.counter("host_connections_failed", "Connections to hosts that failed.", host, _of(hosts, FAILED))
-    yield from page.counter("records", "Lines and spans written.", ("output",), _of(records, KEPT))
+    yield from page.counter("records", "Lines and spans taken to be written.", ("output",), _of(records, KEPT))
     yield from page.counter(
-        "records_dropped", "Lines and spans that were not taken in time.", ("output",), _of(records, DROPPED)
+        "records_dropped", "Lines and spans not taken, or not written.", ("output",), _of(records, DROPPED)
     )
     yield from page.counter(
         "labels_overflowed", 'Requests that count as "other": a label has too many values.', ("label",), overflowed
