@@ -103,7 +103,7 @@ def test_redis_without_case() -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"faults": []}, "faults: faults are not injected"),
+        ({"faults": [{}]}, "faults: faults are not injected"),
         ({"setings": {}}, "unknown key 'setings'; did you mean 'settings'?"),
         ({"settings": {"op_timeout": "1s", "read_policy": "ANY"}}, "which of a cluster's servers are replicas is not known"),
         ({"settings": {"op_timeout": "1h"}}, "'1h' is no duration: 0.5s"),
@@ -206,7 +206,7 @@ def test_thrift_strips_what_stands_before_the_first_colon(
         ({"match": {}, "route": {"cluster": "c"}}, "expected one of method_name and service_name, found none"),
         ({"match": {"method_name": "", "invert": True}, "route": {"cluster": "c"}}, "every call has a method: none is left"),
         (
-            {"match": {"method_name": "a"}, "route": {"cluster": "c", "rate_limits": []}},
+            {"match": {"method_name": "a"}, "route": {"cluster": "c", "rate_limits": [{}]}},
             "rate_limits: another server would have to be asked for each call",
         ),
         ({"match": {"method_name": "a"}}, "expected match and route"),
@@ -371,6 +371,15 @@ def test_a_duration_that_is_none_is_told_once(timeout: str, expected: str) -> No
         parse_routes(f'"@type": {name}\nsettings: {{op_timeout: {timeout}}}\n{rest}')
     (problem,) = caught.value.problems
     assert expected in str(problem) and "Config" not in str(problem)
+
+
+def test_an_empty_list_of_what_is_refused_says_nothing() -> None:
+    """As in protobuf, where it is the same as none."""
+    name = "type.googleapis.com/envoy.extensions.filters.network.redis_proxy.v3.RedisProxy"
+    text = f'"@type": {name}\nprefix_routes: {{catch_all_route: {{cluster: a}}}}\n'
+    assert len(parse_routes(text + "faults: []\ndownstreamAuthPasswords: []").table) == 1
+    with pytest.raises(ConfigError, match="faults are not injected"):
+        parse_routes(text + "faults: [{}]")
 
 
 def test_what_nobody_reads() -> None:

@@ -36,7 +36,7 @@ _OLD = {
 
 
 def fields(node: Config, known: Iterable[str], refused: Mapping[str, str] | None = None) -> dict[str, Config]:
-    """As `Config.fields`, by names in snake_case, of a mapping that may have camelCase. What is refused may be false."""
+    """As `Config.fields`, by names in snake_case, of a mapping that may have camelCase. What is refused may be false, or an empty list."""
     known = tuple(known)
     names = {_camel(name): name for name in (*known, *(refused or {}))}
     made: dict[str, Config] = {}
@@ -48,7 +48,7 @@ def fields(node: Config, known: Iterable[str], refused: Mapping[str, str] | None
         made[name] = value
         keys[name] = node.keys.get(key, value)
     for name in refused or {}:
-        if name in made and made[name].value is False:
+        if name in made and (made[name].value is False or made[name].value == []):
             del made[name]
     snake = node.make(made)
     snake.keys = keys
