@@ -256,6 +256,11 @@ class Message(Event):
         return False
 
     @property
+    def adds(self) -> bool:
+        """Of what `prepares`: whether it adds to what others of its operation have set up, rather than takes their place."""
+        return False
+
+    @property
     def unshared(self) -> bool:
         """Whether its client needs connections to servers of its own, one to each: where the end of one says something, as in HTTP/1.1.
 

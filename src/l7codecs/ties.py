@@ -54,6 +54,10 @@ class Ties:
         """Those reasons of `Message.pins`, told by earlier messages, that hold no more behind `message`."""
         return ()
 
+    def refuses(self, message: Message) -> str | None:
+        """Why `message`, which prepares (`Message.prepares`), can mean nothing where connections are shared; None where it can."""
+        return None
+
     def stand_in(self, message: Message) -> Message | None:
         """What the server that its client is tied to gets in place of `message`, which is refused on the way; None where nothing need be.
 

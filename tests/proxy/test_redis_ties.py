@@ -393,3 +393,26 @@ def test_who_may_not_do_without_answers_gets_them(servers: Any, rules: str, erro
             assert read(raw, len(expected)) == expected
         raw.sendall(said.split(b"INCR")[0].replace(b"%s", quiet.encode()) + b"*x\r\n")
         assert read(raw, 1000).endswith(error + b"-ERR Protocol error: invalid multibulk length\r\n")
+
+
+def test_every_prefix_that_is_tracked_is_tracked_at_every_server(here: Running, servers: Any) -> None:
+    """Also where the connection was made behind the second command; and those that were asked for before are not forgotten by it."""
+    with socket.create_connection(("127.0.0.1", here.port())) as raw:
+        raw.sendall(
+            b"HELLO 3\r\nCLIENT TRACKING ON BCAST PREFIX b:one\r\nCLIENT TRACKING ON BCAST PREFIX b:two\r\nPING\r\n"
+        )
+        assert read_to(raw, b"+PONG\r\n").endswith(b"\r\n+OK\r\n+OK\r\n+PONG\r\n")
+        raw.sendall(b"GET a:k\r\nGET b:k\r\n")
+        assert read(raw, 6) == b"_\r\n_\r\n"
+        for key in ("b:one:k", "b:other", "b:two:k"):
+            servers.direct[1].set(key, "1")
+        told = b"".join(b">2\r\n$10\r\ninvalidate\r\n*1\r\n$7\r\nb:%s:k\r\n" % each for each in (b"one", b"two"))
+        assert read(raw, len(told)) == told
+        raw.sendall(b"CLIENT TRACKING OFF\r\nPING\r\n")
+        assert read_to(raw, b"+PONG\r\n") == b"+OK\r\n+PONG\r\n"
+
+
+def test_tracking_for_another_connection_is_refused(here: Running) -> None:
+    """It would be told to nobody: ids are those of connections between here and servers."""
+    refused = b"-ERR CLIENT TRACKING with REDIRECT does not work through a proxy, RESP3 needs none\r\n"
+    talk(here, ("GET a:k", b"$-1\r\n"), ("CLIENT TRACKING on redirect 7", refused), ("GET a:k", b"$-1\r\n"))

@@ -250,6 +250,11 @@ class RedisRequest(Message):
         return self.spec.name in _SPREADING and self.situation.pins is None
 
     @property
+    def adds(self) -> bool:
+        """CLIENT TRACKING ON BCAST PREFIX: prefixes come beside those that there are."""
+        return self.spec.name == "CLIENT TRACKING" and b"PREFIX" in [each.upper() for each in self.arguments[2:]]
+
+    @property
     def unshared(self) -> bool:
         """Whether the client is told on this connection what it may not keep any longer, of the keys that it has read here."""
         if self.spec.name != "CLIENT TRACKING" or self.situation.pins is not None:

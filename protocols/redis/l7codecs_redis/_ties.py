@@ -71,6 +71,17 @@ class RedisTies(Ties):
         situation = message.situation
         return () if situation.queued or situation.lasting else _FREES.get(message.spec.name, ())
 
+    def refuses(self, message: Message) -> str | None:
+        """CLIENT TRACKING with REDIRECT: the ids of clients are those of connections to servers, which are not the clients' own."""
+        if not isinstance(message, RedisRequest) or message.spec.name != "CLIENT TRACKING":
+            return None
+        given = [each.upper() for each in message.arguments[2:]]
+        return (
+            "CLIENT TRACKING with REDIRECT does not work through a proxy, RESP3 needs none"
+            if b"REDIRECT" in given
+            else None
+        )
+
     def stand_in(self, message: Message) -> Message | None:
         """A command that is refused when it is queued, so that EXEC is refused as well; of EXEC and DISCARD, DISCARD."""
         if not isinstance(message, RedisRequest) or message.situation.pins != "transaction":

@@ -514,6 +514,8 @@ class Client(Sending):
         self.turn.begin_read()
         self.site.clients.pop(self.session.flow, None)
         self._held = None
+        own = self.own
+        self.own = {}  # nobody else gets those, where something is under way
         for ask in self.asks.each():
             server = ask.server
             ask.failure = Failure.CLIENT_GONE
@@ -533,8 +535,6 @@ class Client(Sending):
             server.stopped.pop(self, None)
         self.used = {}
         self._shared = {}
-        own = self.own
-        self.own = {}
         self.bound = None
         self.server = None
         self.host = None

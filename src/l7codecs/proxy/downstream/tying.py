@@ -293,7 +293,11 @@ class Tying(Answering):
     def _prepare(self, ask: Ask) -> bool:
         """`ask` sets connections up: those who have had the same share them. Whether it can be; if not, it is answered."""
         message = ask.request
-        before = [each for each in self._preparation if each.operation != message.operation]
+        why = self.how.refuses(message)
+        if why is not None:
+            self.fail(ask, Failure.UNSUPPORTED, why)
+            return False
+        before = [each for each in self._preparation if each.operation != message.operation or message.adds]
         octets = message.raw
         if message.more or len(octets) > _PREPARED_SIZE or len(before) >= _PREPARED:
             self.fail(ask, Failure.OVERLOAD, "more than a connection is set up with")

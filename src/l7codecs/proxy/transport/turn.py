@@ -152,6 +152,8 @@ class Turn:
         self.now: float = monotonic()
         """The time of the latest read."""
         self._awake = False
+        self._waited = False
+        """Whether this turn was to end once already."""
         self._reads: i64 = 0
         self._latest: i64 = 0
         """How many reads came in the latest turn that was waited for."""
@@ -187,6 +189,13 @@ class Turn:
         self._call_soon(call)
 
     def _wake(self) -> None:
+        ready = self._ready
+        if ready is not None and len(ready) > 0 and not self._waited and self.legs:
+            # Somebody's end may be among it, of which the loop tells in a turn of its own: what came behind it is not to overtake it.
+            self._waited = True
+            self._call_soon(self._wake)
+            return
+        self._waited = False
         self._awake = False
         self._latest = self._reads
         self._reads = 0

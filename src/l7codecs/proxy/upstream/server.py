@@ -14,6 +14,7 @@ from l7codecs.pairing.retention import let_go
 from l7codecs.protocol import Protocol
 from l7codecs.proxy.exchange import Failure
 from l7codecs.proxy.observing import said
+from l7codecs.proxy.transport.ends import shut_down
 from l7codecs.proxy.transport.turn import Leg, Turn
 from l7codecs.registry import BROKEN
 from l7codecs.session import Session
@@ -311,6 +312,7 @@ class Server(Leg):
     def close_now(self) -> None:
         """Nobody needs it any more, whatever is under way."""
         if self.transport is not None:
+            shut_down(self.transport)
             self.abort()
         elif self.connecting is not None and not self.given_up:
             self.given_up = True
@@ -334,20 +336,27 @@ class Server(Leg):
         self.check_idle()
 
     def half_close(self) -> None:
-        """Its client says no more. Told so, the host gives what it has for it, and does not wait for what others do."""
+        """Its client says no more. Told so, the host gives what it has for it, and does not wait for what others do.
+
+        At once: what others put there is not to come to who has gone.
+        """
         self.half_closed = True
         self.serves = False
-        self.mark()
+        self.flush()
 
     def _pass_end(self) -> None:
         """All that was asked is written: say that there is no more."""
         transport = self.transport
         if self.session.queued == 0 and not self.done:
             self.done = True
-            if transport.can_write_eof():
-                transport.write_eof()
-            else:
+            if not transport.can_write_eof():
+                shut_down(transport)
                 transport.abort()
+                return
+            if transport.get_write_buffer_size() == 0:
+                shut_down(transport)
+            else:
+                transport.write_eof()
 
     @property
     def is_idle(self) -> bool:
