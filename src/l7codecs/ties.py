@@ -36,6 +36,8 @@ class Tie(Enum):
     LEADS = "leads"
     """It concerns the next message, wherever that goes, of a client whose connections are its own (`Message.unshared`); its answer is
     known: `Ties.reply_opened`. Of any other client it goes where it would."""
+    HERE = "here"
+    """It concerns the connection to its client alone: it goes to no server, and its answer, where it has one, is `Ties.reply_opened`."""
 
 
 _NONE: Final = Tie.NONE
@@ -66,5 +68,5 @@ class Ties:
         return None
 
     def reply_opened(self, session: Session, message: Message) -> bytes:
-        """The octets by which `session`, to a client, answers `message`, which opens or leads, as a server does. Raises `Unsupported`."""
+        """The octets by which `session`, to a client, answers `message`, which opens, leads or stays here. Raises `Unsupported`."""
         raise Unsupported(f"{message.protocol} has nothing that opens")

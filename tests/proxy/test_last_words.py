@@ -55,7 +55,10 @@ def test_who_tells_something_and_goes_at_once_has_told_it(name: str, said: Calla
                 raw.sendall(said(size))
             server, _ = listener.accept()
             with server:
-                heard = read(server, 2 * size + 1000)
+                # What Redis is told goes where others ask as well, and that stays.
+                heard = read(
+                    server, len(said(size)) - len(b"CLIENT REPLY OFF\r\n") if name == "redis" else 2 * size + 1000
+                )
                 assert heard.endswith(said(size)[-size:])
             wait_until(lambda: here.seen.exchanges and not here.engine.clients)
             assert here.seen.exchanges[-1].failure is None

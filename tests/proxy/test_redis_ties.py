@@ -274,6 +274,13 @@ def test_who_wants_no_answers_gets_none_of_any_server(here: Running) -> None:
         ("CLIENT REPLY SKIP\r\nSET a:k 1\r\nGET a:k", b"$1\r\n1\r\n"),
         ("CLIENT REPLY OFF\r\nSET a:k 2\r\nSET b:k 3\r\nGET a:k\r\nCLIENT REPLY ON", b"+OK\r\n"),
         ("GET a:k\r\nGET b:k", b"$1\r\n2\r\n$1\r\n3\r\n"),
+        ("CLIENT REPLY SKIP\r\nSET a:k 4\r\nGET b:k\r\nGET a:k", b"$1\r\n3\r\n$1\r\n4\r\n"),
+        (
+            "CLIENT REPLY OFF\r\nMULTI\r\nINCR a:k\r\nINCR a:k\r\nEXEC\r\nCLIENT REPLY ON",
+            b"+OK\r\n",
+        ),
+        ("GET a:k\r\nMULTI\r\nGET a:k\r\nEXEC", b"$1\r\n6\r\n+OK\r\n+QUEUED\r\n*1\r\n$1\r\n6\r\n"),
+        ("MULTI\r\nGET b:k\r\nEXEC\r\nGET a:k", b"+OK\r\n+QUEUED\r\n*1\r\n$1\r\n3\r\n$1\r\n6\r\n"),
     )
 
 

@@ -25,13 +25,15 @@ _BINDS: Final = Tie.BINDS
 _OPENS: Final = Tie.OPENS
 _STAYS: Final = Tie.STAYS
 _LEADS: Final = Tie.LEADS
+_HERE: Final = Tie.HERE
 
 _STAY: Final = frozenset(
     {
-        "EXEC", "DISCARD", "UNWATCH", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE", "CLIENT REPLY", "RESET", "QUIT", "WAIT", "WAITAOF",
+        "EXEC", "DISCARD", "UNWATCH", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE", "RESET", "QUIT", "WAIT", "WAITAOF",
     }
 )  # fmt: skip
 """What belongs to the connection that its client has for itself, if there is one."""
+_MODES: Final = frozenset({b"ON", b"OFF", b"SKIP"})
 _TRANSACTION: Final = ("transaction", "watch")
 _FREES: Final[dict[str, tuple[str, ...]]] = {
     "EXEC": _TRANSACTION,
@@ -52,11 +54,13 @@ class RedisTies(Ties):
         if not isinstance(message, RedisRequest):
             return _NONE
         why = message.situation.pins
-        if why == "transaction" or why == "reply mode":
+        if why == "transaction":
             return _STAYS
         if why == NO_PINS:
             return _NONE
         spec = message.spec
+        if spec.name == "CLIENT REPLY":
+            return _HERE if message.argument_count == 3 and message.arguments[2].upper() in _MODES else _NONE
         if spec.name in _STAY:
             return _STAYS
         if spec.name == "MULTI":
@@ -69,6 +73,8 @@ class RedisTies(Ties):
         if not isinstance(message, RedisRequest):
             return ()
         situation = message.situation
+        if message.kind is not _REQUEST:
+            return ()  # nobody hears that it is done, and what comes next there is to come behind it
         return () if situation.queued or situation.lasting else _FREES.get(message.spec.name, ())
 
     def refuses(self, message: Message) -> str | None:
@@ -97,12 +103,13 @@ class RedisTies(Ties):
         )  # fmt: skip
 
     def reply_opened(self, session: Session, message: Message) -> bytes:
-        """OK."""
+        """OK, or nothing where none is wanted."""
         if (
             not isinstance(session, RedisSession)
             or not isinstance(message, RedisRequest)
-            or message.kind is not _REQUEST
-            or self.tie(message) not in (_OPENS, _LEADS)
+            or self.tie(message) not in (_OPENS, _LEADS, _HERE)
         ):
-            raise Unsupported("only MULTI opens, and CLIENT CACHING leads")
+            raise Unsupported("only MULTI opens, CLIENT CACHING leads, and CLIENT REPLY stays here")
+        if message.kind is not _REQUEST:
+            return b""
         return session.reply(message, b"+OK\r\n")

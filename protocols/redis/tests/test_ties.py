@@ -35,8 +35,8 @@ CLIENT CACHING YES | leads |
 MULTI          | opens |
 CLIENT CACHING NO | stays |
 DISCARD        | stays | transaction watch
-CLIENT REPLY OFF | stays |
-GET k          | stays |
+CLIENT REPLY OFF | here |
+GET k          | none  |
 """
 LINES = [[cell.strip() for cell in line.split("|")] for line in SAID.strip().splitlines()]
 

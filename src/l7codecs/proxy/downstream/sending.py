@@ -28,6 +28,7 @@ _FREE: Final = Tie.NONE
 _OPENS: Final = Tie.OPENS
 _STAYS: Final = Tie.STAYS
 _LEADS: Final = Tie.LEADS
+_HERE: Final = Tie.HERE
 _TRIES: Final[i64] = 3
 
 
@@ -198,6 +199,9 @@ class Sending(Tying):
             bound = self.bound
             if tie is _LEADS and self.alone:
                 self._answer_leading(ask)
+                return None
+            if tie is _HERE:
+                self.answer_here(ask)
                 return None
             if bound is not None and (
                 bound.host is host or ((tie is _STAYS or tie is _OPENS) and not message.resources)

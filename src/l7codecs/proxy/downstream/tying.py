@@ -187,18 +187,19 @@ class Tying(Answering):
 
     def answer_opened(self, ask: Ask) -> None:
         """Answer `ask`, which opens, here; it is sent where the next goes."""
-        if self._answer_here(ask):
+        if self.answer_here(ask):
             self.opened = ask.request
 
     def _answer_leading(self, ask: Ask) -> None:
         """Answer `ask`, which leads, here; it is sent where the next goes."""
-        if self._answer_here(ask):
+        if self.answer_here(ask):
             self._leading = ask.request
             self._shared = {}
             self.host = None
             self.server = None
 
-    def _answer_here(self, ask: Ask) -> bool:
+    def answer_here(self, ask: Ask) -> bool:
+        """Answer `ask` here, where it is to be answered; whether that can be done."""
         message = ask.request
         try:
             self.write(self.how.reply_opened(self.session, message))
