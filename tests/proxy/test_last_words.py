@@ -62,3 +62,19 @@ def test_who_tells_something_and_goes_at_once_has_told_it(name: str, said: Calla
                 assert heard.endswith(said(size)[-size:])
             wait_until(lambda: here.seen.exchanges and not here.engine.clients)
             assert here.seen.exchanges[-1].failure is None
+
+
+def test_a_transaction_of_who_wants_no_replies_and_goes_at_once_is_whole() -> None:
+    """It goes on a connection of its own, which answers, though nobody waits for that."""
+    transaction = b"MULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\nEXEC\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+        with running(ONE.format("redis", listener.getsockname()[1])) as here:
+            with socket.create_connection(("127.0.0.1", here.port())) as raw:
+                raw.sendall(b"CLIENT REPLY OFF\r\n" + transaction)
+            server, _ = listener.accept()
+            with server:
+                assert read(server, len(transaction)) == transaction
+                server.sendall(b"+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n")
+                assert server.recv(1) == b""
+            wait_until(lambda: not here.engine.clients)

@@ -328,7 +328,7 @@ class Server(Leg):
             return
         try:
             for request in self.session.unanswered():
-                if request not in self._replayed:
+                if request.kind is not _ONEWAY and request not in self._replayed:
                     self.close_now()
                     return
         except BROKEN as error:
