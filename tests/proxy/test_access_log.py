@@ -206,22 +206,28 @@ def test_a_slow_disk_stops_nobody_and_drops_are_counted(tmp_path: Path) -> None:
     assert all(json.loads(line)["operation"] == "GET" for line in lines)
 
 
-def test_a_full_disk_is_counted() -> None:
+def test_a_full_disk_is_counted_and_told_once() -> None:
     dropped: list[int] = []
+    said: list[str] = []
 
     async def run() -> None:
         (request,) = messages("redis", b"GET k\r\n")
         log = AccessLog("/dev/full", Mask(), dropped=dropped.append)
-        log.ended(exchange(request))
-        log.flush()
-        async with asyncio.timeout(10):
-            while not log._writer.settled:
-                await asyncio.sleep(0.01)
+        log.tell_faults(said.append)
+        for _ in range(2):
+            log.ended(exchange(request))
+            before = log._writer.settled
+            log.flush()
+            async with asyncio.timeout(10):
+                while log._writer.settled == before:
+                    await asyncio.sleep(0.01)
         log.flush()
         log.close()
 
     asyncio.run(run())
-    assert dropped == [1]
+    assert sum(dropped) == 2
+    (text,) = said
+    assert "lines are lost" in text and "No space left" in text
 
 
 def test_a_share_is_written(tmp_path: Path) -> None:

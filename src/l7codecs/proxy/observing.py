@@ -73,7 +73,9 @@ class Observers:
             if observer.wants_begun:
                 self.wants_begun = True
         self.failed: list[str] = []
-        """What observers have raised, each once; those are asked no more. And what plugins have, once for each place."""
+        """What observers have raised, each once; those are asked no more. And what plugins have, once for each place; and that a log
+        fails.
+        """
         self._places: set[str] = set()
 
     def connected(self, listener: str, peer: Address | None) -> None:

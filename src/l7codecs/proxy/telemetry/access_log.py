@@ -42,6 +42,10 @@ CLOSING: Final = 5.0
 Told = Callable[[int], None]
 
 
+def _ignore(text: str) -> None:
+    """Nobody wants to know."""
+
+
 class AccessLog(Observer):
     """Writes to `path`, or to standard output where that is None. Raises OSError where it cannot be opened.
 
@@ -68,6 +72,10 @@ class AccessLog(Observer):
         self._timer: asyncio.TimerHandle | None = None
         self._handed = 0
         self._writer = _Writer(path)
+
+    def tell_faults(self, tell: Callable[[str], None]) -> None:
+        """`tell` is called, by another thread, where lines cannot be written any more, and where they can be again."""
+        self._writer.tell = tell
 
     def ended(self, exchange: Exchange) -> None:
         if self._share < 1.0 and random() >= self._share:
@@ -128,8 +136,10 @@ class _Writer:
         self.queue: SimpleQueue[list[bytes] | bool | None] = SimpleQueue()
         self.settled = 0
         """Octets that wait no more, written or not; only the thread counts here."""
+        self.tell: Callable[[str], None] = _ignore
         self._unwritable = 0
         self._taken = 0
+        self._fails = False
         self._path = path
         self._file = self._opened()
         self.thread = threading.Thread(target=self._run, name="access log", daemon=True)
@@ -151,8 +161,9 @@ class _Writer:
             if isinstance(given, bool):
                 try:
                     fresh = self._opened()
-                except OSError:
-                    continue  # the old one is better than none
+                except OSError as error:
+                    self.tell(f"the access log cannot be opened again, and goes where it went: {error}")
+                    continue
                 os.close(self._file)
                 self._file = fresh
                 continue
@@ -161,8 +172,15 @@ class _Writer:
                 octets = b"".join(part)
                 try:
                     self._write(octets)
-                except OSError:
+                except OSError as error:
                     self._unwritable += len(part)
+                    if not self._fails:
+                        self._fails = True
+                        self.tell(f"the access log cannot be written, and lines are lost: {error}")
+                else:
+                    if self._fails:
+                        self._fails = False
+                        self.tell("the access log is written again")
                 self.settled += len(octets)
         os.close(self._file)
 

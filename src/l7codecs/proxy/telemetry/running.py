@@ -150,6 +150,8 @@ class Telemetry:
 
     async def start(self, engine: Engine, parent: socket.socket | None = None) -> None:
         """Tell of `engine`, which has started: to `parent`, or to whoever asks. Raises OSError where an address cannot be had."""
+        if self._log is not None:
+            self._log.tell_faults(engine.observers.failed.append)
         metrics = self.metrics
         if metrics is None:
             return
