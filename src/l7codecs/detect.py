@@ -485,6 +485,9 @@ class AutoSession(Session):
     def probe(self) -> bytes:
         return b"" if self._found is None else self._behind(self._found.probe())
 
+    def last_words(self, error: ProtocolError) -> bytes:
+        return b"" if self._found is None else self._found.last_words(error)
+
     def pending_output(self) -> bytes:
         return super().pending_output() if self._found is None else self._behind(self._found.pending_output())
 
