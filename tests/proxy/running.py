@@ -24,6 +24,13 @@ clusters:
 rules:
 """
 """Before two servers, `a` and `b`; what follows are rules."""
+TO_ONE = """
+listeners:
+  main: {{ address: "127.0.0.1:0", protocol: {0}, cluster: a }}
+clusters:
+  a: {{ hosts: ["127.0.0.1:{1}"] }}
+"""
+"""Before one server, of a protocol and at a port, to which all goes."""
 
 
 class Seen(Observer):

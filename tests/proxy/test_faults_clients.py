@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from .running import Running, running, wait_until
+from .running import TO_ONE, Running, running, wait_until
 from .servers import Upstream, reset
-from .test_faults_servers import HURRIED, MANY, ONE, ask_many, check
+from .test_faults_servers import HURRIED, MANY, ask_many, check
 from .tongues import TONGUES, Tongue, read_answers
 
 TWO = """
@@ -42,7 +42,7 @@ def test_gone_in_mid_request_and_before_the_answers(tongue: Tongue, way: str) ->
         for each in asked:
             connection.sendall(upstream.tongue.answer(each))
 
-    with Upstream(tongue, late) as upstream, running(ONE.format(tongue.name, upstream.port)) as here:
+    with Upstream(tongue, late) as upstream, running(TO_ONE.format(tongue.name, upstream.port)) as here:
         gone = socket.create_connection(("127.0.0.1", here.port()))
         asked = [tongue.ask(number, f"gone {number}") for number in range(MANY)]
         gone.sendall(b"".join(asked) + tongue.ask(99, "half of it")[:-3])
@@ -66,7 +66,7 @@ def test_half_closes(tongue: Tongue) -> None:
             upstream.go_on.wait(0.01)
             connection.sendall(upstream.tongue.answer(each))
 
-    with Upstream(tongue, slow) as upstream, running(ONE.format(tongue.name, upstream.port)) as here:
+    with Upstream(tongue, slow) as upstream, running(TO_ONE.format(tongue.name, upstream.port)) as here:
         with socket.create_connection(("127.0.0.1", here.port())) as raw:
             raw.sendall(b"".join(tongue.ask(number, f"text {number}") for number in range(1, MANY + 1)))
             raw.shutdown(socket.SHUT_WR)
@@ -78,7 +78,7 @@ def test_half_closes(tongue: Tongue) -> None:
 def test_one_octet_at_a_time(tongue: Tongue) -> None:
     with (
         Upstream(tongue) as upstream,
-        running(ONE.format(tongue.name, upstream.port)) as here,
+        running(TO_ONE.format(tongue.name, upstream.port)) as here,
         socket.create_connection(("127.0.0.1", here.port())) as raw,
     ):
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -90,7 +90,7 @@ def test_one_octet_at_a_time(tongue: Tongue) -> None:
 def test_a_flood_of_nonsense_harms_nobody_else(tongue: Tongue) -> None:
     """Connections of octets at random, of requests that are cut and changed, and of what no side ever says."""
     draw = random.Random(tongue.name)
-    with Upstream(tongue) as upstream, running(ONE.format(tongue.name, upstream.port)) as here:
+    with Upstream(tongue) as upstream, running(TO_ONE.format(tongue.name, upstream.port)) as here:
         with socket.create_connection(("127.0.0.1", here.port())) as honest:
             for turn in range(21):
                 octets = bytearray(b"".join(tongue.ask(number, f"bad {number}") for number in range(50)))
@@ -110,7 +110,7 @@ def test_a_flood_of_nonsense_harms_nobody_else(tongue: Tongue) -> None:
 
 def test_many_clients_at_once_each_get_their_own(tongue: Tongue) -> None:
     """Thirty clients with the same ids, some of whom leave in the middle."""
-    with Upstream(tongue) as upstream, running(ONE.format(tongue.name, upstream.port)) as here:
+    with Upstream(tongue) as upstream, running(TO_ONE.format(tongue.name, upstream.port)) as here:
         wrong: list[str] = []
 
         def client(name: int) -> None:
@@ -181,7 +181,7 @@ def test_drained_under_load(tongue: Tongue) -> None:
 
     with (
         Upstream(tongue, slow) as upstream,
-        running(ONE.format(tongue.name, upstream.port)) as here,
+        running(TO_ONE.format(tongue.name, upstream.port)) as here,
         socket.create_connection(("127.0.0.1", here.port())) as raw,
     ):
         raw.sendall(b"".join(tongue.ask(number, f"text {number}") for number in range(1, MANY + 1)))
@@ -194,7 +194,7 @@ def test_drained_under_load(tongue: Tongue) -> None:
 
 def test_who_reads_nothing_holds_up_nobody(tongue: Tongue) -> None:
     """It asks for ever, and reads no answer; the others share the server's connection with it."""
-    with Upstream(tongue) as upstream, running(ONE.format(tongue.name, upstream.port)) as here:
+    with Upstream(tongue) as upstream, running(TO_ONE.format(tongue.name, upstream.port)) as here:
         with socket.socket() as greedy:
             greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             greedy.connect(("127.0.0.1", here.port()))

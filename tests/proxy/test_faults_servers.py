@@ -11,16 +11,10 @@ import pytest
 
 from l7codecs.testing import free_port
 
-from .running import Running, running, wait_until
+from .running import TO_ONE, Running, running, wait_until
 from .servers import Upstream, echo, reset
 from .tongues import TONGUES, Answer, Tongue, read_answers
 
-ONE = """
-listeners:
-  main: {{ address: "127.0.0.1:0", protocol: {0}, cluster: a }}
-clusters:
-  a: {{ hosts: ["127.0.0.1:{1}"] }}
-"""
 HURRIED = """
 listeners:
   main: {{ address: "127.0.0.1:0", protocol: {0} }}
@@ -55,14 +49,14 @@ def check(tongue: Tongue, answers: list[Answer], count: int = MANY) -> tuple[int
 
 
 def test_refused(tongue: Tongue) -> None:
-    with running(ONE.format(tongue.name, free_port())) as here:
+    with running(TO_ONE.format(tongue.name, free_port())) as here:
         values, errors = check(tongue, ask_many(here.port(), tongue))
         assert values == 0 and all("no connection for" in error for error in errors)
 
 
 def test_a_name_that_no_certificate_can_have(tongue: Tongue) -> None:
     """What a loop raises then is no OSError."""
-    text = ONE.format(tongue.name, free_port()).replace("] }", '], tls: { name: ".x" } }')
+    text = TO_ONE.format(tongue.name, free_port()).replace("] }", '], tls: { name: ".x" } }')
     with running(text) as here:
         values, errors = check(tongue, ask_many(here.port(), tongue))
         assert values == 0 and all("no connection for" in error for error in errors)
@@ -79,7 +73,7 @@ def test_killed_in_mid_flight(tongue: Tongue) -> None:
         upstream.go_on.wait(0.25)  # so that what was said is read before the end of it
         reset(connection)
 
-    with Upstream(tongue, dies) as upstream, running(ONE.format(tongue.name, upstream.port)) as here:
+    with Upstream(tongue, dies) as upstream, running(TO_ONE.format(tongue.name, upstream.port)) as here:
         answers = ask_many(here.port(), tongue)
         if answers[5:6] and answers[5].error is not None:
             values, errors = check(tongue, answers)
@@ -95,7 +89,7 @@ def test_closed_without_a_word(tongue: Tongue) -> None:
     def closes(upstream: Upstream, connection: socket.socket, asked: Iterator[bytes]) -> None:
         next(asked)
 
-    with Upstream(tongue, closes) as upstream, running(ONE.format(tongue.name, upstream.port)) as here:
+    with Upstream(tongue, closes) as upstream, running(TO_ONE.format(tongue.name, upstream.port)) as here:
         values, errors = check(tongue, ask_many(here.port(), tongue))
         assert values == 0 and all("the connection was lost" in error for error in errors)
 
@@ -140,7 +134,7 @@ def test_nonsense(tongue: Tongue, answered: int) -> None:
         connection.sendall(b"".join(answers) + (b"?" * 40 if upstream.tongue.ordered else upstream.tongue.nonsense))
         upstream.go_on.wait(5)
 
-    with Upstream(tongue, babbles) as upstream, running(ONE.format(tongue.name, upstream.port)) as here:
+    with Upstream(tongue, babbles) as upstream, running(TO_ONE.format(tongue.name, upstream.port)) as here:
         values, errors = check(tongue, ask_many(here.port(), tongue))
         assert values == answered and all("the server broke the protocol" in error for error in errors)
 
@@ -154,7 +148,7 @@ def test_one_that_half_closes_still_answers(tongue: Tongue) -> None:
         connection.shutdown(socket.SHUT_WR)
         upstream.go_on.wait(5)
 
-    with Upstream(tongue, ends) as upstream, running(ONE.format(tongue.name, upstream.port)) as here:
+    with Upstream(tongue, ends) as upstream, running(TO_ONE.format(tongue.name, upstream.port)) as here:
         for _ in range(3):
             values, _ = check(tongue, ask_many(here.port(), tongue))
             assert values == MANY
@@ -175,7 +169,7 @@ def test_answers_to_nothing_reach_nobody(tongue: Tongue) -> None:
             answer = upstream.tongue.answer(each)
             connection.sendall(answer + answer)
 
-    with Upstream(tongue, talks) as upstream, running(ONE.format(tongue.name, upstream.port)) as here:
+    with Upstream(tongue, talks) as upstream, running(TO_ONE.format(tongue.name, upstream.port)) as here:
         for turn in range(3):
             with socket.create_connection(("127.0.0.1", here.port())) as raw:
                 raw.sendall(tongue.ask(7, f"turn {turn}"))

@@ -8,16 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from .running import read, running, wait_until
-
-ONE = """
-listeners:
-  main: {{ address: "127.0.0.1:0", protocol: {0} }}
-clusters:
-  a: {{ hosts: ["127.0.0.1:{1}"] }}
-rules:
-- cluster: a
-"""
+from .running import TO_ONE, read, running, wait_until
 
 
 def thrift_over_http(size: int) -> bytes:
@@ -49,7 +40,7 @@ def test_who_tells_something_and_goes_at_once_has_told_it(name: str, said: Calla
     """What no answer is waited for goes out on a connection of this client that is not there yet, and ends orderly behind it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(10)
-        text = ONE.format(name, listener.getsockname()[1])
+        text = TO_ONE.format(name, listener.getsockname()[1])
         with running(text) as here:
             with socket.create_connection(("127.0.0.1", here.port())) as raw:
                 raw.sendall(said(size))
@@ -69,7 +60,7 @@ def test_a_transaction_of_who_wants_no_replies_and_goes_at_once_is_whole() -> No
     transaction = b"MULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\nEXEC\r\n"
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(10)
-        with running(ONE.format("redis", listener.getsockname()[1])) as here:
+        with running(TO_ONE.format("redis", listener.getsockname()[1])) as here:
             with socket.create_connection(("127.0.0.1", here.port())) as raw:
                 raw.sendall(b"CLIENT REPLY OFF\r\n" + transaction)
             server, _ = listener.accept()

@@ -15,16 +15,8 @@ import pytest
 from l7codecs import Status
 from l7codecs.proxy.exchange import Exchange, Failure
 
-from .running import Running, running, wait_until
+from .running import TO_ONE, Running, running, wait_until
 
-ONE = """
-listeners:
-  main: {{ address: "127.0.0.1:0", protocol: http2 }}
-clusters:
-  a: {{ hosts: ["127.0.0.1:{0}"] }}
-rules:
-- cluster: a
-"""
 Fields = list[tuple[str, str]]
 Step = tuple[str, Fields | bytes]
 """A header block, DATA, or a frame as it is but for its stream; with END_STREAM where its name ends so."""
@@ -121,7 +113,7 @@ def between() -> Iterator[tuple[Running, Side]]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=accept, daemon=True).start()
         with (
-            running(ONE.format(listener.getsockname()[1])) as here,
+            running(TO_ONE.format("http2", listener.getsockname()[1])) as here,
             socket.create_connection(("127.0.0.1", here.port()), timeout=10) as raw,
         ):
             yield here, Side(raw, client=True)

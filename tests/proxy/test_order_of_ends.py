@@ -16,12 +16,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from .running import Running, read, running, wait_until
+from .running import TO_ONE, Running, read, running, wait_until
 
-ONE = """
-listeners: {{ main: {{ address: "127.0.0.1:0", protocol: redis, cluster: one }} }}
-clusters: {{ one: {{ hosts: ["127.0.0.1:{0}"] }} }}
-"""
 LINGER = struct.pack("ii", 1, 0)
 
 
@@ -101,7 +97,7 @@ def watcher() -> Iterator[Watcher]:
 @pytest.mark.parametrize("how", ["close", "reset"])
 def test_what_is_put_behind_the_end_of_who_waited_comes_behind_it(watcher: Watcher, how: str, before: str) -> None:
     with (
-        running(ONE.format(watcher.port)) as here,
+        running(TO_ONE.format("redis", watcher.port)) as here,
         socket.create_connection(("127.0.0.1", here.port())) as first,
         socket.create_connection(("127.0.0.1", here.port())) as last,
     ):

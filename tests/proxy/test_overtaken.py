@@ -10,16 +10,10 @@ import pytest
 
 from l7codecs.proxy.sweeping import sweep
 
-from .running import Running, running, wait_until
+from .running import TO_ONE, Running, running, wait_until
 from .servers import Upstream, reset
 from .tongues import THRIFT, read_answers
 
-ONE = """
-listeners:
-  main: {{ address: "127.0.0.1:0", protocol: thrift, cluster: a }}
-clusters:
-  a: {{ hosts: ["127.0.0.1:{0}"] }}
-"""
 ANOTHER = 'listeners: {{main: {{address: "127.0.0.1:0", protocol: thrift, cluster: b}}}}\nclusters: {{b: {{hosts: ["127.0.0.1:{0}"]}}}}\n'
 
 
@@ -48,7 +42,7 @@ def slow_first(upstream: Upstream, connection: socket.socket, asked: Iterator[by
 @contextlib.contextmanager
 def overtaken(what: str, name: str = "echo") -> Iterator[tuple[Running, Upstream, socket.socket, socket.socket]]:
     """A client that waits for an answer to the first call, and one whose later call was answered before it; what it asks next lets go."""
-    with Upstream(THRIFT, slow_first) as upstream, running(ONE.format(upstream.port)) as here:
+    with Upstream(THRIFT, slow_first) as upstream, running(TO_ONE.format("thrift", upstream.port)) as here:
         at = "127.0.0.1", here.port()
         with socket.create_connection(at) as first, socket.create_connection(at) as second:
             first.sendall(ask(name, 7, what))

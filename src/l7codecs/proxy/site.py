@@ -15,7 +15,7 @@ from l7codecs.proxy.downstream.asks import Ask
 from l7codecs.proxy.observing import Observers
 from l7codecs.proxy.settings import Listener
 from l7codecs.proxy.transport.turn import Turn
-from l7codecs.proxy.upstream.server import Asker
+from l7codecs.proxy.upstream.asker import Asker
 
 if TYPE_CHECKING:
     from l7codecs.proxy.plans import Plan, Router

@@ -15,7 +15,8 @@ from l7codecs.proxy.downstream.failures import status_of, text_of
 from l7codecs.proxy.exchange import Failure
 from l7codecs.proxy.observing import said
 from l7codecs.proxy.site import Place, Site
-from l7codecs.proxy.upstream.server import Asker, Server
+from l7codecs.proxy.upstream.asker import Asker
+from l7codecs.proxy.upstream.server import Server
 from l7codecs.registry import BROKEN
 from l7codecs.session import Session
 
